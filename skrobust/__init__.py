@@ -1,0 +1,7 @@
+"""Train deep networks on data you do not trust, and be told which rows were not trusted."""
+
+from skrobust.detectors import OutlierDetectorAdapter, RCADetector
+
+__all__ = ["OutlierDetectorAdapter", "RCADetector", "__version__"]
+
+__version__ = "0.1.0"

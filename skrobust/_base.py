@@ -1,0 +1,132 @@
+"""What every skrobust estimator shares: parameters, seeding, device, the net."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+
+from skrobust._device import limited_threads, resolve_device
+from skrobust._random import draw_seed, forked_rng
+from skrobust._validation import HasMethods, Integral, Interval, Real
+from skrobust.training import EpochProgressBar, RobustNet, RobustStep, RowDataset
+
+__all__ = ["RobustEstimator"]
+
+_NET_PREFIXES = ("module__", "optimizer__", "iterator_train__", "iterator_valid__", "callbacks__")
+_NET_NAMES = ("compile", "iterator_train", "iterator_valid", "train_split")
+
+
+class RobustEstimator(BaseEstimator):
+    """Base of all estimators: builds a :class:`RobustNet` in ``fit`` and keeps it as ``net_``.
+
+    skorch's own parameters (``module__…``, ``optimizer__…``, ``iterator_train__…``,
+    ``callbacks__…``, ``train_split``, ``compile``) are accepted under their skorch names.
+    """
+
+    _parameter_constraints: dict = {
+        "margin": [Interval(Real, 0, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "min_steps": [None, Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "optimizer": [callable],
+        "warmup": [
+            Interval(Integral, 0, None, closed="left"),
+            Interval(Real, 0, 1, closed="both"),
+        ],
+        "device": [None, str, torch.device],
+        "n_threads": [None, Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+        "callbacks": [None, list, HasMethods(["on_epoch_end"])],
+    }
+
+    def _check_net_parameters(self) -> None:
+        """Refuse keywords that are neither ours nor skorch's (``__init__`` may not raise)."""
+        for name in self._net_parameters:
+            if not _is_net_parameter(name):
+                close = difflib.get_close_matches(name, self._get_param_names(), n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                raise TypeError(f"{type(self).__name__} got an unexpected keyword {name!r}{hint}")
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters, those for skorch included.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the parameters of parameters that are estimators.
+
+        Returns
+        -------
+        dict
+            Names and values.
+        """
+        return {**BaseEstimator.get_params(self, deep=deep), **self._net_parameters}
+
+    def set_params(self, **params):
+        """Set parameters, those for skorch included.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self
+        """
+        known = self._net_parameters
+        for_net = {k: v for k, v in params.items() if _is_net_parameter(k) or k in known}
+        own = {k: v for k, v in params.items() if k not in for_net}
+        BaseEstimator.set_params(self, **own)
+        self._net_parameters = {**known, **for_net}
+        return self
+
+    def _fit_net(self, module: type[nn.Module], step: RobustStep, x: Tensor, y=None, **kwargs):
+        """Build a net under a drawn seed and train it on rows that lie on the device.
+
+        ``kwargs`` go to the net. Call it inside :meth:`_isolated`.
+        """
+        callbacks = self.callbacks if isinstance(self.callbacks, list) else [self.callbacks]
+        callbacks = [callback for callback in callbacks if callback is not None]
+        if self.verbose:
+            callbacks = [*callbacks, ("progress_bar", EpochProgressBar(type(self).__name__))]
+        net = RobustNet(
+            module,
+            step=step,
+            n_rows=len(x),
+            max_epochs=self.max_epochs,
+            min_steps=self.min_steps,
+            batch_size=self.batch_size,
+            lr=self.lr,
+            optimizer=self.optimizer,
+            callbacks=callbacks,
+            device=str(x.device),
+            **{**_fused(self.optimizer), **kwargs, **self._net_parameters},
+        )
+        return net.fit(RowDataset(x, y), None)
+
+    @contextmanager
+    def _isolated(self) -> Iterator[torch.device]:
+        """Own random numbers and few threads for the time of ``fit``; yields the device."""
+        device = resolve_device(self.device)
+        with limited_threads(self.n_threads), forked_rng(draw_seed(self.random_state), device):
+            yield device
+
+
+def _is_net_parameter(name: str) -> bool:
+    return name in _NET_NAMES or name.startswith(_NET_PREFIXES)
+
+
+def _fused(optimizer) -> dict[str, bool]:
+    """Ask for torch's one-kernel update where the optimiser has it."""
+    parameters = inspect.signature(optimizer).parameters
+    return {"optimizer__fused": True} if "fused" in parameters else {}

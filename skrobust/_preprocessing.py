@@ -1,0 +1,47 @@
+"""Scaling and imputation inside the estimators, fitted on training rows only."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
+
+__all__ = ["TablePreprocessor"]
+
+_SCALERS = {"minmax": MinMaxScaler, "standard": StandardScaler, None: FunctionTransformer}
+_LARGEST = 1e15  # squares of it, summed over the features, are finite in float32
+
+
+class TablePreprocessor:
+    """Impute and scale a table with scikit-learn's transformers.
+
+    Parameters
+    ----------
+    scaling : {"minmax", "standard", None}
+        "minmax" maps the training range of each column to [0, 1], "standard" to mean 0 and
+        variance 1.
+    missing : {"error", "mean"}
+        "mean" replaces nan by the column's mean over the training rows. A column without any
+        observed training value says nothing: it is 0 there and in every later row.
+    """
+
+    def __init__(self, scaling: str | None, missing: str) -> None:
+        self.scaling = scaling
+        self.missing = missing
+
+    def fit(self, X: np.ndarray) -> TablePreprocessor:
+        """Learn from training rows (n_samples, n_features)."""
+        self.unobserved_ = np.isnan(X).all(axis=0)
+        steps = [("scale", _SCALERS[self.scaling]())]
+        if self.missing == "mean":
+            steps.insert(0, ("impute", SimpleImputer(keep_empty_features=True)))
+        self.pipeline_ = Pipeline(steps).fit(X)
+        return self
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Return float32 rows; values beyond +-1e15 are clipped so that errors stay finite."""
+        if self.unobserved_.any():
+            X = np.where(self.unobserved_, np.nan, X)
+        X = self.pipeline_.transform(X)
+        return np.clip(X, -_LARGEST, _LARGEST).astype(np.float32)

@@ -1,0 +1,37 @@
+"""Randomness in one place: drawn from ``random_state``, without a trace on global state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+
+__all__ = ["draw_seed", "forked_rng"]
+
+
+def draw_seed(random_state: int | np.random.RandomState | None) -> int:
+    """Draw a seed for torch."""
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+@contextmanager
+def forked_rng(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's generators on the CPU and on ``device``; restore them on leaving.
+
+    The generators belong to the process: threads that train at the same time share them.
+    """
+    if device.type == "cpu":
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            yield
+        return
+    module = getattr(torch, device.type)
+    devices = [module.current_device() if device.index is None else device.index]
+    with torch.random.fork_rng(devices=devices, device_type=device.type):
+        torch.default_generator.manual_seed(seed)
+        with module.device(devices[0]):
+            module.manual_seed(seed)
+            yield

@@ -1,0 +1,98 @@
+"""Input validation in one place; the only module that touches scikit-learn's private helpers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import validate_data
+
+__all__ = [
+    "HasMethods",
+    "Integral",
+    "Interval",
+    "Real",
+    "StrOptions",
+    "fit_context",
+    "unchanged_on_error",
+    "validate_rows",
+    "validate_sizes",
+]
+
+fit_context = _fit_context(prefer_skip_nested_validation=True)
+
+
+@contextmanager
+def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
+    """Give the estimator back as it was if anything inside fails, Ctrl-C included."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def validate_rows(estimator: BaseEstimator, X, *, reset: bool, missing: str = "error"):
+    """Check a table of rows.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets ``n_features_in_`` (``reset=True``) or is compared with it.
+    X : array-like of shape (n_samples, n_features)
+        The rows.
+    reset : bool
+        Whether this is ``fit``.
+    missing : {"error", "mean"}
+        Whether cells may be nan.
+
+    Returns
+    -------
+    array of shape (n_samples, n_features), float64 or float32
+
+    Raises
+    ------
+    ValueError
+        For wrong shapes and types, infinities, fewer than two training rows, and nan where
+        ``missing="error"``.
+    """
+    X = validate_data(
+        estimator,
+        X,
+        reset=reset,
+        dtype=[np.float64, np.float32],
+        ensure_all_finite="allow-nan",
+        ensure_min_samples=2 if reset else 1,
+    )
+    if missing == "error":
+        _refuse_nan(estimator, X)
+    return X
+
+
+def _refuse_nan(estimator, X):
+    if np.isnan(np.sum(X)) and np.isnan(X).any():
+        name = type(estimator).__name__
+        n_cells, n_rows = int(np.isnan(X).sum()), int(np.isnan(X).any(axis=1).sum())
+        raise ValueError(
+            f"Input X contains NaN ({n_cells} cells in {n_rows} rows), which {name} does not "
+            "accept as it is configured. Pass missing='mean', or impute first: "
+            f"make_pipeline(SimpleImputer(), {name}(...))"
+        )
+
+
+def validate_sizes(name: str, sizes) -> tuple[int, ...]:
+    """Check a sequence of layer widths and return it as a tuple."""
+    try:
+        widths = tuple(sizes)
+        valid = len(widths) > 0 and all(isinstance(w, Integral) and w > 0 for w in widths)
+    except TypeError:
+        valid = False
+    if not valid:
+        raise ValueError(f"{name} must be a non-empty sequence of positive ints, got {sizes!r}")
+    return tuple(int(width) for width in widths)

@@ -1,0 +1,136 @@
+"""PyOD's detectors under scikit-learn's convention."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skrobust._validation import HasMethods, fit_context, unchanged_on_error
+
+__all__ = ["OutlierDetectorAdapter"]
+
+
+class OutlierDetectorAdapter(OutlierMixin, BaseEstimator):
+    """Give a PyOD-style detector scikit-learn's convention: +1 for normal rows, -1 for anomalies.
+
+    Parameters
+    ----------
+    detector : detector with PyOD's interface
+        Cloned, never fitted in place. Any detector of this package or of PyOD.
+
+    Attributes
+    ----------
+    detector_ : detector
+        The fitted clone.
+    offset_ : float
+        ``decision_function(X) = score_samples(X) - offset_``.
+    n_features_in_ : int
+        Number of features seen in ``fit``.
+    feature_names_in_ : array of shape (n_features_in_,)
+        Names of the features, if the table had them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pyod.models.iforest import IForest
+    >>> from skrobust import OutlierDetectorAdapter
+    >>> rng = np.random.RandomState(0)
+    >>> X = np.r_[rng.normal(size=(95, 2)), rng.normal(8, 1, size=(5, 2))]
+    >>> adapter = OutlierDetectorAdapter(IForest(contamination=0.05, random_state=0)).fit(X)
+    >>> [int(label) for label in adapter.predict([[0, 0], [8, 8]])]
+    [1, -1]
+    """
+
+    _parameter_constraints: dict = {"detector": [HasMethods(["fit", "decision_function"])]}
+
+    def __init__(self, detector):
+        self.detector = detector
+
+    @fit_context
+    def fit(self, X, y=None):
+        """Fit a clone of the detector.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows, normal and abnormal.
+        y : Ignored
+            Present for the convention's sake.
+
+        Returns
+        -------
+        self
+        """
+        with unchanged_on_error(self):
+            X = self._validate(X, reset=True)
+            self.detector_ = clone(self.detector).fit(X)
+            self.offset_ = -float(self.detector_.threshold_)
+        return self
+
+    def score_samples(self, X):
+        """Score rows; low means abnormal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to score.
+
+        Returns
+        -------
+        array of shape (n_samples,), float64
+            The detector's scores with the sign changed.
+        """
+        check_is_fitted(self)
+        scores = self.detector_.decision_function(self._validate(X, reset=False))
+        return -np.asarray(scores, dtype=np.float64)
+
+    def decision_function(self, X):
+        """Score rows relative to the threshold; negative means abnormal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to score.
+
+        Returns
+        -------
+        array of shape (n_samples,), float64
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """Label rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to label.
+
+        Returns
+        -------
+        array of shape (n_samples,), int
+            +1 for normal rows, -1 for anomalies.
+        """
+        return np.where(self.decision_function(X) >= 0, 1, -1)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self._allows_nan()
+        return tags
+
+    def _allows_nan(self) -> bool:
+        try:
+            return self.detector.__sklearn_tags__().input_tags.allow_nan
+        except AttributeError:
+            return False
+
+    def _validate(self, X, *, reset: bool):
+        return validate_data(
+            self,
+            X,
+            reset=reset,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite="allow-nan" if self._allows_nan() else True,
+            ensure_min_samples=2 if reset else 1,
+        )

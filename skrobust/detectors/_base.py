@@ -1,0 +1,348 @@
+"""PyOD's contract, and what a fitted detector knows about its training rows."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+
+import numpy as np
+import torch
+from pyod.models.base import BaseDetector
+from scipy.stats import binom
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.metrics import roc_auc_score
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+from torch import Tensor
+
+from skrobust._base import RobustEstimator
+from skrobust._device import limited_threads, resolve_device
+from skrobust._preprocessing import TablePreprocessor
+from skrobust._validation import (
+    HasMethods,
+    Interval,
+    Real,
+    StrOptions,
+    fit_context,
+    unchanged_on_error,
+    validate_rows,
+)
+from skrobust.training import RobustNet, map_rows
+
+__all__ = ["RobustDetector"]
+
+
+class RobustDetector(RobustEstimator, BaseDetector):
+    """Base of the detectors: PyOD's interface over a robustly trained net.
+
+    A subclass trains in :meth:`_train` and scores chunks of rows in :meth:`_row_scorer`. Scores
+    are high for abnormal rows and labels are 0 and 1, as everywhere in PyOD.
+    """
+
+    _parameter_constraints: dict = {
+        **RobustEstimator._parameter_constraints,
+        "contamination": [Interval(Real, 0, 0.5, closed="both"), HasMethods(["fit", "eval"])],
+        "training_rate": [Interval(Real, 0, 0.5, closed="both")],
+        "preprocessing": [None, StrOptions({"minmax", "standard"})],
+        "missing": [StrOptions({"error", "mean"})],
+    }
+
+    # PyOD carries old copies of these four.
+    _get_param_names = classmethod(BaseEstimator._get_param_names.__func__)
+    __repr__ = BaseEstimator.__repr__
+
+    @abstractmethod
+    def _train(self, x: Tensor, rate: float) -> RobustNet:
+        """Train on scaled rows (n_samples, n_features) that lie on the device."""
+
+    @abstractmethod
+    def _row_scorer(self) -> Callable[[Tensor], Tensor]:
+        """Return a function from chunks (n_chunks, rows, n_features) to scores."""
+
+    @fit_context
+    def fit(self, X, y=None):
+        """Fit the detector on rows that may be contaminated.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows, normal and abnormal.
+        y : Ignored
+            Present for the convention's sake.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the table is invalid; the message names it.
+        TypeError
+            If ``__init__`` was given a keyword that does not exist.
+        FloatingPointError
+            If the training loss stops being finite; the message names epoch and batch.
+
+        Notes
+        -----
+        Whatever interrupts ``fit`` leaves the detector as it was before.
+        """
+        with unchanged_on_error(self):
+            self._check_net_parameters()
+            X = validate_rows(self, X, reset=True, missing=self.missing)
+            rate = self._training_rate(len(X))
+            self._preprocessor = TablePreprocessor(self.preprocessing, self.missing).fit(X)
+            x = self._preprocessor.transform(X)
+            if not np.isfinite(x).all():
+                raise ValueError("Input X has a column whose range float64 cannot hold")
+            with self._isolated() as device:
+                self.device_ = str(device)
+                rows = torch.from_numpy(x).to(device)
+                self.net_ = self._train(rows, rate)
+                self._take_record(rows)
+            self.decision_scores_ = self._score(X)
+            self._process_decision_scores()
+        return self
+
+    def decision_function(self, X):
+        """Anomaly score of each row; high means abnormal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to score.
+
+        Returns
+        -------
+        array of shape (n_samples,), float64
+            A row's score does not depend on the rows beside it, and is the same at every call.
+        """
+        check_is_fitted(self)
+        return self._score(validate_rows(self, X, reset=False, missing=self.missing))
+
+    def predict(self, X, return_confidence=False):
+        """Label rows: 1 where the score exceeds ``threshold_``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to label.
+        return_confidence : bool, default=False
+            Whether to return :meth:`predict_confidence` too.
+
+        Returns
+        -------
+        labels : array of shape (n_samples,), int
+            0 for normal rows, 1 for anomalies.
+        confidence : array of shape (n_samples,)
+            Only with ``return_confidence=True``.
+        """
+        scores = self.decision_function(X)
+        labels = (scores > self.threshold_).astype(int)
+        return (labels, self._confidence(scores)) if return_confidence else labels
+
+    def fit_predict(self, X, y=None):
+        """Fit and return the labels of the training rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows.
+        y : Ignored
+            Present for the convention's sake.
+
+        Returns
+        -------
+        array of shape (n_samples,), int
+            0 for normal rows, 1 for anomalies.
+        """
+        return self.fit(X).labels_
+
+    def predict_proba(self, X, method="linear", return_confidence=False):
+        """Probability of being normal and of being abnormal, as PyOD defines them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to judge.
+        method : {"linear", "unify"}, default="linear"
+            "linear" scales the score by the range of the training scores, "unify" uses their
+            normal distribution (Kriegel et al., 2011).
+        return_confidence : bool, default=False
+            Whether to return :meth:`predict_confidence` too.
+
+        Returns
+        -------
+        probabilities : array of shape (n_samples, 2)
+            Columns: normal, abnormal.
+        confidence : array of shape (n_samples,)
+            Only with ``return_confidence=True``.
+        """
+        check_is_fitted(self)
+        X = X if hasattr(X, "shape") else np.asarray(X)
+        return super().predict_proba(X, method=method, return_confidence=return_confidence)
+
+    def predict_confidence(self, X):
+        """Confidence that a row's label would survive another training set (Perini et al., 2020).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to judge.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            Probabilities.
+        """
+        return self._confidence(self.decision_function(X))
+
+    def predict_with_rejection(self, X, *args, **kwargs):
+        """Label rows, -2 where the confidence is too low; see PyOD's ``BaseDetector``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to label.
+        *args, **kwargs
+            As in PyOD.
+
+        Returns
+        -------
+        labels : array of shape (n_samples,), int
+            0, 1 or -2; with ``return_stats=True`` also three rates, as in PyOD.
+        """
+        check_is_fitted(self)
+        with self._numeric_contamination():
+            return super().predict_with_rejection(X, *args, **kwargs)
+
+    def compute_rejection_stats(self, *args, **kwargs):
+        """Expected rejection rate, its bound and the cost's bound; see PyOD's ``BaseDetector``.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            As in PyOD.
+
+        Returns
+        -------
+        tuple of three floats
+        """
+        check_is_fitted(self)
+        with self._numeric_contamination():
+            return super().compute_rejection_stats(*args, **kwargs)
+
+    def score(self, X, y=None):
+        """Quality on held-out rows, higher is better: what a grid search maximises.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Held-out rows.
+        y : array-like of shape (n_samples,), optional
+            Two-valued labels; the larger one marks anomalies.
+
+        Returns
+        -------
+        float
+            With labels the ROC AUC; nan and an UndefinedMetricWarning if they are not two-valued.
+            Without labels minus the mean of the lower half of the scores, which does not depend
+            on ``contamination`` and compares models of one loss only.
+        """
+        scores = self.decision_function(X)
+        if y is None:
+            n_lower = max(1, len(scores) // 2)
+            return -float(np.partition(scores, n_lower - 1)[:n_lower].mean())
+        y = column_or_1d(y)
+        values = np.unique(y)
+        if len(values) != 2:
+            warnings.warn(
+                f"ROC AUC needs two label values, got {len(values)}; score is nan",
+                UndefinedMetricWarning,
+                stacklevel=2,
+            )
+            return float("nan")
+        return float(roc_auc_score(y == values[1], scores))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # Labels 0 and 1 are PyOD's contract, not scikit-learn's: see OutlierDetectorAdapter.
+        tags.estimator_type = None
+        tags.input_tags.allow_nan = self.missing == "mean"
+        return tags
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if hasattr(self, "net_"):
+            self.device_ = str(resolve_device(self.net_.device))
+
+    def _training_rate(self, n_rows: int) -> float:
+        """Share of rows that training does not trust, for all forms of ``contamination``."""
+        rate = float(self.contamination if self._has_rate() else self.training_rate)
+        if n_rows - math.ceil(rate * n_rows - 1e-9) < 2:
+            name = "contamination" if self._has_rate() else "training_rate"
+            raise ValueError(
+                f"{name}={rate} leaves fewer than two of {n_rows} training rows "
+                "(n_samples); pass more rows or a smaller rate"
+            )
+        return rate
+
+    def _has_rate(self) -> bool:
+        return isinstance(self.contamination, Real)
+
+    def _take_record(self, rows: Tensor) -> None:
+        """Move what training recorded into fitted attributes."""
+        record = self.net_.state_.record
+        scores = record.scores.mean(dim=0)
+        held_out = scores.isnan()
+        if held_out.any():
+            scores[held_out] = self.net_.score_rows(rows[held_out])
+        self.sample_scores_ = scores.double().cpu().numpy()
+        self.keep_frequency_ = record.keep_frequency.double().cpu().numpy()
+        self.history_ = self.net_.history
+        self.net_.state_ = None
+
+    def _score(self, X: np.ndarray) -> np.ndarray:
+        with limited_threads(self.n_threads), torch.no_grad():
+            scorer = self._row_scorer()
+            return map_rows(scorer, X, self._preprocessor.transform, self.device_)
+
+    def _process_decision_scores(self):
+        """Set threshold and labels from ``decision_scores_`` (PyOD's name for it)."""
+        scores = self.decision_scores_
+        if self._has_rate():
+            self.contamination_ = float(self.contamination)
+            self.threshold_ = float(np.percentile(scores, 100 * (1 - self.contamination_)))
+            self.labels_ = (scores > self.threshold_).astype(int)
+        else:
+            thresholder = deepcopy(self.contamination).fit(scores)
+            self.labels_ = np.asarray(thresholder.labels_, dtype=int)
+            self.contamination_ = float(self.labels_.mean())
+            normal = scores[self.labels_ == 0]
+            self.threshold_ = float(normal.max()) if len(normal) else float(-np.inf)
+        self.inlier_mask_ = self.labels_ == 0
+        self._classes = 2
+        self._mu, self._sigma = np.mean(scores), np.std(scores)
+        return self
+
+    def _confidence(self, scores: np.ndarray) -> np.ndarray:
+        """PyOD's formula with a binary search instead of a count per row."""
+        n = len(self.decision_scores_)
+        n_below = np.searchsorted(np.sort(self.decision_scores_), scores, side="right")
+        posterior = (1 + n_below) / (2 + n)
+        abnormal = 1 - binom.cdf(n - int(n * self.contamination_), n, posterior)
+        return np.where(scores > self.threshold_, abnormal, 1 - abnormal)
+
+    @contextmanager
+    def _numeric_contamination(self) -> Iterator[None]:
+        """Show the fitted rate to inherited methods that compute with ``contamination``."""
+        given = self.contamination
+        self.contamination = self.contamination_
+        try:
+            yield
+        finally:
+            self.contamination = given

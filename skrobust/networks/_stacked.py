@@ -1,0 +1,151 @@
+"""K networks of one architecture, stored and run as one batched matrix product.
+
+Inputs and outputs have shape (n_networks, n_rows, n_features). An input that all networks share
+is passed as an expanded view, which costs no copy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from skrobust.networks._dropout import dropout as cheap_dropout
+
+__all__ = ["StackedLinear", "StackedMLP"]
+
+_LEAST_COLUMNS = 16
+
+
+class StackedLinear(nn.Module):
+    """One affine layer per network, initialised as ``torch.nn.Linear``.
+
+    Parameters
+    ----------
+    n_networks, in_features, out_features : int
+        Sizes.
+
+    Attributes
+    ----------
+    weight : Parameter of shape (n_networks, in_features, out_features)
+        Note the order: the transpose of ``torch.nn.Linear.weight``.
+    bias : Parameter of shape (n_networks, 1, out_features)
+        Added to every row.
+    """
+
+    def __init__(self, n_networks: int, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(n_networks, in_features, out_features))
+        self.bias = nn.Parameter(torch.empty(n_networks, 1, out_features))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weights and biases from U(-1/sqrt(in_features), 1/sqrt(in_features))."""
+        bound = 1.0 / math.sqrt(self.weight.shape[1])
+        nn.init.uniform_(self.weight, -bound, bound)
+        nn.init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n_networks, n_rows, in_features) to (n_networks, n_rows, out_features)."""
+        return torch.baddbmm(self.bias, x, self.weight)
+
+
+class StackedMLP(nn.Module):
+    """K multi-layer perceptrons with leaky ReLU between the layers.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Width of the input, of every hidden layer and of the output.
+    n_networks : int, default=1
+        Number of networks (K), which share nothing but their shape.
+    negative_slope : float, default=0.0
+        Slope of the activation for negative inputs; 0 is ReLU.
+    dropout : float in [0, 1), default=0.0
+        Dropout probability after every activation but the last.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        n_networks: int = 1,
+        negative_slope: float = 0.0,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(StackedLinear(n_networks, a, b) for a, b in pairwise(sizes))
+        self.n_networks = n_networks
+        self.negative_slope = negative_slope
+        self.dropout = dropout
+
+    @property
+    def dropout_sizes(self) -> list[int]:
+        """Width of each layer that dropout acts on."""
+        return [layer.weight.shape[2] for layer in self.layers[:-2]] if self.dropout else []
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n_networks, n_rows, sizes[0]) to (n_networks, n_rows, sizes[-1])."""
+        last = len(self.layers) - 1
+        for i, layer in enumerate(self.layers):
+            x = layer(x)
+            if i < last:
+                x = F.leaky_relu(x, self.negative_slope)
+            if i < last - 1:
+                x = cheap_dropout(x, self.dropout, self.training)
+        return x
+
+    def thinned(self, network: int, kept: Sequence[Tensor] | None = None) -> list:
+        """Weights and biases of one network, without the units that dropout removed.
+
+        Parameters
+        ----------
+        network : int
+            Which of the K networks.
+        kept : list of bool tensors of shapes ``dropout_sizes``, optional
+            Units that stay. Dropping a unit and scaling the others is the same as leaving out
+            its column here and its row in the next layer, which is then scaled: the network
+            becomes smaller instead of being masked. None keeps every unit.
+
+        Returns
+        -------
+        list of (weight, bias)
+            Shapes (in, out) and (out,), detached, for :meth:`run_thinned`.
+        """
+        chain = [
+            (layer.weight[network].detach(), layer.bias[network, 0].detach())
+            for layer in self.layers
+        ]
+        for i, mask in enumerate(kept or ()):
+            units = mask.nonzero().squeeze(1)
+            weight, bias = chain[i]
+            chain[i] = (weight.index_select(1, units), bias[units])
+            weight, bias = chain[i + 1]
+            chain[i + 1] = (weight.index_select(0, units) / (1.0 - self.dropout), bias)
+        return _widen(chain)
+
+    def run_thinned(self, chain: list, x: Tensor) -> Tensor:
+        """Run the result of :meth:`thinned` on rows (n_rows, sizes[0]), without gradient."""
+        for weight, bias in chain[:-1]:
+            x = F.leaky_relu_(torch.addmm(bias, x, weight), self.negative_slope)
+        weight, bias = chain[-1]
+        return torch.addmm(bias, x, weight)[:, : self.layers[-1].weight.shape[2]]
+
+
+def _widen(chain: list) -> list:
+    """Pad narrow layers with units that are always 0.
+
+    In products with fewer than 12 columns a CPU's result for a row was seen to depend, in the
+    last bit, on the row's place among the others; from 12 columns on it does not.
+    """
+    for i, (weight, bias) in enumerate(chain):
+        extra = max(0, _LEAST_COLUMNS - weight.shape[1])
+        chain[i] = (F.pad(weight, (0, extra)), F.pad(bias, (0, extra)))
+        if extra and i + 1 < len(chain):
+            weight, bias = chain[i + 1]
+            chain[i + 1] = (F.pad(weight, (0, 0, 0, extra)), bias)
+    return chain

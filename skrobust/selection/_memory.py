@@ -1,0 +1,49 @@
+"""Scores remembered per training row, over the epochs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["ScoreMemory"]
+
+
+class ScoreMemory:
+    """One remembered score per network and training row.
+
+    Parameters
+    ----------
+    n_networks, n_rows : int
+        Size of the memory; rows are addressed by their id, 0 to ``n_rows - 1``.
+    mode : {"last", "sum", "average"}, default="last"
+        "last" overwrites, "sum" adds up, "average" is an exponential moving average that starts
+        at the first score seen.
+    decay : float in [0, 1), default=0.9
+        Weight of the past in the moving average.
+    device : torch.device or str, default="cpu"
+        Where the memory lives.
+
+    Attributes
+    ----------
+    values : Tensor of shape (n_networks, n_rows)
+        The remembered scores; nan for a row never seen.
+    """
+
+    def __init__(self, n_networks, n_rows, *, mode="last", decay=0.9, device="cpu"):
+        if mode not in ("last", "sum", "average"):
+            raise ValueError(f"mode must be 'last', 'sum' or 'average', got {mode!r}")
+        self.mode = mode
+        self.decay = decay
+        self.values = torch.full((n_networks, n_rows), torch.nan, device=device)
+
+    def update(self, row_ids: Tensor, scores: Tensor) -> Tensor:
+        """Take in the scores (n_networks, m) of the rows ``row_ids`` (m,); return what is known."""
+        if self.mode == "last":
+            known = scores
+        else:
+            past = self.values[:, row_ids]
+            past = torch.where(past.isnan(), 0.0 if self.mode == "sum" else scores, past)
+            weight = 1.0 if self.mode == "sum" else self.decay
+            known = weight * past + (1.0 if self.mode == "sum" else 1.0 - self.decay) * scores
+        self.values[:, row_ids] = known
+        return known

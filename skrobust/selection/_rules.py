@@ -1,0 +1,139 @@
+"""Rules that turn the scores of a batch into the rows each network keeps.
+
+Scores have shape (n_networks, n_rows); a low score means a trusted row. The number of kept rows
+is a Python integer wherever it does not depend on the data, so no rule waits for the device.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "Selection",
+    "keep_all",
+    "keep_count",
+    "keep_disagreement",
+    "keep_lowest",
+    "keep_lowest_per_group",
+    "keep_single_lowest",
+]
+
+
+class Selection(NamedTuple):
+    """Rows chosen from one batch, one choice per network.
+
+    Attributes
+    ----------
+    rows : Tensor of shape (n_networks, n_kept), int64
+        Positions in the batch, most trusted first.
+    weights : Tensor of shape (n_networks, n_kept) or None
+        Weight of each row in the mean loss; rows of weight 0 are dropped. None: all equal.
+    """
+
+    rows: Tensor
+    weights: Tensor | None = None
+
+    def mask(self, n_rows: int) -> Tensor:
+        """Which of the ``n_rows`` rows are kept, (n_networks, n_rows) bool."""
+        kept = torch.ones_like(self.rows, dtype=torch.bool)
+        if self.weights is not None:
+            kept = self.weights > 0
+        mask = torch.zeros(len(self.rows), n_rows, dtype=torch.bool, device=self.rows.device)
+        return mask.scatter_(1, self.rows, kept)
+
+    def weighted_mean(self, losses: Tensor) -> Tensor:
+        """Mean loss of the kept rows, one per network.
+
+        Parameters
+        ----------
+        losses : Tensor of shape (n_networks, n_kept)
+            Losses of the chosen rows, in the order of ``rows``.
+
+        Returns
+        -------
+        Tensor of shape (n_networks,)
+            0 for a network that keeps no row.
+        """
+        if self.weights is None:
+            return losses.mean(dim=1)
+        return (losses * self.weights).sum(dim=1) / self.weights.sum(dim=1).clamp(min=1e-12)
+
+
+def keep_count(n_rows: int, drop_rate: float) -> int:
+    """Number of rows kept of ``n_rows``: the number dropped is rounded up, one always stays.
+
+    The 1e-9 guards against products such as (1 - 0.9) * 10 = 0.9999999999999998.
+    """
+    return max(1, math.floor((1.0 - drop_rate) * n_rows + 1e-9))
+
+
+def keep_lowest(scores: Tensor, drop_rate: float) -> Selection:
+    """Keep the rows of lowest score: Algorithms 1, 2, 3 and 4 of the thesis.
+
+    Parameters
+    ----------
+    scores : Tensor of shape (n_networks, n_rows)
+        One score per network and row. NaN counts as larger than infinity.
+    drop_rate : float in [0, 1)
+        Share of the rows that is dropped.
+
+    Returns
+    -------
+    Selection
+        Of equal scores the row that stands first in the batch is kept first.
+    """
+    n_kept = keep_count(scores.shape[-1], drop_rate)
+    order = torch.sort(scores, dim=-1, stable=True).indices
+    return Selection(order[:, :n_kept])
+
+
+def keep_all(scores: Tensor, drop_rate: float = 0.0) -> Selection:
+    """Keep every row, whatever its score."""
+    rows = torch.arange(scores.shape[-1], device=scores.device)
+    return Selection(rows.expand(len(scores), -1))
+
+
+def keep_single_lowest(scores: Tensor, drop_rate: float = 0.0) -> Selection:
+    """Keep the one row of lowest score (Min-SGD: Shah et al., 2020)."""
+    return Selection(torch.sort(scores, dim=-1, stable=True).indices[:, :1])
+
+
+def keep_disagreement(scores: Tensor, predictions: Tensor) -> Selection:
+    """Keep the rows on which the networks disagree (Decouple: Malach and Shalev-Shwartz, 2017).
+
+    Parameters
+    ----------
+    scores : Tensor of shape (n_networks, n_rows)
+        Only its shape is used.
+    predictions : Tensor of shape (n_networks, n_rows)
+        Predicted class of each row.
+    """
+    disagree = (predictions != predictions[:1]).any(dim=0)
+    return keep_all(scores)._replace(weights=disagree.to(scores.dtype).expand_as(scores))
+
+
+def keep_lowest_per_group(scores: Tensor, drop_rate: float, groups: Tensor) -> Selection:
+    """Keep the rows of lowest score within each group (class) of the batch.
+
+    A group of m rows keeps ``keep_count(m, drop_rate)`` of them.
+
+    Parameters
+    ----------
+    scores : Tensor of shape (n_networks, n_rows)
+        One score per network and row. NaN counts as larger than infinity.
+    drop_rate : float in [0, 1)
+        Share of each group that is dropped.
+    groups : Tensor of shape (n_rows,)
+        Group of each row.
+    """
+    order = torch.sort(scores, dim=-1, stable=True).indices
+    ordered = groups[order]  # (n_networks, n_rows), best row first
+    same = ordered.unsqueeze(2) == ordered.unsqueeze(1)
+    rank = same.tril(diagonal=-1).sum(dim=2)  # better rows of the same group
+    size = same.sum(dim=2)
+    n_kept = torch.floor((1.0 - drop_rate) * size.double() + 1e-9).clamp(min=1)
+    return Selection(order, (rank < n_kept).to(scores.dtype))

@@ -1,0 +1,31 @@
+"""Per-row losses and scores: one number per row and network, low for a trusted row.
+
+Outputs and targets have shape (..., n_rows, n_features); the result has shape (..., n_rows).
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["binary_crossentropy", "gaussian_divergence", "squared_error"]
+
+
+def squared_error(output: Tensor, target: Tensor) -> Tensor:
+    """Squared error, summed over the features (e of Algorithm 1)."""
+    return (output - target).square().sum(dim=-1)
+
+
+def binary_crossentropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Binary cross-entropy of logits, summed over the features.
+
+    Targets outside [0, 1], which held-out rows can have, are clipped: the loss would have no
+    lower bound there.
+    """
+    target = target.clamp(0.0, 1.0)
+    return F.binary_cross_entropy_with_logits(logits, target, reduction="none").sum(dim=-1)
+
+
+def gaussian_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of N(mean, diag(variance)) from N(0, I) (Kingma, Welling 2014)."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).sum(dim=-1)

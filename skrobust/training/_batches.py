@@ -1,0 +1,73 @@
+"""Batches that live on the device: permuted once an epoch and sliced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Subset
+
+__all__ = ["DeviceBatches", "RowDataset"]
+
+
+class RowDataset(Dataset):
+    """Rows, their targets and their ids, as tensors on the training device.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_rows, ...)
+        Inputs.
+    y : Tensor of shape (n_rows, ...), optional
+        Targets; None for methods without (the row ids stand in for them).
+
+    Notes
+    -----
+    An item is ``(x, (y, row_id))``, which skorch and torch's own DataLoader pass on unchanged.
+    """
+
+    def __init__(self, x: Tensor, y: Tensor | None = None) -> None:
+        self.row_ids = torch.arange(len(x), device=x.device)
+        self.x = x
+        self.y = self.row_ids if y is None else y
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, i) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        return self.x[i], (self.y[i], self.row_ids[i])
+
+
+class DeviceBatches:
+    """Iterate over a :class:`RowDataset` (or a ``Subset`` of one) without per-row collation.
+
+    Parameters
+    ----------
+    dataset : RowDataset or Subset of one
+        Rows on the device.
+    batch_size : int
+        Rows per batch; the last batch may be shorter.
+    shuffle : bool, default=False
+        Draw a new order in every epoch, from torch's CPU generator, so that the order does not
+        depend on the device.
+    """
+
+    def __init__(self, dataset: Dataset, batch_size: int, shuffle: bool = False) -> None:
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+
+    def __len__(self) -> int:
+        return -(-len(self.dataset) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
+        dataset, order = self.dataset, torch.arange(len(self.dataset))
+        while isinstance(dataset, Subset):
+            order = torch.as_tensor(dataset.indices)[order]
+            dataset = dataset.dataset
+        if self.shuffle:
+            order = order[torch.randperm(len(order))]
+        x, (y, row_ids) = dataset[order.to(dataset.x.device)]
+        for start in range(0, len(order), self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            yield x[rows], (y[rows], row_ids[rows])

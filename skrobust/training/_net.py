@@ -1,0 +1,199 @@
+"""The skorch net whose loss is the robust step."""
+
+from __future__ import annotations
+
+import dis
+import math
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EpochTimer
+
+from skrobust.selection import Progress, ScoreMemory
+from skrobust.training._batches import DeviceBatches, RowDataset
+from skrobust.training._record import TrainingRecord
+from skrobust.training._step import RobustStep, StepState
+
+__all__ = ["RobustNet"]
+
+
+class RobustNet(NeuralNet):
+    """A skorch net that trains with a :class:`RobustStep`.
+
+    Parameters
+    ----------
+    module : nn.Module class
+        Maps inputs (n_networks, n_rows, ...) to outputs and has the attribute ``n_networks``.
+    step : RobustStep
+        The method.
+    n_rows : int
+        Number of rows of the data set that row ids refer to.
+    min_steps : int, optional
+        Epochs repeat until both ``max_epochs`` and ``min_steps`` are met.
+    **kwargs
+        Passed to :class:`skorch.NeuralNet`.
+
+    Attributes
+    ----------
+    state_ : StepState
+        Present from the first epoch on.
+
+    Notes
+    -----
+    The step lives in :meth:`get_loss`, because skorch's ``AccelerateMixin`` replaces
+    ``train_step_single`` and would drop it from there. The training loss is read from the device
+    once an epoch; a loss that is not finite raises FloatingPointError naming epoch and batch.
+    """
+
+    def __init__(
+        self,
+        module,
+        *,
+        step: RobustStep,
+        n_rows: int,
+        min_steps: int | None = None,
+        iterator_train=DeviceBatches,
+        iterator_train__shuffle: bool = True,
+        iterator_valid=DeviceBatches,
+        train_split=None,
+        verbose: int = 0,
+        **kwargs,
+    ) -> None:
+        self.step = step
+        self.n_rows = n_rows
+        self.min_steps = min_steps
+        super().__init__(
+            module,
+            criterion=torch.nn.Identity,
+            iterator_train=iterator_train,
+            iterator_train__shuffle=iterator_train__shuffle,
+            iterator_valid=iterator_valid,
+            train_split=train_split,
+            verbose=verbose,
+            **kwargs,
+        )
+
+    @property
+    def _default_callbacks(self):
+        return [("epoch_timer", EpochTimer())]
+
+    def infer(self, x, **fit_params):
+        """Forward pass; in training it is left to the step, which chooses the rows."""
+        if self.module_.training:
+            return x
+        return self.module_(self._shared(x), **fit_params)
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        """Run the robust step in training; otherwise the mean loss of all rows and networks."""
+        y, row_ids = (part.to(self.device) for part in y_true)
+        if training:
+            return self.step(self.module_, X.to(self.device), y, row_ids, self.state_)
+        return self.step.row_loss(y_pred, self._shared(X), y).mean(dim=1).sum()
+
+    def _shared(self, x):
+        return x.to(self.device).expand(self.module_.n_networks, *x.shape)
+
+    def get_dataset(self, X, y=None):
+        """Return ``X``, which is a Dataset already."""
+        return X
+
+    @torch.no_grad()
+    def score_rows(self, x, y=None):
+        """Scores of rows under the net as it is, dropout off, mean over the networks.
+
+        Parameters
+        ----------
+        x, y : Tensor of shape (n_rows, ...)
+            Inputs and, for methods that have them, targets.
+
+        Returns
+        -------
+        Tensor of shape (n_rows,)
+        """
+        self._set_training(False)
+        score = self.step.row_score or self.step.row_loss
+        batches = DeviceBatches(RowDataset(x, y), self.batch_size)
+        scores = [score(self.infer(rows), self._shared(rows), t) for rows, (t, _) in batches]
+        return torch.cat(scores, dim=1).mean(dim=0)
+
+    def fit_loop(self, X, y=None, epochs=None, **fit_params):
+        """Train for the planned number of epochs (``max_epochs`` and ``min_steps``)."""
+        dataset, _ = self.get_split_datasets(X, y)
+        steps_per_epoch = len(self.get_iterator(dataset, training=True))
+        n_epochs = epochs or self.max_epochs
+        if self.min_steps is not None:
+            n_epochs = max(n_epochs, math.ceil(self.min_steps / steps_per_epoch))
+        self.state_ = self._start(n_epochs, steps_per_epoch)
+        return super().fit_loop(X, y, epochs=n_epochs, **fit_params)
+
+    def partial_fit(self, X, y=None, classes=None, **fit_params):
+        """Train further. Ctrl-C propagates; a callback that asks to stop ends the training."""
+        if not self.initialized_:
+            self.initialize()
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            self.fit_loop(X, y, **fit_params)
+        except KeyboardInterrupt as error:
+            if not _was_raised_by_code(error):
+                raise
+        self.notify("on_train_end", X=X, y=y)
+        return self
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """Run one epoch of training or validation without waiting for the device in between."""
+        if iterator is None:
+            return
+        losses, sizes = [], []
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            losses.append(step["loss"].detach())
+            sizes.append(len(batch[0]))
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+            if training:
+                progress = self.state_.progress
+                self.state_.progress = progress._replace(step=progress.step + 1)
+        values = torch.stack(losses).double().cpu().numpy()
+        self._check_finite(values, prefix)
+        self.history.record(f"{prefix}_loss", float(np.average(values, weights=sizes)))
+        self.history.record(f"{prefix}_batch_count", len(values))
+        if training:
+            self._end_training_epoch()
+
+    def _start(self, n_epochs, steps_per_epoch):
+        n_networks = self.module_.n_networks
+        mode = self.step.memory
+        memory = mode and ScoreMemory(n_networks, self.n_rows, mode=mode, device=self.device)
+        return StepState(
+            progress=Progress(0, n_epochs, 0, n_epochs * steps_per_epoch),
+            record=TrainingRecord(n_networks, self.n_rows, device=self.device),
+            rng=np.random.default_rng(int(torch.randint(2**31, ()))),
+            memory=memory,
+        )
+
+    def _end_training_epoch(self):
+        state = self.state_
+        state.record.end_epoch(self.step.schedule.is_warm(state.progress))
+        state.progress = state.progress._replace(epoch=state.progress.epoch + 1)
+
+    def _check_finite(self, losses, prefix):
+        bad = np.flatnonzero(~np.isfinite(losses))
+        if bad.size:
+            name = {"train": "training", "valid": "validation"}.get(prefix, prefix)
+            raise FloatingPointError(
+                f"the {name} loss became {losses[bad[0]]} in epoch {len(self.history)}, batch "
+                f"{bad[0] + 1} of {len(losses)}; try a smaller lr (now {self.lr})"
+            )
+
+
+def _was_raised_by_code(error: KeyboardInterrupt) -> bool:
+    """Tell a callback's ``raise KeyboardInterrupt`` (skorch's way to stop) from a real Ctrl-C.
+
+    A signal interrupts between any two instructions; code that raises stands at a raise statement.
+    """
+    traceback = error.__traceback__
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    instruction = traceback.tb_frame.f_code.co_code[traceback.tb_lasti]
+    return dis.opname[instruction] == "RAISE_VARARGS"

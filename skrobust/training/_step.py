@@ -1,0 +1,152 @@
+"""One robust training step: score, select, exchange, perturb, update, record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skrobust.selection import (
+    DropSchedule,
+    Progress,
+    ScoreMemory,
+    Selection,
+    derangement,
+    exchange,
+    keep_lowest,
+    keep_lowest_per_group,
+)
+from skrobust.training._record import TrainingRecord
+
+__all__ = ["RobustStep", "StepState"]
+
+
+@dataclass
+class StepState:
+    """What one training run carries from step to step.
+
+    Attributes
+    ----------
+    progress : Progress
+        Epoch and step counters.
+    record : TrainingRecord
+        Scores and selections per row.
+    rng : numpy.random.Generator
+        Draws the exchanges.
+    memory : ScoreMemory or None
+        Remembered scores, for steps that select on them.
+    """
+
+    progress: Progress
+    record: TrainingRecord
+    rng: np.random.Generator = field(default_factory=np.random.default_rng)
+    memory: ScoreMemory | None = None
+
+
+@dataclass
+class RobustStep:
+    """The parts of one method; every trimming method of the thesis is a choice of them.
+
+    Parameters
+    ----------
+    row_loss : callable ``(output, x, y) -> Tensor (n_networks, n_rows)``
+        Loss of each row. ``x`` has shape (n_networks, n_rows, ...); ``y`` has shape
+        (n_rows, ...), or (n_networks, n_rows, ...) where the rows were chosen per network.
+    schedule : DropSchedule
+        Share of a batch that is dropped.
+    row_score : callable of the same form, optional
+        What the selection ranks, computed without gradient. None: the loss.
+    rule : callable ``(scores, drop_rate) -> Selection``, default=keep_lowest
+        Turns scores into kept rows.
+    per_group : bool, default=False
+        Select within each class of an integer ``y`` instead of over the whole batch.
+    exchange : bool, default=False
+        Train each network on the selection of another one (a derangement, drawn per step).
+    score_apart : bool, default=False
+        Score in a forward pass of its own, with dropout off; the update then runs on the chosen
+        rows only (Algorithm 1). Otherwise scores and losses share one forward pass.
+    memory : {None, "last", "sum", "average"}, default=None
+        Select on scores remembered over epochs instead of the batch's own.
+    perturb : callable ``(module, x, y, select) -> x``, optional
+        Changes the inputs (n_networks, n_rows, ...) before the forward pass of the update (the
+        inner maximisation of chapter 5). ``select`` maps scores to the Selection of this step.
+    """
+
+    row_loss: Callable[[Any, Tensor, Tensor], Tensor]
+    schedule: DropSchedule
+    row_score: Callable[[Any, Tensor, Tensor], Tensor] | None = None
+    rule: Callable[..., Selection] = keep_lowest
+    per_group: bool = False
+    exchange: bool = False
+    score_apart: bool = False
+    memory: str | None = None
+    perturb: Callable[..., Tensor] | None = None
+
+    def __call__(
+        self, module: nn.Module, x: Tensor, y: Tensor, row_ids: Tensor, state: StepState
+    ) -> Tensor:
+        """Loss of one batch: the sum over the networks of the mean loss of their rows.
+
+        Networks share no parameter, so that the sum trains each as if it were alone.
+
+        Parameters
+        ----------
+        module : nn.Module
+            Maps (n_networks, n_rows, ...) to the outputs of all networks; in training mode.
+        x, y, row_ids : Tensor of shape (n_rows, ...)
+            The batch.
+        state : StepState
+            Updated in place: the record and the memory take in the batch.
+        """
+        inputs = x.expand(module.n_networks, *x.shape)
+        if self.perturb is not None:
+            inputs = self.perturb(module, inputs, y, lambda s: self._select(s, y, state.progress))
+        if self.score_apart:
+            scores = self._score_without_dropout(module, inputs, y)
+            given = self._give(scores, y, row_ids, state)
+            inputs = _rows_of(inputs, given.rows)
+            losses = self.row_loss(module(inputs), inputs, y[given.rows])
+        else:
+            output = module(inputs)
+            all_losses = self.row_loss(output, inputs, y)
+            scores = self._score(output, inputs, y, all_losses)
+            given = self._give(scores, y, row_ids, state)
+            losses = all_losses.gather(1, given.rows)
+        return given.weighted_mean(losses).sum()
+
+    @torch.no_grad()
+    def _score_without_dropout(self, module: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        module.eval()
+        output = module(x)
+        module.train()
+        return (self.row_score or self.row_loss)(output, x, y)
+
+    @torch.no_grad()
+    def _score(self, output: Any, x: Tensor, y: Tensor, losses: Tensor) -> Tensor:
+        return losses.detach() if self.row_score is None else self.row_score(output, x, y)
+
+    def _select(self, scores: Tensor, y: Tensor, progress: Progress) -> Selection:
+        drop_rate = self.schedule.drop_rate(progress, scores.shape[1])
+        if self.per_group:
+            return keep_lowest_per_group(scores, drop_rate, y)
+        return self.rule(scores, drop_rate)
+
+    def _give(self, scores: Tensor, y: Tensor, row_ids: Tensor, state: StepState) -> Selection:
+        """Select, record, and exchange: the rows that each network trains on."""
+        known = scores if state.memory is None else state.memory.update(row_ids, scores)
+        selection = self._select(known, y, state.progress)
+        state.record.add(row_ids, scores, selection)
+        if not self.exchange:
+            return selection
+        return exchange(selection, derangement(len(scores), state.rng))
+
+
+def _rows_of(x: Tensor, rows: Tensor) -> Tensor:
+    """Rows (n_networks, n_kept) of the inputs (n_networks, n_rows, ...)."""
+    if x.stride(0) == 0:  # shared by the networks: one gather
+        return x[0][rows]
+    return x[torch.arange(len(x), device=x.device).unsqueeze(1), rows]
