@@ -1,0 +1,1 @@
+"""A first report: anomaly detection on contaminated data that ships with scikit-learn."""
