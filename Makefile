@@ -1,0 +1,81 @@
+# Each target sets up what it needs in a virtual environment of its own; only Python >= 3.11 with pip is expected.
+
+PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+OLDEST := .venv-oldest
+RUNTIME := $(VENV)/.runtime
+DEV := $(VENV)/.dev
+
+PYTEST := -m pytest -n $(WORKERS) --dist worksteal
+DOCSTRINGS := $(wildcard tests/test_docstrings.py)
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint pytest notebooks bench coverage test-oldest clean
+
+# One thread per process, and scikit-learn's array API check, which is skipped without the second.
+test lint pytest notebooks coverage test-oldest: export OMP_NUM_THREADS = 1
+test lint pytest notebooks coverage test-oldest: export SCIPY_ARRAY_API = 1
+test lint pytest notebooks coverage test-oldest: export MPLBACKEND = Agg
+
+help:  ## Show the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
+		while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+demo: $(RUNTIME)  ## Write a first report to report/index.html
+	@$(BIN)/python -m skrobust demo --out report
+
+test: lint pytest notebooks  ## Everything CI runs: lint, then tests, then notebooks
+
+lint: $(DEV)  ## Style, types, and docstrings against signatures
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy skrobust
+	$(if $(DOCSTRINGS),$(BIN)/python -m pytest -q $(DOCSTRINGS))
+
+pytest: $(DEV)  ## Tests and docstring examples only
+	$(BIN)/python $(PYTEST) --doctest-modules $(DOCSTRINGS:%=--ignore=%) tests skrobust $(PYTEST_ARGS)
+
+notebooks: $(DEV)  ## Execute the notebooks
+	$(if $(NOTEBOOKS),$(BIN)/python $(PYTEST) --nbmake --nbmake-timeout=300 notebooks,@echo "no notebooks")
+
+bench: $(RUNTIME)  ## Measure speed
+	@$(BIN)/python -m benchmarks.run
+
+coverage: $(DEV)  ## Tests with a coverage report
+	$(BIN)/python $(PYTEST) --cov $(PYTEST_ARGS) tests
+
+test-oldest: $(OLDEST)/.ready  ## Tests with the oldest supported dependencies
+	$(OLDEST)/bin/python $(PYTEST) $(DOCSTRINGS:%=--ignore=%) $(PYTEST_ARGS) tests
+
+clean:  ## Remove environments, reports and caches
+	rm -rf $(VENV) $(OLDEST) report build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info .coverage .coverage.*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# $(call create,directory,what): a virtual environment, and a line that says what is going on
+define create
+@echo "Installing $(2) into $(1) (a minute or two the first time)"
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+@$(PYTHON) -m venv $(1)
+endef
+
+$(RUNTIME): pyproject.toml constraints.txt
+	$(call create,$(VENV),skrobust)
+	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e .
+	@touch $@
+
+$(DEV): $(RUNTIME)
+	@echo "Installing the tools for tests, lint and notebooks into $(VENV)"
+	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[test,lint,notebooks]'
+	@touch $@
+
+$(OLDEST)/.ready: pyproject.toml constraints-oldest.txt
+	$(call create,$(OLDEST),skrobust with its oldest dependencies)
+	@$(OLDEST)/bin/python $(PIP_INSTALL) -c constraints-oldest.txt -e '.[test]'
+	@touch $@
