@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from skrobust._device import limited_threads, resolve_device
 from skrobust._random import draw_seed, forked_rng
-from skrobust._validation import HasMethods, Integral, Interval, Real
+from skrobust._validation import HasMethods, Integral, Interval, Real, RealNotInt
 from skrobust.training import EpochProgressBar, RobustNet, RobustStep, RowDataset
 
 __all__ = ["RobustEstimator"]
@@ -30,6 +30,7 @@ class RobustEstimator(BaseEstimator):
     ``callbacks__…``, ``train_split``, ``compile``) are accepted under their skorch names.
     """
 
+    _net_parameters: dict[str, Any]
     _parameter_constraints: dict = {
         "margin": [Interval(Real, 0, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
@@ -39,7 +40,7 @@ class RobustEstimator(BaseEstimator):
         "optimizer": [callable],
         "warmup": [
             Interval(Integral, 0, None, closed="left"),
-            Interval(Real, 0, 1, closed="both"),
+            Interval(RealNotInt, 0, 1, closed="both"),
         ],
         "device": [None, str, torch.device],
         "n_threads": [None, Interval(Integral, 1, None, closed="left")],

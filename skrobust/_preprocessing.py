@@ -10,6 +10,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardSca
 __all__ = ["TablePreprocessor"]
 
 _SCALERS = {"minmax": MinMaxScaler, "standard": StandardScaler, None: FunctionTransformer}
+_LARGEST_TRAINED = 1e150
 _LARGEST = 1e15  # squares of it, summed over the features, are finite in float32
 
 
@@ -31,7 +32,19 @@ class TablePreprocessor:
         self.missing = missing
 
     def fit(self, X: np.ndarray) -> TablePreprocessor:
-        """Learn from training rows (n_samples, n_features)."""
+        """Learn from training rows (n_samples, n_features).
+
+        Raises
+        ------
+        ValueError
+            If a value is so large that its square overflows; the message names the column.
+        """
+        too_large = np.flatnonzero((np.abs(X) > _LARGEST_TRAINED).any(axis=0))
+        if len(too_large):
+            raise ValueError(
+                f"Input X holds values beyond +-{_LARGEST_TRAINED:g} in column {too_large[0]}, "
+                "whose variance float64 cannot hold"
+            )
         self.unobserved_ = np.isnan(X).all(axis=0)
         steps = [("scale", _SCALERS[self.scaling]())]
         if self.missing == "mean":

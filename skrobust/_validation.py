@@ -8,7 +8,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import validate_data
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Integral",
     "Interval",
     "Real",
+    "RealNotInt",
     "StrOptions",
     "fit_context",
     "unchanged_on_error",
@@ -90,7 +91,7 @@ def validate_sizes(name: str, sizes) -> tuple[int, ...]:
     """Check a sequence of layer widths and return it as a tuple."""
     try:
         widths = tuple(sizes)
-        valid = len(widths) > 0 and all(isinstance(w, Integral) and w > 0 for w in widths)
+        valid = len(widths) > 0 and all(isinstance(w, (int, np.integer)) and w > 0 for w in widths)
     except TypeError:
         valid = False
     if not valid:

@@ -8,6 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,6 +44,11 @@ class RobustDetector(RobustEstimator, BaseDetector):
     are high for abnormal rows and labels are 0 and 1, as everywhere in PyOD.
     """
 
+    contamination: Any
+    training_rate: float
+    preprocessing: str | None
+    missing: str
+
     _parameter_constraints: dict = {
         **RobustEstimator._parameter_constraints,
         "contamination": [Interval(Real, 0, 0.5, closed="both"), HasMethods(["fit", "eval"])],
@@ -52,7 +58,7 @@ class RobustDetector(RobustEstimator, BaseDetector):
     }
 
     # PyOD carries old copies of these four.
-    _get_param_names = classmethod(BaseEstimator._get_param_names.__func__)
+    _get_param_names: Any = classmethod(BaseEstimator._get_param_names.__func__)
     __repr__ = BaseEstimator.__repr__
 
     @abstractmethod
@@ -97,8 +103,6 @@ class RobustDetector(RobustEstimator, BaseDetector):
             rate = self._training_rate(len(X))
             self._preprocessor = TablePreprocessor(self.preprocessing, self.missing).fit(X)
             x = self._preprocessor.transform(X)
-            if not np.isfinite(x).all():
-                raise ValueError("Input X has a column whose range float64 cannot hold")
             with self._isolated() as device:
                 self.device_ = str(device)
                 rows = torch.from_numpy(x).to(device)

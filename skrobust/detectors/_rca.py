@@ -167,6 +167,7 @@ class RCADetector(RobustDetector):
         **RobustDetector._parameter_constraints,
         "n_networks": [Interval(Integral, 1, None, closed="left")],
         "base": [StrOptions({"autoencoder", "vae"})],
+        "hidden_layer_sizes": ["array-like"],
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "loss": [StrOptions(set(_LOSSES))],

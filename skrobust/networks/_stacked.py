@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -79,6 +80,7 @@ class StackedMLP(nn.Module):
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(StackedLinear(n_networks, a, b) for a, b in pairwise(sizes))
+        self.sizes = list(sizes)
         self.n_networks = n_networks
         self.negative_slope = negative_slope
         self.dropout = dropout
@@ -86,7 +88,7 @@ class StackedMLP(nn.Module):
     @property
     def dropout_sizes(self) -> list[int]:
         """Width of each layer that dropout acts on."""
-        return [layer.weight.shape[2] for layer in self.layers[:-2]] if self.dropout else []
+        return self.sizes[1:-2] if self.dropout else []
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n_networks, n_rows, sizes[0]) to (n_networks, n_rows, sizes[-1])."""
@@ -118,7 +120,7 @@ class StackedMLP(nn.Module):
         """
         chain = [
             (layer.weight[network].detach(), layer.bias[network, 0].detach())
-            for layer in self.layers
+            for layer in cast("list[StackedLinear]", self.layers)
         ]
         for i, mask in enumerate(kept or ()):
             units = mask.nonzero().squeeze(1)
@@ -133,7 +135,7 @@ class StackedMLP(nn.Module):
         for weight, bias in chain[:-1]:
             x = F.leaky_relu_(torch.addmm(bias, x, weight), self.negative_slope)
         weight, bias = chain[-1]
-        return torch.addmm(bias, x, weight)[:, : self.layers[-1].weight.shape[2]]
+        return torch.addmm(bias, x, weight)[:, : self.sizes[-1]]
 
 
 def _widen(chain: list) -> list:

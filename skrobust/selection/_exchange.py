@@ -13,7 +13,17 @@ __all__ = ["derangement", "exchange"]
 def derangement(n_networks: int, rng: np.random.Generator) -> np.ndarray:
     """Draw a permutation without fixed point, uniformly: nobody keeps their own selection.
 
-    One network has nobody to exchange with and gets the identity.
+    Parameters
+    ----------
+    n_networks : int
+        One network has nobody to exchange with and gets the identity.
+    rng : numpy.random.Generator
+        Where it is drawn from.
+
+    Returns
+    -------
+    array of shape (n_networks,), int
+        A permutation of the networks.
     """
     identity = np.arange(n_networks)
     if n_networks == 1:
@@ -27,7 +37,20 @@ def derangement(n_networks: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def exchange(selection: Selection, permutation: np.ndarray) -> Selection:
-    """Give network k the selection of network ``permutation[k]`` (Algorithm 1, lines 8 and 9)."""
+    """Give network k the selection of network ``permutation[k]`` (Algorithm 1).
+
+    Parameters
+    ----------
+    selection : Selection
+        Each network's own choice.
+    permutation : array of shape (n_networks,), int
+        Whose choice each network gets.
+
+    Returns
+    -------
+    Selection
+        What each network trains on.
+    """
     if np.array_equal(permutation, np.arange(len(permutation))):
         return selection
     source = torch.as_tensor(permutation, device=selection.rows.device)

@@ -26,7 +26,7 @@ __all__ = [
 class Selection(NamedTuple):
     """Rows chosen from one batch, one choice per network.
 
-    Attributes
+    Parameters
     ----------
     rows : Tensor of shape (n_networks, n_kept), int64
         Positions in the batch, most trusted first.
@@ -64,8 +64,22 @@ class Selection(NamedTuple):
 
 
 def keep_count(n_rows: int, drop_rate: float) -> int:
-    """Number of rows kept of ``n_rows``: the number dropped is rounded up, one always stays.
+    """Count the rows to keep: the number dropped is rounded up, and one row always stays.
 
+    Parameters
+    ----------
+    n_rows : int
+        Rows in the batch.
+    drop_rate : float in [0, 1)
+        Share that is dropped.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Notes
+    -----
     The 1e-9 guards against products such as (1 - 0.9) * 10 = 0.9999999999999998.
     """
     return max(1, math.floor((1.0 - drop_rate) * n_rows + 1e-9))
@@ -92,13 +106,39 @@ def keep_lowest(scores: Tensor, drop_rate: float) -> Selection:
 
 
 def keep_all(scores: Tensor, drop_rate: float = 0.0) -> Selection:
-    """Keep every row, whatever its score."""
+    """Keep every row, whatever its score.
+
+    Parameters
+    ----------
+    scores : Tensor of shape (n_networks, n_rows)
+        Only its shape is used.
+    drop_rate : float, default=0.0
+        Ignored.
+
+    Returns
+    -------
+    Selection
+        All rows, in batch order.
+    """
     rows = torch.arange(scores.shape[-1], device=scores.device)
     return Selection(rows.expand(len(scores), -1))
 
 
 def keep_single_lowest(scores: Tensor, drop_rate: float = 0.0) -> Selection:
-    """Keep the one row of lowest score (Min-SGD: Shah et al., 2020)."""
+    """Keep the one row of lowest score (Min-SGD: Shah et al., 2020).
+
+    Parameters
+    ----------
+    scores : Tensor of shape (n_networks, n_rows)
+        One score per network and row.
+    drop_rate : float, default=0.0
+        Ignored.
+
+    Returns
+    -------
+    Selection
+        One row per network.
+    """
     return Selection(torch.sort(scores, dim=-1, stable=True).indices[:, :1])
 
 
@@ -111,6 +151,11 @@ def keep_disagreement(scores: Tensor, predictions: Tensor) -> Selection:
         Only its shape is used.
     predictions : Tensor of shape (n_networks, n_rows)
         Predicted class of each row.
+
+    Returns
+    -------
+    Selection
+        All rows, of weight 0 where the networks agree.
     """
     disagree = (predictions != predictions[:1]).any(dim=0)
     return keep_all(scores)._replace(weights=disagree.to(scores.dtype).expand_as(scores))
@@ -129,6 +174,11 @@ def keep_lowest_per_group(scores: Tensor, drop_rate: float, groups: Tensor) -> S
         Share of each group that is dropped.
     groups : Tensor of shape (n_rows,)
         Group of each row.
+
+    Returns
+    -------
+    Selection
+        All rows, of weight 0 where dropped.
     """
     order = torch.sort(scores, dim=-1, stable=True).indices
     ordered = groups[order]  # (n_networks, n_rows), best row first

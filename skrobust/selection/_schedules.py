@@ -12,12 +12,16 @@ __all__ = ["DropSchedule", "Progress", "binomial_margin"]
 class Progress(NamedTuple):
     """Where training stands: both counters start at 0.
 
-    Attributes
+    Parameters
     ----------
-    epoch, n_epochs : int
-        Current epoch and their planned number.
-    step, n_steps : int
-        Current step, counted over all epochs, and their planned number.
+    epoch : int
+        Current epoch.
+    n_epochs : int
+        Planned number of epochs.
+    step : int
+        Current step, counted over all epochs.
+    n_steps : int
+        Planned number of steps.
     """
 
     epoch: int
@@ -31,6 +35,20 @@ def binomial_margin(rate: float, batch_size: int, z: float) -> float:
 
     The number of corrupted rows in a batch of m is about binomial, so its share has the standard
     deviation sqrt(rate (1 - rate) / m); the margin is ``z`` of them.
+
+    Parameters
+    ----------
+    rate : float in [0, 1)
+        Corruption rate.
+    batch_size : int
+        Rows in the batch (m).
+    z : float
+        Number of standard deviations.
+
+    Returns
+    -------
+    float
+        What to add to the drop rate.
     """
     return z * math.sqrt(rate * (1.0 - rate) / batch_size)
 

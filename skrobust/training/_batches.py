@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -52,7 +53,9 @@ class DeviceBatches:
         depend on the device.
     """
 
-    def __init__(self, dataset: Dataset, batch_size: int, shuffle: bool = False) -> None:
+    def __init__(
+        self, dataset: RowDataset | Subset, batch_size: int, shuffle: bool = False
+    ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
         self.shuffle = shuffle
@@ -61,7 +64,8 @@ class DeviceBatches:
         return -(-len(self.dataset) // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
-        dataset, order = self.dataset, torch.arange(len(self.dataset))
+        dataset: Any = self.dataset
+        order = torch.arange(len(dataset))
         while isinstance(dataset, Subset):
             order = torch.as_tensor(dataset.indices)[order]
             dataset = dataset.dataset

@@ -31,6 +31,16 @@ class RobustNet(NeuralNet):
         Number of rows of the data set that row ids refer to.
     min_steps : int, optional
         Epochs repeat until both ``max_epochs`` and ``min_steps`` are met.
+    iterator_train : class, default=DeviceBatches
+        Where batches come from; ``torch.utils.data.DataLoader`` works too.
+    iterator_train__shuffle : bool, default=True
+        Whether every epoch has a new order.
+    iterator_valid : class, default=DeviceBatches
+        The same for held-out rows.
+    train_split : callable, optional
+        skorch's split into training and validation rows; None trains on all.
+    verbose : int, default=0
+        As in skorch.
     **kwargs
         Passed to :class:`skorch.NeuralNet`.
 
@@ -125,6 +135,7 @@ class RobustNet(NeuralNet):
         if self.min_steps is not None:
             n_epochs = max(n_epochs, math.ceil(self.min_steps / steps_per_epoch))
         self.state_ = self._start(n_epochs, steps_per_epoch)
+        self.best_losses_ = {}
         return super().fit_loop(X, y, epochs=n_epochs, **fit_params)
 
     def partial_fit(self, X, y=None, classes=None, **fit_params):
@@ -156,15 +167,24 @@ class RobustNet(NeuralNet):
                 self.state_.progress = progress._replace(step=progress.step + 1)
         values = torch.stack(losses).double().cpu().numpy()
         self._check_finite(values, prefix)
-        self.history.record(f"{prefix}_loss", float(np.average(values, weights=sizes)))
+        self._record_loss(prefix, float(np.average(values, weights=sizes)))
         self.history.record(f"{prefix}_batch_count", len(values))
         if training:
             self._end_training_epoch()
 
+    def _record_loss(self, prefix, loss):
+        """Record the loss, and whether it is the best so far (what Checkpoint looks for)."""
+        best = self.best_losses_.get(prefix, math.inf)
+        self.best_losses_[prefix] = min(best, loss)
+        self.history.record(f"{prefix}_loss", loss)
+        self.history.record(f"{prefix}_loss_best", loss < best)
+
     def _start(self, n_epochs, steps_per_epoch):
         n_networks = self.module_.n_networks
         mode = self.step.memory
-        memory = mode and ScoreMemory(n_networks, self.n_rows, mode=mode, device=self.device)
+        memory = None
+        if mode is not None:
+            memory = ScoreMemory(n_networks, self.n_rows, mode=mode, device=self.device)
         return StepState(
             progress=Progress(0, n_epochs, 0, n_epochs * steps_per_epoch),
             record=TrainingRecord(n_networks, self.n_rows, device=self.device),
@@ -192,8 +212,10 @@ def _was_raised_by_code(error: KeyboardInterrupt) -> bool:
 
     A signal interrupts between any two instructions; code that raises stands at a raise statement.
     """
-    traceback = error.__traceback__
-    while traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    instruction = traceback.tb_frame.f_code.co_code[traceback.tb_lasti]
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None:
+        return False
+    instruction = last.tb_frame.f_code.co_code[last.tb_lasti]
     return dis.opname[instruction] == "RAISE_VARARGS"

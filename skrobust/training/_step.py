@@ -29,7 +29,7 @@ __all__ = ["RobustStep", "StepState"]
 class StepState:
     """What one training run carries from step to step.
 
-    Attributes
+    Parameters
     ----------
     progress : Progress
         Epoch and step counters.
@@ -102,7 +102,7 @@ class RobustStep:
         state : StepState
             Updated in place: the record and the memory take in the batch.
         """
-        inputs = x.expand(module.n_networks, *x.shape)
+        inputs = x.expand(len(state.record.scores), *x.shape)
         if self.perturb is not None:
             inputs = self.perturb(module, inputs, y, lambda s: self._select(s, y, state.progress))
         if self.score_apart:

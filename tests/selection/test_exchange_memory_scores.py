@@ -1,0 +1,92 @@
+"""Exchange, memory and scores against slow references."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skrobust.selection import (
+    ScoreMemory,
+    Selection,
+    binary_crossentropy,
+    derangement,
+    exchange,
+    gaussian_divergence,
+    squared_error,
+)
+
+
+@given(st.integers(2, 9), st.integers(0, 2**31))
+def test_derangement_leaves_nobody_their_own(n_networks, seed):
+    permutation = derangement(n_networks, np.random.default_rng(seed))
+    assert sorted(permutation) == list(range(n_networks))
+    assert not np.any(permutation == np.arange(n_networks))
+
+
+def test_derangement_draws_all_of_them_equally_often():
+    rng = np.random.default_rng(0)
+    counts = np.unique([derangement(4, rng) for _ in range(9000)], axis=0, return_counts=True)[1]
+    assert len(counts) == 9
+    assert counts.min() > 850
+    assert counts.max() < 1150
+
+
+def test_one_network_keeps_its_own():
+    assert derangement(1, np.random.default_rng(0)).tolist() == [0]
+
+
+def test_exchange_hands_over_rows_and_weights():
+    selection = Selection(torch.tensor([[0, 1], [2, 3], [4, 5]]), torch.eye(3)[:, :2])
+    given_rows, weights = exchange(selection, np.array([1, 2, 0]))
+    assert given_rows.tolist() == [[2, 3], [4, 5], [0, 1]]
+    assert torch.equal(weights, torch.eye(3)[[1, 2, 0], :2])
+
+
+@pytest.mark.parametrize("mode", ["last", "sum", "average"])
+def test_memory_equals_a_dictionary(mode):
+    rng = np.random.RandomState(0)
+    memory, slow = ScoreMemory(2, 7, mode=mode, decay=0.8), {}
+    for _ in range(20):
+        rows, scores = rng.permutation(7)[:3], rng.rand(2, 3).astype(np.float32)
+        known = memory.update(torch.tensor(rows), torch.tensor(scores))
+        for j, row in enumerate(rows):
+            new, old = scores[:, j], slow.get(row)
+            if mode == "sum" and old is not None:
+                new = old + new
+            if mode == "average" and old is not None:
+                new = 0.8 * old + 0.2 * new
+            slow[row] = new
+            np.testing.assert_allclose(known[:, j], new, rtol=1e-5)
+    assert not memory.values.isnan().any()
+
+
+def test_memory_refuses_an_unknown_mode():
+    with pytest.raises(ValueError, match="mode must be 'last', 'sum' or 'average', got 'mean'"):
+        ScoreMemory(1, 1, mode="mean")
+
+
+def test_scores_sum_over_the_features():
+    torch.manual_seed(0)
+    output, x = torch.randn(2, 5, 3), torch.rand(2, 5, 3)
+    expected = F.mse_loss(output, x, reduction="none").mean(-1) * 3
+    torch.testing.assert_close(squared_error(output, x), expected)
+    p = torch.sigmoid(output)
+    bce = -(x * p.log() + (1 - x) * (1 - p).log()).sum(-1)
+    torch.testing.assert_close(binary_crossentropy(output, x), bce)
+
+
+def test_crossentropy_of_targets_outside_the_unit_interval_is_bounded_below():
+    logits = torch.full((1, 1), 50.0)
+    assert binary_crossentropy(logits, torch.full((1, 1), 9.0)) >= 0
+
+
+def test_gaussian_divergence_equals_torch():
+    torch.manual_seed(0)
+    mean, log_variance = torch.randn(4, 3), torch.randn(4, 3)
+    normal = torch.distributions.Normal
+    expected = torch.distributions.kl_divergence(
+        normal(mean, (0.5 * log_variance).exp()), normal(0.0, 1.0)
+    )
+    torch.testing.assert_close(gaussian_divergence(mean, log_variance), expected.sum(-1))

@@ -1,0 +1,79 @@
+"""The drop rate grows as the thesis, or the published code, says."""
+
+import itertools
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skrobust.selection import DropSchedule, Progress, binomial_margin
+
+
+def at(epoch, n_epochs, steps_per_epoch=10, step_in_epoch=0):
+    step = epoch * steps_per_epoch + step_in_epoch
+    return Progress(epoch, n_epochs, step, n_epochs * steps_per_epoch)
+
+
+def first_full_epoch(schedule, n_epochs=200):
+    return next(
+        e for e in range(n_epochs) if schedule.drop_rate(at(e, n_epochs), 128) >= schedule.rate
+    )
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.1, 0.3, 0.4])
+def test_thesis_schedule_is_algorithm_1(rate):
+    """beta starts at 1 and falls by rate / (alpha E) per epoch down to 1 - rate."""
+    schedule, beta = DropSchedule(rate, warmup=0.5), 1.0
+    for epoch in range(200):
+        assert schedule.drop_rate(at(epoch, 200), 128) == pytest.approx(1 - beta, abs=1e-12)
+        beta = max(beta - rate / (0.5 * 200), 1 - rate)
+    assert first_full_epoch(schedule) == 100
+
+
+@pytest.mark.parametrize(("rate", "epoch"), [(0.02, 3), (0.1, 12), (0.3, 43), (0.4, 67)])
+def test_official_schedule_arrives_when_the_published_code_does(rate, epoch):
+    assert first_full_epoch(DropSchedule(rate, warmup=0.5, kind="official")) == epoch
+
+
+def test_integer_warmup_counts_epochs_whatever_the_length():
+    for n_epochs in (20, 200):
+        assert first_full_epoch(DropSchedule(0.3, warmup=10), n_epochs) == 10
+
+
+def test_no_warmup_drops_at_once():
+    assert DropSchedule(0.3).drop_rate(at(0, 5), 128) == 0.3
+    assert DropSchedule(0.3).is_warm(at(0, 5))
+
+
+def test_unit_step_changes_within_an_epoch():
+    in_steps = DropSchedule(0.4, warmup=0.5, unit="step")
+    in_epochs = DropSchedule(0.4, warmup=0.5)
+    late = at(2, 10, steps_per_epoch=10, step_in_epoch=5)
+    assert in_steps.drop_rate(late, 128) == pytest.approx(0.4 * 2.5 / 5)
+    assert in_epochs.drop_rate(late, 128) == pytest.approx(0.4 * 2 / 5)
+
+
+def test_margin_is_binomial_and_grows_with_the_rate():
+    full = DropSchedule(0.2, warmup=0.5, margin=2.0)
+    margin = 2 * math.sqrt(0.2 * 0.8 / 64)
+    assert full.drop_rate(at(9, 10), 64) == pytest.approx(0.2 + margin)
+    assert full.drop_rate(at(0, 10), 64) == 0
+    assert full.drop_rate(at(1, 10), 64) == pytest.approx((0.2 + margin) / 5)
+    assert binomial_margin(0.5, 100, 1.0) == pytest.approx(0.05)
+
+
+@given(
+    st.floats(0, 0.99),
+    st.one_of(st.integers(0, 20), st.floats(0, 1)),
+    st.sampled_from(["linear", "official"]),
+    st.sampled_from(["epoch", "step"]),
+    st.floats(0, 3),
+    st.integers(1, 512),
+)
+def test_rate_never_falls_and_stays_below_one(rate, warmup, kind, unit, margin, batch_size):
+    schedule = DropSchedule(rate, warmup, unit, kind, margin)
+    rates = [schedule.drop_rate(at(e, 30), batch_size) for e in range(30)]
+    assert all(0 <= a <= b < 1 for a, b in itertools.pairwise(rates))
+    warm = [schedule.is_warm(at(e, 30)) for e in range(30)]
+    assert warm == sorted(warm)

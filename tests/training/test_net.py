@@ -1,0 +1,160 @@
+"""The skorch net: length of training, callbacks, interruption, a loss that is not finite."""
+
+import os
+import pickle
+import signal
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback, Checkpoint, EarlyStopping, LRScheduler
+from skorch.dataset import ValidSplit
+
+from skrobust import RCADetector
+
+SMALL = {"hidden_layer_sizes": (8,), "latent_dim": 2, "n_passes": 2, "random_state": 0}
+
+
+@pytest.fixture
+def X():
+    return np.random.RandomState(0).rand(100, 4)
+
+
+class StopAfter(Callback):
+    """What a callback that wants to end training does in skorch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == self.epoch:
+            raise KeyboardInterrupt
+
+
+class CtrlC(Callback):
+    """A real interrupt from outside, at a given moment."""
+
+    def __init__(self, method):
+        self.method = method
+
+    def _interrupt(self, net):
+        if len(net.history) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            sum(range(10**6))  # the signal arrives here
+
+    def on_epoch_end(self, net, **kwargs):
+        if self.method == "on_epoch_end":
+            self._interrupt(net)
+
+    def on_batch_end(self, net, **kwargs):
+        if self.method == "on_batch_end":
+            self._interrupt(net)
+
+
+@pytest.mark.parametrize(("min_steps", "n_epochs"), [(None, 3), (10, 3), (17, 5), (40, 10)])
+def test_epochs_repeat_until_epochs_and_steps_are_met(X, min_steps, n_epochs):
+    detector = RCADetector(max_epochs=3, min_steps=min_steps, batch_size=25, **SMALL).fit(X)
+    assert len(detector.history_) == n_epochs
+    assert detector.history_[-1, "train_batch_count"] == 4
+
+
+def test_warmup_follows_the_planned_length(X):
+    """With min_steps the ramp is a share of what is really trained."""
+    long = RCADetector(max_epochs=1, min_steps=40, batch_size=25, **SMALL).fit(X)
+    same = RCADetector(max_epochs=10, batch_size=25, **SMALL).fit(X)
+    np.testing.assert_array_equal(long.decision_scores_, same.decision_scores_)
+
+
+@pytest.mark.parametrize("method", ["on_epoch_end", "on_batch_end"])
+def test_ctrl_c_propagates_and_leaves_the_detector_as_it_was(X, method):
+    detector = RCADetector(max_epochs=5, **SMALL).fit(X)
+    before = dict(vars(detector))
+    detector.callbacks = [CtrlC(method)]
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(X[:50, :3])
+    after = {**vars(detector), "callbacks": None}
+    assert after.keys() == before.keys()
+    assert all(after[name] is before[name] for name in before)
+    assert detector.decision_function(X).shape == (100,)
+
+
+def test_ctrl_c_on_an_unfitted_detector_leaves_it_unfitted(X):
+    detector = RCADetector(max_epochs=5, callbacks=[CtrlC("on_epoch_end")], **SMALL)
+    with pytest.raises(KeyboardInterrupt):
+        detector.fit(X)
+    assert not [name for name in vars(detector) if name.endswith("_")]
+
+
+def test_a_callback_that_stops_training_is_not_an_interrupt(X):
+    detector = RCADetector(max_epochs=50, callbacks=[StopAfter(4)], **SMALL).fit(X)
+    assert len(detector.history_) == 4
+    assert detector.labels_.sum() == 10
+
+
+def test_skorch_callbacks_and_a_validation_split_work(X, tmp_path):
+    detector = RCADetector(
+        max_epochs=60,
+        lr=0.05,
+        train_split=ValidSplit(0.2, random_state=0),
+        callbacks=[
+            EarlyStopping(monitor="valid_loss", patience=3, load_best=True),
+            Checkpoint(monitor="valid_loss_best", dirname=tmp_path),
+            LRScheduler(torch.optim.lr_scheduler.ExponentialLR, gamma=0.99),
+        ],
+        **SMALL,
+    ).fit(X)
+    assert 3 < len(detector.history_) < 60
+    assert (tmp_path / "params.pt").exists()
+    held_out = np.isnan(detector.keep_frequency_)
+    assert held_out.sum() == 20
+    assert np.isfinite(detector.sample_scores_).all()
+    assert np.isfinite(detector.decision_scores_).all()
+
+
+def test_held_out_rows_are_scored_by_the_final_model(X):
+    detector = RCADetector(
+        max_epochs=3, n_networks=1, train_split=ValidSplit(0.2, random_state=0), **SMALL
+    )
+    detector.set_params(n_passes=0).fit(X)
+    held_out = np.isnan(detector.keep_frequency_)
+    np.testing.assert_allclose(
+        detector.sample_scores_[held_out], detector.decision_scores_[held_out], rtol=1e-5
+    )
+
+
+def test_plain_dataloader_trains_the_same_kind_of_model(X):
+    detector = RCADetector(
+        max_epochs=5, iterator_train=torch.utils.data.DataLoader, batch_size=32, **SMALL
+    ).fit(X)
+    assert detector.history_[-1, "train_loss"] < detector.history_[0, "train_loss"]
+
+
+def test_loss_that_is_not_finite_names_epoch_and_batch(X):
+    detector = RCADetector(
+        preprocessing="standard", optimizer=torch.optim.SGD, lr=1e6, max_epochs=9, **SMALL
+    )
+    message = r"training loss became (nan|inf) in epoch \d+, batch \d of \d; .*lr"
+    with pytest.raises(FloatingPointError, match=message):
+        detector.fit(X)
+    assert not hasattr(detector, "net_")
+
+
+def test_fit_changes_the_weights_and_lowers_the_loss(X):
+    detector = RCADetector(max_epochs=60, lr=1e-2, dropout=0.0, **SMALL).fit(X)
+    losses = detector.history_[:, "train_loss"]
+    assert losses[-1] < 0.8 * losses[0]
+    assert len(np.unique(detector.decision_scores_)) == 100
+
+
+def test_net_pickles_with_its_step(X):
+    net = RCADetector(max_epochs=2, **SMALL).fit(X).net_
+    clone = pickle.loads(pickle.dumps(net))
+    for a, b in zip(net.module_.parameters(), clone.module_.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_verbose_zero_is_silent_and_one_shows_progress(X, capsys):
+    RCADetector(max_epochs=2, **SMALL).fit(X)
+    assert capsys.readouterr() == ("", "")
+    RCADetector(max_epochs=2, verbose=1, **SMALL).fit(X)
+    assert "2/2" in capsys.readouterr().err

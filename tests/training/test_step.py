@@ -1,0 +1,224 @@
+"""The step against Algorithm 1 written out, and each of its parts switched off once."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skrobust.detectors._rca import _plain
+from skrobust.networks import Autoencoder, NetworkEnsemble
+from skrobust.selection import (
+    DropSchedule,
+    Progress,
+    ScoreMemory,
+    keep_count,
+    keep_single_lowest,
+    squared_error,
+)
+from skrobust.training import RobustStep, StepState, TrainingRecord
+
+reconstruction = partial(_plain, loss=squared_error)
+
+
+def state_for(module, n_rows, memory=None):
+    return StepState(
+        Progress(0, 1, 0, 1),
+        TrainingRecord(module.n_networks, n_rows),
+        np.random.default_rng(0),
+        memory,
+    )
+
+
+def row_sum_error(output, x, y):
+    """Loss of a regression with one output."""
+    return (output.squeeze(-1) - y).square()
+
+
+def algorithm_1(networks, optimisers, x, rate):
+    """One step of Algorithm 1 (two networks, dropout off), one line per line of the thesis."""
+    n_kept = keep_count(len(x), rate)
+    with torch.no_grad():
+        errors = [(net(x[None])[0] - x).square().sum(1) for net in networks]
+    chosen = [error.argsort()[:n_kept] for error in errors]
+    for net, optimiser, rows in zip(networks, optimisers, reversed(chosen), strict=True):
+        optimiser.zero_grad()
+        loss = (net(x[None, rows])[0] - x[rows]).square().sum(1).mean()
+        loss.backward()
+        optimiser.step()
+    return chosen
+
+
+def test_stacked_step_equals_algorithm_1_on_separate_networks():
+    torch.manual_seed(0)
+    stacked = Autoencoder(5, n_networks=2, hidden_layer_sizes=(8, 6), latent_dim=2, dropout=0.0)
+    separate = [
+        Autoencoder(5, hidden_layer_sizes=(8, 6), latent_dim=2, dropout=0.0) for _ in range(2)
+    ]
+    for k, net in enumerate(separate):
+        for own, all_networks in zip(net.parameters(), stacked.parameters(), strict=True):
+            own.data = all_networks.data[k : k + 1].clone()
+    joint = torch.optim.Adam(stacked.parameters(), lr=1e-2)
+    own = [torch.optim.Adam(net.parameters(), lr=1e-2) for net in separate]
+    step = RobustStep(reconstruction, DropSchedule(0.3), exchange=True, score_apart=True)
+    state, disagreements = state_for(stacked, 32), 0
+    for _ in range(25):
+        x = torch.rand(32, 5)
+        joint.zero_grad()
+        step(stacked, x, torch.arange(32), torch.arange(32), state).backward()
+        joint.step()
+        first, second = algorithm_1(separate, own, x, 0.3)
+        disagreements += set(first.tolist()) != set(second.tolist())
+    assert disagreements > 10  # otherwise the exchange would not be tested
+    for k, net in enumerate(separate):
+        for a, b in zip(net.parameters(), stacked.parameters(), strict=True):
+            torch.testing.assert_close(a.data[0], b.data[k], rtol=1e-5, atol=1e-5)
+
+
+def gradients(step, module, x, y, n_rows=None, **state):
+    module.zero_grad()
+    step(
+        module, x, y, torch.arange(len(x)), state_for(module, n_rows or len(x), **state)
+    ).backward()
+    return [p.grad.clone() for p in module.parameters()]
+
+
+@pytest.fixture
+def regression():
+    torch.manual_seed(0)
+    module = NetworkEnsemble(nn.Linear, n_networks=2, in_features=3, out_features=1)
+    x = torch.randn(20, 3)
+    return module, x, x.sum(1)
+
+
+def differ(a, b):
+    return any(not torch.allclose(p, q) for p, q in zip(a, b, strict=True))
+
+
+def test_shared_forward_equals_scoring_apart_without_dropout(regression):
+    shared = RobustStep(row_sum_error, DropSchedule(0.4), exchange=True)
+    apart = RobustStep(row_sum_error, DropSchedule(0.4), exchange=True, score_apart=True)
+    pairs = zip(gradients(shared, *regression), gradients(apart, *regression), strict=True)
+    for a, b in pairs:
+        torch.testing.assert_close(a, b)
+
+
+def test_rate_zero_is_plain_training_to_the_bit(regression):
+    module, x, y = regression
+    robust = gradients(RobustStep(row_sum_error, DropSchedule(0.0)), *regression)
+    module.zero_grad()
+    inputs = x.expand(2, 20, 3)
+    row_sum_error(module(inputs), inputs, y).mean(dim=1).sum().backward()
+    assert all(torch.equal(a, p.grad) for a, p in zip(robust, module.parameters(), strict=True))
+
+
+def test_each_part_changes_the_update(regression):
+    plain = gradients(RobustStep(row_sum_error, DropSchedule(0.0)), *regression)
+    trimmed = gradients(RobustStep(row_sum_error, DropSchedule(0.4)), *regression)
+    swapped = gradients(RobustStep(row_sum_error, DropSchedule(0.4), exchange=True), *regression)
+    single = gradients(
+        RobustStep(row_sum_error, DropSchedule(0.4), rule=keep_single_lowest), *regression
+    )
+    assert differ(plain, trimmed)
+    assert differ(trimmed, swapped)
+    assert differ(trimmed, single)
+
+
+def test_score_without_gradient_ranks_instead_of_the_loss(regression):
+    module, x, y = regression
+    state = state_for(module, 20)
+    step = RobustStep(
+        row_sum_error,
+        DropSchedule(0.5),
+        row_score=lambda output, x, y: -row_sum_error(output, x, y),
+    )
+    step(module, x, y, torch.arange(20), state)
+    losses = -state.record.scores
+    kept = state.record.kept
+    assert losses[:, kept == 1].min() >= losses[:, kept == 0].max() or 0 < kept.mean() < 1
+    for k in range(2):
+        top = losses[k].topk(10).indices
+        assert (kept[top] > 0).all()
+
+
+def test_targets_follow_their_rows_through_the_exchange(regression):
+    """With targets that the inputs determine exactly, mixing up rows would show in the loss."""
+    module, x, _ = regression
+    with torch.no_grad():
+        for network in module.networks:
+            network.weight.fill_(1.0)
+            network.bias.zero_()
+        for apart in (False, True):
+            step = RobustStep(row_sum_error, DropSchedule(0.3), exchange=True, score_apart=apart)
+            loss = step(module, x, x.sum(1), torch.arange(20), state_for(module, 20))
+            assert loss.item() == pytest.approx(0, abs=1e-10)
+
+
+def test_per_group_selects_within_each_class():
+    module = NetworkEnsemble(nn.Linear, in_features=2, out_features=2)
+
+    def loss(output, x, y):
+        return x[..., 0]  # group 1 has all the high losses
+
+    x = torch.stack([torch.arange(10.0), torch.zeros(10)], dim=1)
+    y = (torch.arange(10) >= 5).long()
+    state = state_for(module, 10)
+    RobustStep(loss, DropSchedule(0.4), per_group=True)(module, x, y, torch.arange(10), state)
+    assert state.record.kept.tolist() == [1, 1, 1, 0, 0, 1, 1, 1, 0, 0]
+
+
+def test_memory_outvotes_the_batch(regression):
+    module, x, y = regression
+    memory = ScoreMemory(2, 20, mode="sum")
+    memory.update(torch.arange(20), torch.arange(20.0).expand(2, 20) * 1e6)
+    state = state_for(module, 20, memory)
+    RobustStep(row_sum_error, DropSchedule(0.5), memory="sum")(
+        module, x, y, torch.arange(20), state
+    )
+    assert state.record.kept.tolist() == [1.0] * 10 + [0.0] * 10
+
+
+def test_perturbation_changes_the_inputs_of_the_update_only(regression):
+    module, x, y = regression
+    seen = {}
+
+    def push(module, inputs, y, select):
+        seen["kept"] = select(row_sum_error(module(inputs), inputs, y)).rows.shape[1]
+        return inputs + 1.0
+
+    plain = RobustStep(row_sum_error, DropSchedule(0.0))
+    perturbed = RobustStep(row_sum_error, DropSchedule(0.0), perturb=push)
+    for a, b in zip(
+        gradients(perturbed, module, x, y), gradients(plain, module, x + 1, y), strict=True
+    ):
+        torch.testing.assert_close(a, b)
+    assert seen["kept"] == 20
+
+
+def test_record_takes_scores_and_each_networks_own_selection(regression):
+    module, x, y = regression
+    state = state_for(module, 30)
+    rows = torch.arange(5, 25)
+    RobustStep(row_sum_error, DropSchedule(0.5), exchange=True)(module, x, y, rows, state)
+    record = state.record
+    assert record.kept[:5].isnan().all()
+    assert record.kept[rows].sum() == 10
+    inputs = x.expand(2, 20, 3)
+    losses = row_sum_error(module(inputs), inputs, y)
+    torch.testing.assert_close(record.scores[:, rows], losses.detach())
+    own = [set(row.argsort()[:10].tolist()) for row in losses]
+    both = {i for i in range(20) if record.kept[5 + i] == 1}
+    assert both == own[0] & own[1]
+
+
+def test_keep_frequency_counts_the_epochs_after_warmup():
+    record = TrainingRecord(1, 3)
+    for kept, warm in [([0.0, 0, 0], False), ([1.0, 0, 1], True), ([1.0, 0, 0], True)]:
+        record.kept[:] = torch.tensor(kept)
+        record.end_epoch(warm)
+    assert record.keep_frequency.tolist() == [1.0, 0.0, 0.5]
+    cold = TrainingRecord(1, 2)
+    cold.kept[:] = torch.tensor([1.0, 0.0])
+    cold.end_epoch(False)
+    assert cold.keep_frequency.tolist() == [1.0, 0.0]
