@@ -139,7 +139,7 @@ _PAGE = Template("""<!DOCTYPE html>
 <style>
 :root { color-scheme: light; }
 body { margin: 0 auto; max-width: 72rem; padding: 1rem; background: #fff; color: #222;
-  font: 16px/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+  font: 1rem/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: .5rem 0; }
 h2 { font-size: 1.2rem; margin: 2.2rem 0 .3rem; }
 p, ul { max-width: 46rem; margin: .5rem 0; }
@@ -159,7 +159,8 @@ img { width: 100%; height: auto; display: block; }
 .note { border-left: 4px solid #e69f00; padding-left: .8rem; }
 footer { margin-top: 2.5rem; border-top: 1px solid #ccc; padding-top: .5rem;
   font-size: .875rem; overflow-wrap: anywhere; }
-@media print { body { max-width: none; font-size: 11px; } h2 { break-after: avoid; }
+@media print { html { font-size: 10.5px; } body { max-width: none; padding: 0; }
+  h2, h2 + p { break-after: avoid; }
   .row { grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr)); }
   .scroll { overflow: visible; } }
 </style>

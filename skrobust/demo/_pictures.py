@@ -112,7 +112,7 @@ def draw_gallery(runs: Sequence[Run], n_shown: int = 8) -> bytes:
     n_shown : int, default=8
         Pictures per method.
     """
-    figure = _figure(6.4, 3.1)
+    figure = _figure(6.4, 2.9)
     pair = [next(run for run in runs if run.method == method) for method in (PLAIN, RCA)]
     parts: Any = figure.subfigures(2, 1)
     for part, run in zip(parts, pair, strict=True):
@@ -151,6 +151,8 @@ def _log_edges(values: np.ndarray, n_bins: int = 30) -> np.ndarray:
 
 
 def _histogram(axis: Axes, scores: np.ndarray, abnormal: np.ndarray, edges: np.ndarray) -> None:
+    from matplotlib.ticker import LogLocator, NullLocator
+
     axis.hist(
         [scores[~abnormal], scores[abnormal]],
         bins=list(edges),
@@ -159,7 +161,9 @@ def _histogram(axis: Axes, scores: np.ndarray, abnormal: np.ndarray, edges: np.n
         label=["normal", "anomaly"],
     )
     axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
     axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_locator(NullLocator())
     axis.set_ylabel("held-out rows")
     _open_frame(axis)
 
