@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-__all__ = ["draw_seed", "forked_rng"]
+__all__ = ["contained_seeding", "draw_seed", "forked_rng"]
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:
@@ -35,3 +36,17 @@ def forked_rng(seed: int, device: torch.device) -> Iterator[None]:
         with module.device(devices[0]):
             module.manual_seed(seed)
             yield
+
+
+@contextmanager
+def contained_seeding(seed: int) -> Iterator[None]:
+    """Seed all global generators and restore them: for other libraries' code that uses them."""
+    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
+    try:
+        np.random.seed(seed)  # noqa: NPY002
+        random.seed(seed)
+        with forked_rng(seed, torch.device("cpu")):
+            yield
+    finally:
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        random.setstate(python_state)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -20,7 +18,7 @@ from tqdm import tqdm
 
 from skrobust import RCADetector
 from skrobust._device import limited_threads
-from skrobust._random import forked_rng
+from skrobust._random import contained_seeding
 from skrobust.demo._data import PROBLEMS, Problem, Sample, draw_sample
 from skrobust.training import KeptShare
 
@@ -145,7 +143,7 @@ def to_frame(runs: Iterable[Run]) -> pd.DataFrame:
 
 def _run(problem: Problem, seed: int, method: str, settings: Settings) -> Run:
     sample = draw_sample(problem, seed)
-    with _contained_seeding(seed), limited_threads(1):
+    with contained_seeding(seed), limited_threads(1):
         detector = METHODS[method](problem.rate, seed, settings)
         if method == RCA:
             detector.set_params(callbacks=[KeptShare(sample.y_train)])
@@ -160,18 +158,6 @@ def _selection(detector: Any, method: str) -> dict[str, Any]:
         return {}
     kept = np.array(detector.history_[:, "kept_share"])
     return {"kept_share": kept, "warmup_end": detector.warmup * len(kept)}
-
-
-@contextmanager
-def _contained_seeding(seed: int) -> Iterator[None]:
-    """Undo the seeding of three global generators in the constructor of PyOD's AutoEncoder."""
-    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
-    try:
-        with forked_rng(seed, _CPU):
-            yield
-    finally:
-        np.random.set_state(numpy_state)  # noqa: NPY002
-        random.setstate(python_state)
 
 
 def _rca(rate: float, seed: int, settings: Settings) -> RCADetector:

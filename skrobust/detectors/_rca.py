@@ -244,7 +244,7 @@ class RCADetector(RobustDetector):
                 margin=self.margin,
             ),
             exchange=self.n_networks > 1,
-            score_apart=True,
+            score_apart=self.base == "vae" or self.dropout > 0,  # else both passes are the same
         )
         net = self._fit_net(network, step, x, **settings)
         self._passes = net.module_.draw_passes(self.n_passes)

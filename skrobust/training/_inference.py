@@ -10,8 +10,8 @@ from torch import Tensor
 
 __all__ = ["CHUNK_ROWS", "map_rows"]
 
-CHUNK_ROWS = 512
-BLOCK_BYTES = 8 * 2**20
+CHUNK_ROWS = 128
+BLOCK_BYTES = 2 * 2**20
 
 
 def map_rows(

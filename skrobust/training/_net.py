@@ -94,6 +94,11 @@ class RobustNet(NeuralNet):
             return x
         return self.module_(self._shared(x), **fit_params)
 
+    def _set_training(self, training=True):
+        """Switch between training and evaluation; skorch walks over all layers at every step."""
+        if self.module_.training != training:
+            super()._set_training(training)
+
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Run the robust step in training; otherwise the mean loss of all rows and networks."""
         y, row_ids = (part.to(self.device) for part in y_true)
