@@ -1,0 +1,76 @@
+"""The detectors that are compared, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from skrobust import RCADetector
+
+__all__ = ["OURS", "PEERS", "make_detector"]
+
+# Settings of RCADetector. The thesis's systems have no margin; all else is the default, which is
+# the chapter's.
+OURS: dict[str, dict] = {
+    "RCA": {"margin": 0.0},
+    "AE": {"n_networks": 1, "select": False, "n_passes": 0},
+    "RCA-E": {"margin": 0.0, "n_passes": 0},
+    "RCA-SS": {"select": False},
+    "RCA margin 1": {"margin": 1.0},
+    "RCA margin 2": {"margin": 2.0},
+}
+
+# Module, class, whether it takes random_state.
+PEERS: dict[str, tuple[str, str, bool]] = {
+    "IForest": ("iforest", "IForest", True),
+    "OCSVM": ("ocsvm", "OCSVM", False),
+    "LOF": ("lof", "LOF", False),
+    "KNN": ("knn", "KNN", False),
+    "ECOD": ("ecod", "ECOD", False),
+    "CBLOF": ("cblof", "CBLOF", True),
+    "MCD": ("mcd", "MCD", True),
+    "HBOS": ("hbos", "HBOS", False),
+    "PyOD VAE": ("vae", "VAE", True),
+    "PyOD AutoEncoder": ("auto_encoder", "AutoEncoder", True),
+    "DeepSVDD": ("deep_svdd", "DeepSVDD", True),
+    "SO_GAAL": ("so_gaal", "SO_GAAL", False),
+}
+
+
+def uses_rate(method: str) -> bool:
+    """Whether the scores, and not only the threshold, depend on the rate a method is told."""
+    return method in OURS and OURS[method].get("select", True)
+
+
+def make_detector(method: str, rate: float, seed: int, n_features: int, device: str):
+    """Build one detector with PyOD's interface.
+
+    Parameters
+    ----------
+    method : str
+        A key of ``OURS`` or ``PEERS``.
+    rate : float
+        Contamination that it is told.
+    seed : int
+        Its random state.
+    n_features : int
+        Width of the table.
+    device : str
+        Device of our networks.
+    """
+    if method in OURS:
+        return RCADetector(contamination=rate, random_state=seed, device=device, **OURS[method])
+    settings = {"contamination": min(max(rate, 1e-6), 0.5)}
+    if PEERS[method][2]:
+        settings["random_state"] = seed
+    if method == "DeepSVDD":
+        settings["n_features"] = n_features
+    if method in ("PyOD VAE", "PyOD AutoEncoder", "DeepSVDD"):
+        settings["verbose"] = 0
+    return _peer_class(method)(**settings)
+
+
+def _peer_class(method: str) -> Callable:
+    from importlib import import_module
+
+    module, name, _ = PEERS[method]
+    return getattr(import_module(f"pyod.models.{module}"), name)
