@@ -1,0 +1,1 @@
+"""Speed measurements of skrobust against its peers; never imported by the package."""
