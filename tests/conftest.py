@@ -14,10 +14,10 @@ torch.set_num_threads(1)
 
 @pytest.fixture
 def contaminated():
-    """400 rows on a 2-D surface in 6 dimensions, the last 40 of them anomalies; with labels."""
+    """400 rows on a 2-D surface in 6 dimensions, 40 of them anomalies; with labels."""
     rng = np.random.RandomState(0)
     code = rng.normal(size=(400, 2))
     X = np.tanh(code @ rng.normal(size=(2, 6))) + 0.05 * rng.normal(size=(400, 6))
-    y = np.arange(400) >= 360
+    y = rng.permutation(400) < 40
     X[y] = rng.uniform(-2, 2, size=(40, 6))
     return X, y.astype(int)

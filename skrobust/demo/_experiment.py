@@ -148,7 +148,8 @@ def _run(problem: Problem, seed: int, method: str, settings: Settings) -> Run:
         if method == RCA:
             detector.set_params(callbacks=[KeptShare(sample.y_train)])
         start = time.process_time()
-        scores = detector.fit(sample.X_train).decision_function(sample.X_test)
+        detector.fit(sample.X_train)
+        scores = detector.decision_function(sample.X_test)
         seconds = time.process_time() - start
     return Run(problem, method, seed, sample, scores, seconds, **_selection(detector, method))
 

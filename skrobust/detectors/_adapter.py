@@ -64,7 +64,8 @@ class OutlierDetectorAdapter(OutlierMixin, BaseEstimator):
         """
         with unchanged_on_error(self):
             X = self._validate(X, reset=True)
-            self.detector_ = clone(self.detector).fit(X)
+            self.detector_ = clone(self.detector)
+            self.detector_.fit(X)  # some PyOD detectors return None
             self.offset_ = -float(self.detector_.threshold_)
         return self
 
