@@ -1,0 +1,47 @@
+"""SHA-256 of arrays: the same however a file packs them and whatever the machine's byte order."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+__all__ = ["array_digest", "find_damage"]
+
+
+def array_digest(name: str, array: np.ndarray) -> str:
+    """Return the SHA-256 of an array's name, shape, little-endian type and values in C order.
+
+    Parameters
+    ----------
+    name : str
+        What the file calls the array.
+    array : ndarray
+        Numbers or strings, no objects.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    dtype = array.dtype.newbyteorder("<")
+    values = np.ascontiguousarray(array, dtype=dtype)
+    digest = hashlib.sha256(f"{name} {array.shape} {dtype.str}\n".encode())
+    digest.update(values.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def find_damage(arrays: Mapping[str, np.ndarray], digests: Mapping[str, str]) -> Iterator[str]:
+    """Say what is missing in ``arrays`` and what differs from the table.
+
+    A key ``"x[:1000]"`` stands for the first 1,000 rows of ``x``.
+    """
+    for key, digest in digests.items():
+        name, _, rows = key.partition("[:")
+        if name not in arrays:
+            yield f"array {name!r} is missing"
+            continue
+        array = arrays[name][: int(rows.rstrip("]"))] if rows else arrays[name]
+        if array_digest(key, array) != digest:
+            yield f"array {key!r} has wrong values (its SHA-256 differs)"

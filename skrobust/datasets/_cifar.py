@@ -1,0 +1,185 @@
+"""CIFAR-10, from the authors' archive or from mosaics in WebP files."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import os
+import tarfile
+import warnings
+
+import numpy as np
+from PIL import Image
+from sklearn.utils import Bunch
+
+from skrobust.datasets._fetch import SourceSet, get_data_home, load_set, read_cached
+from skrobust.datasets._images import SUBSETS, make_pictures
+from skrobust.datasets._tables import check_choice
+
+__all__ = ["fetch_cifar10"]
+
+TORONTO = "https://www.cs.toronto.edu/~kriz"
+# Of the archive: the arrays of the test pictures are known in part only (see _digests.py).
+ARCHIVE_SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
+
+EXACT = "images/cifar10.npz"
+MOSAICS = {"train": "images/cifar10_train_webp.npz", "test": "images/cifar10_test_webp.npz"}
+
+SIDE = 32
+N_HELD_OUT = 10_000
+CLASSES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
+
+
+def fetch_cifar10(
+    *,
+    subset: str = "train",
+    split: str = "official",
+    data_home: str | os.PathLike | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+) -> Bunch | tuple[np.ndarray, np.ndarray]:
+    """Load CIFAR-10, colour photographs of ten kinds of things, downloading it if necessary.
+
+    Parameters
+    ----------
+    subset : {"train", "test", "all"}, default="train"
+        The training pictures, the test pictures, or the former and then the latter.
+    split : {"official", "training-file"}, default="official"
+        With "official", the published 50,000 training and 10,000 test pictures. With
+        "training-file", only the published training pictures are used: the first 40,000 to train
+        and the last 10,000 to test. Results of the two are not comparable with each other.
+    data_home : str or path-like, default=None
+        Folder of the data sets; see :func:`get_data_home`. The set is ``images/cifar10.npz``
+        below it, which a download writes, or else ``images/cifar10_train_webp.npz`` and
+        ``images/cifar10_test_webp.npz`` (see Notes).
+    download_if_missing : bool, default=True
+        If False, raise ``DataNotSuppliedError`` rather than download.
+    return_X_y : bool, default=False
+        If True, return ``(data, target)`` only.
+
+    Returns
+    -------
+    Bunch or tuple
+        With ``data`` (n_samples, 3, 32, 32), uint8, channels red, green, blue first as PyTorch
+        takes them, ``target`` (n_samples,), int64, ``target_names``, ``exact``, False if some
+        of the pictures are lossy copies, ``name`` and ``DESCR``.
+
+    Raises
+    ------
+    DataNotSuppliedError
+        If the set is neither in ``data_home`` nor to be downloaded.
+    OSError
+        If a file there does not hold the set (its checksum differs).
+
+    Warns
+    -----
+    UserWarning
+        If test pictures are returned that are lossy copies.
+
+    Notes
+    -----
+    The WebP files hold mosaics of 1,000 pictures each, packed without loss. Their training
+    pictures are exact. Their test pictures were stored as JPEG before, and differ from the
+    published ones (about 30 dB): accuracy on them is not quite accuracy on CIFAR-10.
+    ``split="training-file"`` has exact pixels throughout, whichever files there are.
+
+    What is downloaded is the authors' binary archive, not the one for Python: the same pictures
+    in the same order, without pickles, which could run code.
+
+    References
+    ----------
+    Krizhevsky, A. (2009). Learning multiple layers of features from tiny images. University of
+    Toronto. The authors state no licence and ask for this citation.
+    """
+    check_choice("subset", subset, SUBSETS)
+    check_choice("split", split, ["official", "training-file"])
+    official = split == "official"
+    parts = ("train", "test") if subset == "all" else (subset,)
+    needed = parts if official else ("train",)
+    arrays, exact = _load(needed, data_home, download_if_missing)
+    if not exact:
+        warnings.warn(
+            "These CIFAR-10 test pictures are lossy copies (JPEG, about 30 dB). For exact pixels "
+            "use split='training-file', or fetch the set where it can be downloaded.",
+            UserWarning,
+            stacklevel=2,
+        )
+    arrays = arrays if official else _split_training_file(arrays)
+    return make_pictures(arrays, subset, CLASSES, "CIFAR-10", return_X_y, exact=exact)
+
+
+def _load(parts, data_home, download_if_missing):
+    """Return the arrays of the parts, and whether all their pictures are exact."""
+    home = get_data_home(data_home)
+    packed = [home / MOSAICS[part] for part in parts]
+    if (home / EXACT).exists() or not all(path.exists() for path in packed):
+        source = SourceSet(
+            "CIFAR-10", EXACT, [[f"{TORONTO}/cifar-10-binary.tar.gz"]], _convert_archive
+        )
+        return load_set(source, home, download_if_missing), True
+    arrays = {}
+    for part, path in zip(parts, packed, strict=True):
+        content = read_cached(path, MOSAICS[part])
+        arrays[f"x_{part}"] = _unpack_mosaics(content["webp"], content["offsets"])
+        arrays[f"y_{part}"] = content["y"]
+    return arrays, "test" not in parts
+
+
+def _split_training_file(arrays):
+    x, y = arrays["x_train"], arrays["y_train"]
+    return {
+        "x_train": x[:-N_HELD_OUT],
+        "y_train": y[:-N_HELD_OUT],
+        "x_test": x[-N_HELD_OUT:],
+        "y_test": y[-N_HELD_OUT:],
+    }
+
+
+def _unpack_mosaics(webp, offsets):
+    """Cut pictures (n, 3, 32, 32) out of the mosaics, row by row of tiles."""
+    packed = [webp[start:stop].tobytes() for start, stop in itertools.pairwise(offsets)]
+    return np.concatenate([_cut_tiles(_decode(data)) for data in packed])
+
+
+def _decode(data):
+    with Image.open(io.BytesIO(data), formats=["WEBP"]) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def _cut_tiles(mosaic):
+    height, width, _ = mosaic.shape
+    tiles = mosaic.reshape(height // SIDE, SIDE, width // SIDE, SIDE, 3)
+    return tiles.transpose(0, 2, 4, 1, 3).reshape(-1, 3, SIDE, SIDE)
+
+
+def _convert_archive(paths):
+    """Read the archive's six files of records: the class (1 byte), then the picture (3, 32, 32)."""
+    with paths[0].open("rb") as stream:
+        if hashlib.file_digest(stream, "sha256").hexdigest() != ARCHIVE_SHA256:
+            raise ValueError("the archive's SHA-256 differs from the published archive's")
+    with tarfile.open(paths[0]) as archive:
+        train = np.concatenate([_records(archive, f"data_batch_{i}") for i in range(1, 6)])
+        test = _records(archive, "test_batch")
+    return {
+        "x_train": train[:, 1:].reshape(-1, 3, SIDE, SIDE),
+        "y_train": train[:, 0],
+        "x_test": test[:, 1:].reshape(-1, 3, SIDE, SIDE),
+        "y_test": test[:, 0],
+    }
+
+
+def _records(archive, name):
+    member = archive.extractfile(f"cifar-10-batches-bin/{name}.bin")
+    return np.frombuffer(member.read(), np.uint8).reshape(-1, 1 + 3 * SIDE * SIDE)

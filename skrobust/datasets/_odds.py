@@ -1,0 +1,166 @@
+"""Eighteen tables of the ODDS collection for anomaly detection."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+from scipy.io import loadmat
+from sklearn.utils import Bunch
+
+from skrobust.datasets._fetch import SourceSet, load_set
+from skrobust.datasets._tables import check_choice, make_table
+
+__all__ = ["ODDS_SETS", "fetch_odds"]
+
+ADBENCH = (
+    "https://raw.githubusercontent.com/Minqi824/ADBench/"
+    "3dac8221081e190f157d78e93bfa8867f90d0965/adbench/datasets/Classical"
+)
+PYOD = (
+    "https://raw.githubusercontent.com/yzhao062/pyod/"
+    "34f7996effac700a5166d882d5e94c6e6078fae3/notebooks/data"
+)
+
+
+class OddsSet(NamedTuple):
+    """Size of a set, and the file it is made of."""
+
+    n_samples: int
+    n_features: int
+    n_anomalies: int
+    source: str
+
+
+ODDS_SETS = MappingProxyType(
+    {
+        "annthyroid": OddsSet(7200, 6, 534, "2_annthyroid.npz"),
+        "arrhythmia": OddsSet(452, 274, 66, "arrhythmia.mat"),
+        "breastw": OddsSet(683, 9, 239, "4_breastw.npz"),
+        "cardio": OddsSet(1831, 21, 176, "6_cardio.npz"),
+        "glass": OddsSet(214, 9, 9, "glass.mat"),
+        "ionosphere": OddsSet(351, 33, 126, "ionosphere.mat"),
+        "letter": OddsSet(1600, 32, 100, "20_letter.npz"),
+        "mammography": OddsSet(11183, 6, 260, "23_mammography.npz"),
+        "mnist": OddsSet(7603, 100, 700, "24_mnist.npz"),
+        "musk": OddsSet(3062, 166, 97, "25_musk.npz"),
+        "optdigits": OddsSet(5216, 64, 150, "26_optdigits.npz"),
+        "pendigits": OddsSet(6870, 16, 156, "28_pendigits.npz"),
+        "pima": OddsSet(768, 8, 268, "29_Pima.npz"),
+        "satellite": OddsSet(6435, 36, 2036, "30_satellite.npz"),
+        "satimage-2": OddsSet(5803, 36, 71, "31_satimage-2.npz"),
+        "shuttle": OddsSet(49097, 9, 3511, "32_shuttle.npz"),
+        "thyroid": OddsSet(3772, 6, 93, "38_thyroid.npz"),
+        "vowels": OddsSet(1456, 12, 50, "40_vowels.npz"),
+    }
+)
+
+# Single precision would make distinct values of this set equal.
+DOUBLE_PRECISION = frozenset({"pendigits"})
+
+ODDITIES = {
+    "annthyroid": "Already scaled to [0, 1] at its source; 138 duplicate rows.",
+    "arrhythmia": "17 constant columns.",
+    "breastw": "234 duplicate rows.",
+    "mammography": "3,335 duplicate rows.",
+    "mnist": "22 constant columns.",
+    "optdigits": "2 constant columns.",
+    "pendigits": "Already scaled to [0, 1] at its source.",
+    "thyroid": "Already scaled to [0, 1] at its source; 116 duplicate rows.",
+}
+
+
+def fetch_odds(
+    name: str,
+    *,
+    data_home: str | os.PathLike | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+) -> Bunch | tuple:
+    """Load one of 18 tables of the ODDS collection, downloading it if necessary.
+
+    The files are ADBench's copies; those of arrhythmia, glass and ionosphere are PyOD's, because
+    ADBench's copies of them have fewer columns or are scaled. Values are as published there.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``ODDS_SETS``, which also gives each set's size and number of anomalies.
+    data_home : str or path-like, default=None
+        Folder of the data sets; see :func:`get_data_home`. The set is ``odds/NAME.npz`` below it.
+    download_if_missing : bool, default=True
+        If False, raise ``DataNotSuppliedError`` rather than download.
+    return_X_y : bool, default=False
+        If True, return ``(data, target)`` only.
+    as_frame : bool, default=False
+        If True, ``data`` is a DataFrame, ``target`` a Series and ``frame`` has both.
+
+    Returns
+    -------
+    Bunch or tuple
+        With ``data`` (n_samples, n_features), float32 (pendigits: float64), ``target``
+        (n_samples,), int64, 1 for anomalies, ``feature_names`` (``x0``, ``x1``, ...: the sources
+        name none), ``target_names``, ``frame``, ``name`` and ``DESCR``.
+
+    Raises
+    ------
+    DataNotSuppliedError
+        If the set is neither in ``data_home`` nor to be downloaded.
+    OSError
+        If the file there does not hold the set (its checksum differs).
+
+    References
+    ----------
+    Rayana, S. (2016). ODDS Library. Stony Brook University.
+
+    Han, S. et al. (2022). ADBench: Anomaly Detection Benchmark. NeurIPS.
+    """
+    check_choice("name", name, list(ODDS_SETS))
+    arrays = load_set(_source(name), data_home, download_if_missing)
+    return make_table(
+        arrays["X"],
+        arrays["y"].astype(np.int64),
+        feature_names=[f"x{i}" for i in range(ODDS_SETS[name].n_features)],
+        target_columns=["anomaly"],
+        return_X_y=return_X_y,
+        as_frame=as_frame,
+        target_names=["normal", "anomaly"],
+        name=name,
+        DESCR=_describe(name),
+    )
+
+
+def _source(name):
+    file = ODDS_SETS[name].source
+    base, read = (PYOD, loadmat) if file.endswith(".mat") else (ADBENCH, _read_npz)
+    dtype = np.float64 if name in DOUBLE_PRECISION else np.float32
+    return SourceSet(
+        title=f"ODDS {name}",
+        file=f"odds/{name}.npz",
+        mirrors=[[f"{base}/{file}"]],
+        convert=partial(_convert, read=read, dtype=dtype),
+    )
+
+
+def _convert(paths, read, dtype):
+    content = read(paths[0])
+    return {"X": content["X"].astype(dtype), "y": content["y"].ravel().astype(np.int8)}
+
+
+def _read_npz(path):
+    with np.load(path, allow_pickle=False) as content:
+        return dict(content)
+
+
+def _describe(name):
+    n_samples, n_features, n_anomalies, _ = ODDS_SETS[name]
+    share = n_anomalies / n_samples
+    return (
+        f"{name} of the ODDS collection: {n_samples:,} rows, {n_features} features, {n_anomalies:,}"
+        f" anomalies ({share:.1%}). {ODDITIES.get(name, '')}\nSource: {_source(name).mirrors[0][0]}"
+        "\nThe source does not state the licence of the data. Cite Rayana (2016), ODDS Library."
+    )
