@@ -1,0 +1,333 @@
+"""Fetchers from files in the form of the public sources, served on loopback."""
+
+import gzip
+import hashlib
+import io
+import tarfile
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy.io import savemat
+
+from skrobust import datasets
+from skrobust.datasets import _cifar, _images, _odds, _regression
+
+
+def in_memory(write, *args, **kwargs):
+    stream = io.BytesIO()
+    write(stream, *args, **kwargs)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def home(server, monkeypatch, tmp_path):
+    """An empty cache; every source is the local server."""
+    for module, names in [
+        (_odds, ["ADBENCH", "PYOD"]),
+        (_regression, ["UCI", "LAGOS"]),
+        (_cifar, ["TORONTO"]),
+    ]:
+        for name in names:
+            monkeypatch.setattr(module, name, f"{server.url}/{name}")
+    for name in ["MNIST_MIRRORS", "FASHION_MIRRORS"]:
+        monkeypatch.setattr(_images, name, (f"{server.url}/away", f"{server.url}/{name}"))
+    return tmp_path / "cache"
+
+
+# --- ODDS -------------------------------------------------------------------------------------
+
+
+def test_odds_from_adbench(home, server, expect, table):
+    expect("odds/pima.npz", {"X": table["X"][:, :8], "y": table["y"]})
+    X = table["X"][:, :8].astype(float)
+    content = in_memory(np.savez, X=X, y=table["y"].astype(np.int64))
+    server.files["29_Pima.npz"] = content
+    bunch = datasets.fetch_odds("pima", data_home=home)
+    assert server.requests == ["ADBENCH/29_Pima.npz"]
+    np.testing.assert_array_equal(bunch.data, X.astype(np.float32))
+    np.testing.assert_array_equal(bunch.target, table["y"])
+    assert bunch.data.dtype == np.float32 and bunch.target.dtype == np.int64
+    assert bunch.name == "pima" and "268 anomalies" in bunch.DESCR and bunch.frame is None
+    assert bunch.feature_names == [f"x{i}" for i in range(8)]
+
+
+def test_odds_from_pyod(home, server, expect, table):
+    expect("odds/glass.npz", table)
+    y = table["y"][:, None].astype(float)  # a column of doubles, as Matlab writes it
+    server.files["glass.mat"] = in_memory(savemat, {"X": table["X"].astype(float), "y": y})
+    X, y = datasets.fetch_odds("glass", data_home=home, return_X_y=True)
+    assert server.requests == ["PYOD/glass.mat"]
+    np.testing.assert_array_equal(X, table["X"])
+    np.testing.assert_array_equal(y, table["y"])
+
+
+def test_odds_in_double_precision(home, server, expect):
+    X = np.random.RandomState(0).uniform(size=(5, 16))
+    y = np.array([0, 0, 0, 1, 0])
+    expect("odds/pendigits.npz", {"X": X, "y": y.astype(np.int8)})
+    server.files["28_pendigits.npz"] = in_memory(np.savez, X=X, y=y)
+    np.testing.assert_array_equal(datasets.fetch_odds("pendigits", data_home=home).data, X)
+
+
+def test_odds_as_frame(home, server, expect, table):
+    expect("odds/glass.npz", table)
+    server.files["glass.mat"] = in_memory(savemat, table)
+    bunch = datasets.fetch_odds("glass", data_home=home, as_frame=True)
+    assert list(bunch.frame.columns) == [*bunch.feature_names, "anomaly"]
+    assert isinstance(bunch.data, pd.DataFrame) and isinstance(bunch.target, pd.Series)
+    pd.testing.assert_series_equal(bunch.target, bunch.frame["anomaly"])
+    X, y = datasets.fetch_odds("glass", data_home=home, as_frame=True, return_X_y=True)
+    pd.testing.assert_frame_equal(X, bunch.data)
+    pd.testing.assert_series_equal(y, bunch.target)
+
+
+@pytest.mark.parametrize("name", ["sensor", "GLASS", "../secret", None, 3])
+def test_unknown_names(name, home):
+    with pytest.raises(ValueError, match=r"name must be one of .*'glass'"):
+        datasets.fetch_odds(name, data_home=home)
+    with pytest.raises(ValueError, match=r"name must be one of .*'naval'"):
+        datasets.fetch_regression(name, data_home=home)
+
+
+# --- MNIST, Fashion-MNIST ---------------------------------------------------------------------
+
+
+def idx(array):
+    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+    return gzip.compress(header + array.tobytes())
+
+
+@pytest.fixture
+def digits(server):
+    """Seven training and three test pictures, served as idx files."""
+    rng = np.random.RandomState(0)
+    arrays = {
+        "x_train": rng.randint(256, size=(7, 28, 28)).astype(np.uint8),
+        "y_train": np.arange(7, dtype=np.uint8),
+        "x_test": rng.randint(256, size=(3, 28, 28)).astype(np.uint8),
+        "y_test": np.array([2, 0, 1], np.uint8),
+    }
+    server.files.update({_images.IDX_FILES[name]: idx(array) for name, array in arrays.items()})
+    return arrays
+
+
+@pytest.mark.parametrize(
+    "fetch, file, mirror",
+    [
+        (datasets.fetch_mnist, "images/mnist.npz", "MNIST_MIRRORS"),
+        (datasets.fetch_fashion_mnist, "images/fashion_mnist.npz", "FASHION_MIRRORS"),
+    ],
+)
+def test_mnist(fetch, file, mirror, home, server, expect, digits):
+    expect(file, digits)
+    first = "away/train-images-idx3-ubyte.gz"
+    server.faults[first] = [404]
+    train = fetch(data_home=home)
+    assert server.requests == [first, *(f"{mirror}/{name}" for name in _images.IDX_FILES.values())]
+    assert (home / file).exists()
+    test = fetch(subset="test", data_home=home, download_if_missing=False)
+    X, y = fetch(subset="all", data_home=home, return_X_y=True)
+    np.testing.assert_array_equal(train.data, digits["x_train"])
+    np.testing.assert_array_equal(test.data, digits["x_test"])
+    np.testing.assert_array_equal(test.target, [2, 0, 1])
+    np.testing.assert_array_equal(X, np.concatenate([train.data, test.data]))
+    np.testing.assert_array_equal(y, np.concatenate([train.target, test.target]))
+    assert X.dtype == np.uint8 and y.dtype == np.int64 and len(train.target_names) == 10
+    train.data[0] = 0  # may be changed
+
+
+@pytest.mark.parametrize("flaw", ["truncated", "type", "not gzip", "shape"])
+def test_flawed_idx_files(flaw, home, server, expect, digits):
+    expect("images/mnist.npz", digits)
+    name = _images.IDX_FILES["y_test"]
+    content = gzip.decompress(server.files[name])
+    server.files[name] = {
+        "truncated": server.files[name][:-10],
+        "type": gzip.compress(b"\0\0\x0d" + content[3:]),
+        "not gzip": content,
+        "shape": gzip.compress(content[:-1]),
+    }[flaw]
+    with pytest.raises(OSError, match="cannot be read"):
+        datasets.fetch_mnist(data_home=home)
+    assert list(home.rglob("*")) == [home / "images"]
+
+
+def test_unknown_subset(home):
+    for fetch in (datasets.fetch_mnist, datasets.fetch_fashion_mnist, datasets.fetch_cifar10):
+        with pytest.raises(ValueError, match="subset must be one of 'train', 'test', 'all'"):
+            fetch(subset="valid", data_home=home)
+    with pytest.raises(ValueError, match="split must be one of"):
+        datasets.fetch_cifar10(split="exact", data_home=home)
+
+
+# --- CIFAR-10 ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def photographs(monkeypatch):
+    """Five pictures for each of the archive's six files; splits are cut after 20."""
+    monkeypatch.setattr(_cifar, "N_HELD_OUT", 5)
+    rng = np.random.RandomState(0)
+    x = rng.randint(256, size=(30, 3, 32, 32)).astype(np.uint8)
+    y = rng.randint(10, size=30).astype(np.uint8)
+    return {"x_train": x[:25], "y_train": y[:25], "x_test": x[25:], "y_test": y[25:]}
+
+
+@pytest.fixture
+def archive(photographs, server, monkeypatch):
+    x = np.concatenate([photographs["x_train"], photographs["x_test"]]).reshape(30, -1)
+    y = np.concatenate([photographs["y_train"], photographs["y_test"]])
+    records = np.column_stack([y, x])
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as tar:
+        for i, name in enumerate([*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"]):
+            content = records[5 * i : 5 * i + 5].tobytes()
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}.bin")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    content = stream.getvalue()
+    server.files["cifar-10-binary.tar.gz"] = content
+    monkeypatch.setattr(_cifar, "ARCHIVE_SHA256", hashlib.sha256(content).hexdigest())
+
+
+@pytest.mark.parametrize("subset", ["train", "test", "all"])
+@pytest.mark.parametrize("split", ["official", "training-file"])
+def test_cifar10_from_the_archive(subset, split, home, photographs, archive, expect):
+    expect("images/cifar10.npz", photographs)
+    bunch = datasets.fetch_cifar10(subset=subset, split=split, data_home=home)
+    assert bunch.exact
+    x, y = photographs["x_train"], photographs["y_train"]
+    if split == "official":
+        x = np.concatenate([x, photographs["x_test"]])
+        y = np.concatenate([y, photographs["y_test"]])
+    n_train = 25 if split == "official" else 20
+    rows = {"train": slice(n_train), "test": slice(n_train, None), "all": slice(None)}[subset]
+    np.testing.assert_array_equal(bunch.data, x[rows])
+    np.testing.assert_array_equal(bunch.target, y[rows])
+    assert bunch.data.dtype == np.uint8 and bunch.target.dtype == np.int64
+
+
+def test_cifar10_other_archive(home, photographs, archive, expect, monkeypatch):
+    expect("images/cifar10.npz", photographs)
+    monkeypatch.setattr(_cifar, "ARCHIVE_SHA256", "0" * 64)
+    with pytest.raises(OSError, match="archive's SHA-256 differs"):
+        datasets.fetch_cifar10(data_home=home)
+
+
+def write_mosaics(path, x, y, expect, file):
+    """Blocks of 2 x 3 tiles, tile k at row k // 3 and column k % 3; the last is one row."""
+    packed = []
+    for block in (x[:6], x[6:12], x[12:]):
+        rows = [np.concatenate(list(block[k : k + 3]), axis=2) for k in range(0, len(block), 3)]
+        mosaic = np.concatenate(rows, axis=1).transpose(1, 2, 0)
+        packed.append(in_memory(Image.fromarray(mosaic).save, format="WEBP", lossless=True))
+    arrays = {
+        "webp": np.frombuffer(b"".join(packed), np.uint8),
+        "offsets": np.cumsum([0, *map(len, packed)]),
+        "y": y,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **arrays)
+    expect(file, arrays)
+
+
+@pytest.fixture
+def mosaics(home, photographs, expect):
+    x, y = photographs["x_train"][:15], photographs["y_train"][:15]
+    for part in ("train", "test"):
+        write_mosaics(home / _cifar.MOSAICS[part], x, y, expect, _cifar.MOSAICS[part])
+        x, y = x[::-1], y[::-1]
+    return x, y
+
+
+def test_cifar10_from_mosaics(home, server, mosaics):
+    x, y = mosaics
+    train = datasets.fetch_cifar10(data_home=home)
+    np.testing.assert_array_equal(train.data, x)
+    np.testing.assert_array_equal(train.target, y)
+    assert train.exact
+    with pytest.warns(UserWarning, match="lossy"):
+        both = datasets.fetch_cifar10(subset="all", data_home=home)
+    np.testing.assert_array_equal(both.data, np.concatenate([x, x[::-1]]))
+    assert not both.exact
+    held_out = datasets.fetch_cifar10(subset="test", split="training-file", data_home=home)
+    np.testing.assert_array_equal(held_out.data, x[-5:])
+    assert held_out.exact and server.requests == []
+
+
+def test_cifar10_damaged_mosaics(home, mosaics):
+    path = home / _cifar.MOSAICS["train"]
+    with np.load(path) as content:
+        arrays = dict(content)
+    arrays["webp"] = arrays["webp"].copy()
+    arrays["webp"][500] ^= 1
+    np.savez(path, **arrays)
+    with pytest.raises(OSError, match="is damaged: array 'webp'"):
+        datasets.fetch_cifar10(data_home=home)
+
+
+def test_cifar10_exact_pictures_come_first(home, mosaics, photographs, archive, expect):
+    expect("images/cifar10.npz", photographs)
+    np.savez(home / "images/cifar10.npz", **photographs)
+    test = datasets.fetch_cifar10(subset="test", data_home=home)
+    assert test.exact
+    np.testing.assert_array_equal(test.data, photographs["x_test"])
+
+
+# --- regression, lakes ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name, n_features, n_targets, n_unused", [
+    ("concrete", 8, 1, 0),
+    ("energy", 8, 1, 1),
+    ("kin8nm", 8, 1, 0),
+    ("naval", 16, 2, 0),
+    ("power_plant", 4, 1, 0),
+    ("protein", 9, 1, 0),
+])  # fmt: skip
+def test_regression(name, n_features, n_targets, n_unused, home, server, expect):
+    values = np.random.RandomState(0).normal(size=(6, n_features + n_targets + n_unused))
+    server.files["data.txt"] = in_memory(np.savetxt, values, fmt="   %.17e")
+    X = values[:, :n_features].astype(np.float32)
+    y = values[:, n_features : n_features + n_targets].astype(np.float32)
+    y = y if n_targets > 1 else y[:, 0]
+    expect(f"regression/{name}.npz", {"X": X, "y": y})
+    bunch = datasets.fetch_regression(name, data_home=home)
+    np.testing.assert_array_equal(bunch.data, X)
+    np.testing.assert_array_equal(bunch.target, y)
+    assert len(bunch.feature_names) == n_features and len(bunch.target_names) == n_targets
+    frame = datasets.fetch_regression(name, data_home=home, as_frame=True).frame
+    assert list(frame.columns) == bunch.feature_names + bunch.target_names
+
+
+@pytest.fixture
+def lakes(server, expect, lakes_csv):
+    server.files["raw_data_LPEP2_03082019.csv"] = lakes_csv.encode()
+    expect("regression/lagos_ne.npz", {"lake_id": np.array([139273], np.int32)})
+    expect("regression/lagos_ne_full.npz", {"lake_id": np.array([139273, 72, 2], np.int32)})
+
+
+def test_lakes(home, lakes):
+    known = datasets.fetch_lagos(data_home=home)
+    assert known.data.shape == (1, 18) and known.data.dtype == np.float32
+    np.testing.assert_array_equal(known.target, np.float32([[15, 267, 0.914, 7.33]]))
+    np.testing.assert_array_equal(known.data[0, [0, 2, -1]], np.float32([-73.460201, 11, 9.3886]))
+    assert known.target_names == ["tp_ugL", "tn_ugL", "chla_ugL", "secchi_m"]
+    np.testing.assert_array_equal(known.hu4_region, [11])
+    every = datasets.fetch_lagos(complete=False, data_home=home)
+    assert every.data.shape == (3, 19)
+    np.testing.assert_array_equal(np.argwhere(np.isnan(every.data)), [[0, 10], [1, 2]])
+    np.testing.assert_array_equal(np.argwhere(np.isnan(every.target)), [[2, 1]])
+
+
+def test_targets_of_lakes(home, lakes):
+    _, y = datasets.fetch_lagos(target="secchi", data_home=home, return_X_y=True)
+    np.testing.assert_array_equal(y, np.float32([7.33]))
+    two = datasets.fetch_lagos(target=["chla", "tp"], data_home=home, as_frame=True)
+    assert list(two.target.columns) == two.target_names == ["chla_ugL", "tp_ugL"]
+    np.testing.assert_array_equal(two.target.to_numpy(), np.float32([[0.914, 15]]))
+    for wrong in ("tp_ugL", ["tp", "depth"], [], None):
+        with pytest.raises(ValueError, match="target must be one of 'tp', 'tn'"):
+            datasets.fetch_lagos(target=wrong, data_home=home)
