@@ -60,8 +60,8 @@ class ResultFile:
     def measured(self) -> set[Cell]:
         """Return the cells that are there already."""
         frame = self.frame()
-        keys = frame[list(Cell._fields)].itertuples(index=False)
-        return {Cell(*map(str, key[:3]), int(key[3])) for key in keys}
+    keys = frame[list(Cell._fields)].itertuples(index=False)
+        return {Cell(str(s), str(m), str(v), int(seed)) for s, m, v, seed in keys}
 
     def frame(self) -> pd.DataFrame:
         """Return all measurements as a table."""

@@ -192,3 +192,12 @@ def test_score_does_not_depend_on_the_rows_beside_it():
     changed[1::2] += 100.0
     np.testing.assert_array_equal(detector.decision_function(changed)[::2], scores[::2])
     np.testing.assert_allclose(detector.decision_function(X_new[37:41]), scores[37:41], rtol=1e-7)
+
+
+def test_selection_scores_with_dropout_off():
+    """Algorithm 1 ranks without dropout; with it on, no row would be ranked twice the same."""
+    X, _, _ = planted(0)
+    parameters = {**SMALL, "dropout": 0.5, "lr": 1e-12, "max_epochs": 2}
+    detector = RCADetector(random_state=0, **parameters).fit(X)
+    x = torch.from_numpy(detector._preprocessor.transform(X))
+    np.testing.assert_allclose(detector.sample_scores_, detector.net_.score_rows(x), rtol=1e-4)
