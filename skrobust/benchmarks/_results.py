@@ -60,7 +60,7 @@ class ResultFile:
     def measured(self) -> set[Cell]:
         """Return the cells that are there already."""
         frame = self.frame()
-    keys = frame[list(Cell._fields)].itertuples(index=False)
+        keys = frame[list(Cell._fields)].itertuples(index=False)
         return {Cell(str(s), str(m), str(v), int(seed)) for s, m, v, seed in keys}
 
     def frame(self) -> pd.DataFrame:
