@@ -10,7 +10,7 @@ from torch import Tensor
 
 __all__ = ["CHUNK_ROWS", "map_rows"]
 
-CHUNK_ROWS = 128
+CHUNK_ROWS = 256
 BLOCK_BYTES = 2 * 2**20
 
 
