@@ -8,8 +8,8 @@ from skrobust import RCADetector
 
 __all__ = ["OURS", "PEERS", "make_detector"]
 
-# Settings of RCADetector. The thesis's systems have no margin; all else is the default, which is
-# the chapter's.
+# Settings of RCADetector. The thesis's systems have no margin; "RCA margin 1" is the library's
+# default. All else is the default, which is the chapter's.
 OURS: dict[str, dict] = {
     "RCA": {"margin": 0.0},
     "AE": {"n_networks": 1, "select": False, "n_passes": 0},

@@ -35,7 +35,7 @@ VARIANTS = {
     "standardised": RCADetector(preprocessing="standard", **SHORT),
     "unscaled": RCADetector(preprocessing=None, **SHORT),
     "imputing": RCADetector(missing="mean", **SHORT),
-    "margin": RCADetector(margin=2.0, **SHORT),
+    "no margin": RCADetector(margin=0.0, **SHORT),
     "skorch parameters": RCADetector(optimizer__weight_decay=1e-3, **SHORT),
 }
 ADAPTERS = [

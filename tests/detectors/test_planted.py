@@ -14,6 +14,7 @@ from skrobust.training import KeptShare
 
 SMALL = {
     "contamination": 0.1,
+    "margin": 0.0,
     "hidden_layer_sizes": (32,),
     "latent_dim": 4,
     "dropout": 0.1,
@@ -57,7 +58,9 @@ def test_rca_beats_its_plain_autoencoder_by_a_tenth():
     assert rca >= mean_auc(select=False) + 0.1
 
 
-@pytest.mark.parametrize("variant", [{"n_networks": 3}, {"n_passes": 0}, {"schedule": "official"}])
+@pytest.mark.parametrize(
+    "variant", [{"n_networks": 3}, {"n_passes": 0}, {"schedule": "official"}, {"margin": 1.0}]
+)
 def test_variants_resist_the_planted_anomalies(variant):
     assert mean_auc(**variant) >= 0.95
 
@@ -143,8 +146,8 @@ def test_drop_rate_in_fit_follows_the_schedule_parameter():
 @pytest.mark.parametrize("margin", [0.0, 2.0])
 def test_margin_drops_more_but_leaves_threshold_and_labels(margin):
     X, _, _ = planted(0)
-    parameters = {**SMALL, "max_epochs": 10, "warmup": 0}
-    detector = RCADetector(margin=margin, random_state=0, **parameters).fit(X)
+    parameters = {**SMALL, "margin": margin, "max_epochs": 10, "warmup": 0}
+    detector = RCADetector(random_state=0, **parameters).fit(X)
     expected = 0.1 + margin * np.sqrt(0.09 / 128)
     assert detector.keep_frequency_.mean() == pytest.approx(1 - expected, abs=0.01)
     assert detector.labels_.sum() == 60

@@ -20,6 +20,14 @@ def X():
     return np.random.RandomState(0).rand(100, 4)
 
 
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Python's own handler; a process started in the background ignores interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class StopAfter(Callback):
     """What a callback that wants to end training does in skorch."""
 
