@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import platform
-from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from html import escape
-from importlib.metadata import version
 from string import Template
 
 import pandas as pd
 
-from skrobust import __version__
+from skrobust._report import STYLE, picture, versions
 from skrobust.demo._experiment import RCA, Run, Settings, to_frame
 from skrobust.demo._pictures import draw_gallery, draw_histograms, draw_kept_share, draw_roc
 from skrobust.demo._table import table_cells, verdict
 
 __all__ = ["build_page"]
-
-_PACKAGES = ("torch", "scikit-learn", "skorch", "pyod", "numpy")
 
 
 def build_page(runs: Sequence[Run], settings: Settings) -> str:
@@ -40,6 +35,7 @@ def build_page(runs: Sequence[Run], settings: Settings) -> str:
     frame = to_frame(runs)
     seeds = sorted({run.seed for run in runs})
     return _PAGE.substitute(
+        style=STYLE,
         quick=_QUICK_NOTE if settings.is_quick else "",
         table=_table(frame),
         verdict=" ".join(map(escape, verdict(frame))),
@@ -51,7 +47,7 @@ def build_page(runs: Sequence[Run], settings: Settings) -> str:
         seeds=_enumerate(seeds),
         first_seed=seeds[0],
         settings=_settings(settings),
-        versions=_versions(),
+        versions=versions(),
     )
 
 
@@ -89,36 +85,21 @@ def _problems(runs: Sequence[Run]) -> str:
 
 def _row(runs: Sequence[Run], draw: Callable[[list[Run]], bytes], what: str) -> str:
     groups = _by_problem(runs).items()
-    return "\n".join(_picture(draw(group), title, f"{what}: {title}") for title, group in groups)
+    return "\n".join(picture(draw(group), title, f"{what}: {title}") for title, group in groups)
 
 
 def _gallery(runs: Sequence[Run]) -> str:
     pictures = [run for run in runs if run.problem.image_shape is not None]
     groups = _by_problem(pictures).items()
     return "\n".join(
-        _picture(draw_gallery(group), title, f"Most abnormal held-out pictures: {title}")
+        picture(draw_gallery(group), title, f"Most abnormal held-out pictures: {title}")
         for title, group in groups
-    )
-
-
-def _picture(png: bytes, caption: str, alt: str) -> str:
-    source = "data:image/png;base64," + b64encode(png).decode("ascii")
-    return (
-        f"<figure><figcaption>{escape(caption)}</figcaption>"
-        f'<img src="{source}" alt="{escape(alt)}"></figure>'
     )
 
 
 def _settings(settings: Settings) -> str:
     values = {name: v for name, v in asdict(settings).items() if name != "is_quick"}
     return escape(", ".join(f"{name}={value}" for name, value in values.items()))
-
-
-def _versions() -> str:
-    names = [f"skrobust {__version__}", f"Python {platform.python_version()}"]
-    # A local part such as +cpu names the build, not the version.
-    names += [f"{name} {version(name).partition('+')[0]}" for name in _PACKAGES]
-    return escape(", ".join(names))
 
 
 def _enumerate(seeds: Sequence[int]) -> str:
@@ -137,32 +118,7 @@ _PAGE = Template("""<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>skrobust: anomaly detection on contaminated data</title>
 <style>
-:root { color-scheme: light; }
-body { margin: 0 auto; max-width: 72rem; padding: 1rem; background: #fff; color: #222;
-  font: 1rem/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
-h1 { font-size: 1.6rem; line-height: 1.25; margin: .5rem 0; }
-h2 { font-size: 1.2rem; margin: 2.2rem 0 .3rem; }
-p, ul { max-width: 46rem; margin: .5rem 0; }
-ul { padding-left: 1.2rem; }
-.scroll { overflow-x: auto; margin: 1rem 0; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .35rem .8rem; text-align: right; white-space: nowrap; }
-th:first-child { text-align: left; padding-left: 0; }
-th[scope=row] { font-weight: normal; }
-thead th { border-bottom: 2px solid #222; }
-tbody tr { border-bottom: 1px solid #ccc; }
-.row { display: grid; gap: 1rem; margin-top: .8rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); }
-figure { margin: 0; break-inside: avoid; }
-figcaption { font-weight: 600; }
-img { width: 100%; height: auto; display: block; }
-.note { border-left: 4px solid #e69f00; padding-left: .8rem; }
-footer { margin-top: 2.5rem; border-top: 1px solid #ccc; padding-top: .5rem;
-  font-size: .875rem; overflow-wrap: anywhere; }
-@media print { html { font-size: 10.5px; } body { max-width: none; padding: 0; }
-  h2, h2 + p { break-after: avoid; }
-  .row { grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr)); }
-  .scroll { overflow: visible; } }
+$style
 </style>
 </head>
 <body>

@@ -1,29 +1,24 @@
 """The report's pictures, as PNG bytes.
 
-Drawn on :class:`matplotlib.figure.Figure` objects: nothing global is touched and no display is
-needed. Colours are from the Okabe-Ito palette, which colour-blind readers can tell apart; lines
-also differ in dash.
+Lines differ in colour and in dash.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.metrics import roc_curve
 
+from skrobust._report import ANOMALY, GREY, NORMAL, WHITE, new_figure, open_frame, to_png
 from skrobust.demo._experiment import PLAIN, RCA, Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["draw_gallery", "draw_histograms", "draw_kept_share", "draw_roc"]
 
-_NORMAL, _ANOMALY, _GREY = "#56B4E9", "#D55E00", "#555555"
-_WHITE: dict[str, Any] = {"framealpha": 1.0, "edgecolor": "none"}
 _STYLES: tuple[dict[str, Any], ...] = (
     {"color": "#0072B2", "linestyle": "-", "linewidth": 2.4},
     {"color": "#E69F00", "linestyle": "--", "linewidth": 1.8},
@@ -40,7 +35,7 @@ def draw_histograms(runs: Sequence[Run]) -> bytes:
     runs : sequence of Run
         Of one problem and one seed.
     """
-    figure = _figure(4.6, 4.4)
+    figure = new_figure(4.6, 4.4)
     pair = [next(run for run in runs if run.method == method) for method in (PLAIN, RCA)]
     relative = [run.scores / np.median(run.scores) for run in pair]
     edges = _log_edges(np.concatenate(relative))
@@ -48,9 +43,9 @@ def draw_histograms(runs: Sequence[Run]) -> bytes:
     for axis, run, scores in zip(axes, pair, relative, strict=True):
         _histogram(axis, scores, run.sample.y_test == 1, edges)
         axis.set_title(f"{run.method}: AUC {run.auc:.3f}", loc="left", fontsize=10)
-    axes[0].legend(**_WHITE)
+    axes[0].legend(**WHITE)
     axes[1].set_xlabel("anomaly score / median score (log scale)")
-    return _png(figure)
+    return to_png(figure)
 
 
 def draw_roc(runs: Sequence[Run]) -> bytes:
@@ -61,20 +56,20 @@ def draw_roc(runs: Sequence[Run]) -> bytes:
     runs : sequence of Run
         Of one problem.
     """
-    figure = _figure(4.6, 4.4)
+    figure = new_figure(4.6, 4.4)
     axis = figure.subplots()
     methods = list(dict.fromkeys(run.method for run in runs))
     for method, style in zip(methods, _STYLES, strict=True):
         group = [run for run in runs if run.method == method]
         auc = np.mean([run.auc for run in group])
         axis.plot(_GRID, _mean_roc(group), label=f"{method}, {auc:.3f}", **style)
-    axis.plot([0, 1], [0, 1], color=_GREY, linewidth=0.8, linestyle=(0, (1, 3)))
+    axis.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=(0, (1, 3)))
     axis.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axis.set_xlabel("share of normal rows reported")
     axis.set_ylabel("share of anomalies found")
-    axis.legend(title="mean AUC", loc="lower right", alignment="left", **_WHITE)
-    _open_frame(axis)
-    return _png(figure)
+    axis.legend(title="mean AUC", loc="lower right", alignment="left", **WHITE)
+    open_frame(axis)
+    return to_png(figure)
 
 
 def draw_kept_share(runs: Sequence[Run]) -> bytes:
@@ -85,21 +80,21 @@ def draw_kept_share(runs: Sequence[Run]) -> bytes:
     runs : sequence of Run
         RCA's runs on one problem: a thin line each, and their mean.
     """
-    figure = _figure(4.6, 3.4)
+    figure = new_figure(4.6, 3.4)
     axis = figure.subplots()
     curves = 100 * np.array([_smooth(run.kept_share) for run in runs])
     epochs = np.arange(1, curves.shape[1] + 1)
     axis.plot(epochs, curves.T, color=_STYLES[0]["color"], linewidth=0.7, alpha=0.45)
     axis.plot(epochs, curves.mean(axis=0), label="kept by RCA, mean", **_STYLES[0])
     train_share = 100 * runs[0].sample.y_train.mean()  # the same for every seed
-    axis.axhline(train_share, color=_ANOMALY, linestyle="--", label="all training rows")
-    axis.axvline(runs[0].warmup_end, ymax=0.75, color=_GREY, linestyle=":", label="end of warm-up")
+    axis.axhline(train_share, color=ANOMALY, linestyle="--", label="all training rows")
+    axis.axvline(runs[0].warmup_end, ymax=0.75, color=GREY, linestyle=":", label="end of warm-up")
     axis.set(xlim=(0, len(epochs)), ylim=(0, 1.45 * max(train_share, curves.max())))
     axis.set_xlabel("epoch")
     axis.set_ylabel("anomalies, % of rows")
-    axis.legend(loc="upper right", ncols=2, **_WHITE)
-    _open_frame(axis)
-    return _png(figure)
+    axis.legend(loc="upper right", ncols=2, **WHITE)
+    open_frame(axis)
+    return to_png(figure)
 
 
 def draw_gallery(runs: Sequence[Run], n_shown: int = 8) -> bytes:
@@ -112,7 +107,7 @@ def draw_gallery(runs: Sequence[Run], n_shown: int = 8) -> bytes:
     n_shown : int, default=8
         Pictures per method.
     """
-    figure = _figure(6.4, 2.9)
+    figure = new_figure(6.4, 2.9)
     pair = [next(run for run in runs if run.method == method) for method in (PLAIN, RCA)]
     parts: Any = figure.subfigures(2, 1)
     for part, run in zip(parts, pair, strict=True):
@@ -123,26 +118,10 @@ def draw_gallery(runs: Sequence[Run], n_shown: int = 8) -> bytes:
         axes: Any = part.subplots(1, n_shown)
         for axis, row in zip(axes, top, strict=True):
             _thumbnail(axis, run, row)
-    return _png(figure)
+    return to_png(figure)
 
 
 _GRID = np.linspace(0, 1, 401)
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), dpi=150, layout="constrained")
-
-
-def _open_frame(axis: Axes) -> None:
-    axis.spines[["top", "right"]].set_visible(False)
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def _log_edges(values: np.ndarray, n_bins: int = 30) -> np.ndarray:
@@ -157,7 +136,7 @@ def _histogram(axis: Axes, scores: np.ndarray, abnormal: np.ndarray, edges: np.n
         [scores[~abnormal], scores[abnormal]],
         bins=list(edges),
         stacked=True,
-        color=[_NORMAL, _ANOMALY],
+        color=[NORMAL, ANOMALY],
         label=["normal", "anomaly"],
     )
     axis.set_xscale("log")
@@ -165,7 +144,7 @@ def _histogram(axis: Axes, scores: np.ndarray, abnormal: np.ndarray, edges: np.n
     axis.xaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_minor_locator(NullLocator())
     axis.set_ylabel("held-out rows")
-    _open_frame(axis)
+    open_frame(axis)
 
 
 def _mean_roc(runs: Sequence[Run]) -> np.ndarray:
@@ -188,4 +167,4 @@ def _thumbnail(axis: Axes, run: Run, row: int) -> None:
     axis.set(xticks=[], yticks=[])
     axis.set_xlabel(f"{run.sample.names_test[row]}\n{'anomaly' if abnormal else 'normal'}")
     for spine in axis.spines.values():
-        spine.set(color=_ANOMALY if abnormal else _NORMAL, linewidth=3)
+        spine.set(color=ANOMALY if abnormal else NORMAL, linewidth=3)
