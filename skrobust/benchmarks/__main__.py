@@ -40,7 +40,8 @@ def main(argv: list[str] | None = None) -> int:
     failures = []
     if not arguments.table:
         try:
-            cells = benchmark.cells(arguments.seeds, arguments.sets, arguments.methods)
+            chosen = {"sets": arguments.sets, "methods": arguments.methods}
+            cells = benchmark.cells(arguments.seeds, **chosen, settings=arguments.settings)
         except ValueError as error:
             print(f"skrobust.benchmarks: {error}", file=sys.stderr)
             return 2
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default: 3)")
     parser.add_argument("--sets", type=_names, help="data sets, separated by commas (default: all)")
     parser.add_argument("--methods", type=_names, help="methods, likewise (default: all)")
+    parser.add_argument("--settings", type=_names, help="settings, likewise (default: all)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--device", default="cpu", help="device of our networks (default: cpu)")
     parser.add_argument("--data-home", type=Path, help="folder with the data sets")

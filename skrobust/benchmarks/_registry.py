@@ -15,8 +15,8 @@ class Entry:
     Parameters
     ----------
     module : str
-        Module of this package with ``cells(arguments)``, ``measure(cell)``, ``VALUES`` and
-        ``render(frame)``.
+        Module of this package with ``cells(n_seeds, sets, methods, settings)``,
+        ``measure(cell, device)``, ``VALUES`` and ``render(frame)``.
     what : str
         What it reproduces.
     """

@@ -29,7 +29,10 @@ WITHOUT = "glass"  # its figure in the thesis cannot come from the stated protoc
 
 
 def cells(
-    n_seeds: int, sets: Sequence[str] | None = None, methods: Sequence[str] | None = None
+    n_seeds: int,
+    sets: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
+    settings: Sequence[str] | None = None,
 ) -> list[Cell]:
     """List what is to be measured, seed by seed."""
     sets = _known("set", sets, list(TABLE_2_1))
@@ -39,7 +42,7 @@ def cells(
         for seed in range(n_seeds)
         for name in sets
         for method in methods
-        for setting in RATES
+        for setting in _known("setting", settings, list(RATES))
         if setting == RATES[0] or uses_rate(method)
     ]
 
