@@ -141,8 +141,8 @@ $problems
 </ul>
 <p>All ship with scikit-learn. Every seed draws its own anomalies and its own split (60 % to train,
 40 % held out, with the same share of anomalies), so the spread includes both. Each detector is
-told that share; none sees a label. The three problems and the detectors' settings were fixed
-before results were seen.</p>
+told that share; none sees a label. The three problems were fixed before results were seen, and no
+setting was tuned on them.</p>
 
 <h2>RCA drops anomalies from its own training</h2>
 <p>In every batch each network discards the rows it reconstructs worst. Share of anomalies among

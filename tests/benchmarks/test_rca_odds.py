@@ -1,0 +1,114 @@
+"""Table 2.1: which cells there are, what one measures, and how the table is made."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skrobust.benchmarks import rca_odds
+from skrobust.benchmarks.__main__ import RESULTS, main
+from skrobust.benchmarks._detectors import OURS, PEERS, make_detector, uses_rate
+from skrobust.benchmarks._registry import BENCHMARKS
+from skrobust.benchmarks._results import Cell, ResultFile
+from skrobust.datasets import DataNotSuppliedError, fetch_odds
+
+
+def odds_or_skip(name):
+    try:
+        return fetch_odds(name, download_if_missing=False)
+    except DataNotSuppliedError:
+        pytest.skip(f"the ODDS set {name} is not under SKROBUST_DATA")
+
+
+def test_only_methods_that_use_the_rate_are_measured_twice():
+    cells = rca_odds.cells(1, ["glass"])
+    twice = {cell.method for cell in cells if cell.setting == "rate 0.1"}
+    assert twice == {method for method in OURS if uses_rate(method)}
+    assert {cell.method for cell in cells} == {*OURS, *PEERS}
+    assert len(set(cells)) == len(cells)
+    chosen = rca_odds.cells(2, ["glass"], ["RCA"], ["rate true"])
+    assert chosen == [Cell("glass", "RCA", "rate true", seed) for seed in range(2)]
+
+
+def test_split_is_the_thesiss():
+    train, test = rca_odds.split(215, 3)
+    assert len(train) == 129
+    assert sorted([*train, *test]) == list(range(215))
+    assert not np.array_equal(rca_odds.split(215, 4)[0], train)
+
+
+@pytest.mark.parametrize("method", [*OURS, *PEERS])
+def test_every_method_can_be_built(method):
+    detector = make_detector(method, 0.05, 0, 7, "cpu")
+    assert detector.contamination == 0.05
+
+
+@pytest.mark.parametrize("method", ["IForest", "KNN"])
+def test_measure_is_repeatable_and_leaves_global_state(method):
+    odds_or_skip("glass")
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    first, second = (rca_odds.measure(Cell("glass", method, "rate true", 0)) for _ in range(2))
+    assert first == second
+    assert first["n_train"] == 128
+    assert 0 <= first["auc"] <= 1
+    assert np.array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def synthetic():
+    rows = [
+        ("vowels", "RCA", "rate true", 0, 0.90),
+        ("vowels", "RCA", "rate true", 1, 0.94),
+        ("vowels", "RCA", "rate 0.1", 0, 0.80),
+        ("vowels", "IForest", "rate true", 0, 0.76),
+        ("glass", "RCA", "rate true", 0, 0.60),
+        ("glass", "RCA", "rate 0.1", 0, 0.50),
+        ("glass", "IForest", "rate true", 0, 0.70),
+    ]
+    return pd.DataFrame(rows, columns=["set", "method", "setting", "seed", "auc"])
+
+
+def test_table_shows_means_ranks_wins_and_the_thesis():
+    true_rate, assumed = rca_odds.render(synthetic()).split("\n\nTest AUC, ")
+    lines = {line.split()[0]: line.split() for line in true_rate.splitlines() if line.strip()}
+    assert lines["vowels"] == ["vowels", "0.92", "0.76", "0.917", "0.879"]
+    assert "mean without glass  0.92     0.76" in true_rate
+    assert lines["average"][2:4] == ["1.50", "1.50"] or lines["average"][2:4] == ["1.5", "1.5"]
+    assert lines["win"][1] == "1"
+    assert lines["loss"][1] == "1"
+    assert "0.80" in assumed
+    assert rca_odds.render(synthetic().iloc[:0]) == "nothing measured yet"
+
+
+def test_command_line_lists_renders_and_refuses(capsys, tmp_path):
+    assert main([]) == 0
+    assert "Table 2.1" in capsys.readouterr().out
+    assert main(["rca-odds", "--sets", "nothing"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "unknown set 'nothing'; allowed are vowels" in error
+    assert main(["rca-odds", "--table", "--out", str(tmp_path / "none.csv")]) == 0
+    assert "nothing measured yet" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as stop:
+        main(["table-9"])
+    assert stop.value.code == 2
+
+
+def test_missing_data_is_reported_cell_by_cell(capsys, tmp_path, monkeypatch):
+    def unavailable(name, **kwargs):
+        raise DataNotSuppliedError("Data not supplied: glass")
+
+    monkeypatch.setattr(rca_odds, "fetch_odds", unavailable)
+    arguments = ["rca-odds", "--sets", "glass", "--methods", "IForest", "--seeds", "1"]
+    assert main([*arguments, "--out", str(tmp_path / "r.csv")]) == 1
+    assert "failed: glass IForest rate true 0: DataNotSuppliedError" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_committed_results_are_complete_lines_of_known_cells(name):
+    path = RESULTS / f"{name}.csv"
+    benchmark = BENCHMARKS[name].load()
+    results = ResultFile(path, benchmark.VALUES)
+    frame = results.frame()
+    assert not frame.empty
+    assert not frame.duplicated(list(Cell._fields)).any()
+    assert results.measured() <= set(benchmark.cells(100))
+    assert frame[[*benchmark.VALUES, "versions"]].notna().all().all()
