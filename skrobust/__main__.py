@@ -18,7 +18,7 @@ from skrobust import __version__
 
 __all__ = ["main"]
 
-_COMMANDS = ("skrobust.demo._command",)
+_COMMANDS = ("skrobust.cli._detect", "skrobust.cli._score", "skrobust.demo._command")
 
 
 class _Parser(argparse.ArgumentParser):

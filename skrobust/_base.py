@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from skrobust._device import limited_threads, resolve_device
-from skrobust._random import draw_seed, forked_rng
+from skrobust._random import contained_seeding, draw_seed
 from skrobust._validation import HasMethods, Integral, Interval, Real, RealNotInt
 from skrobust.training import EpochProgressBar, RobustNet, RobustStep, RowDataset
 
@@ -46,7 +46,7 @@ class RobustEstimator(BaseEstimator):
         "n_threads": [None, Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
-        "callbacks": [None, list, HasMethods(["on_epoch_end"])],
+        "callbacks": [None, list, tuple, HasMethods(["on_epoch_end"])],
     }
 
     def _check_net_parameters(self) -> None:
@@ -96,7 +96,9 @@ class RobustEstimator(BaseEstimator):
 
         ``kwargs`` go to the net. Call it inside :meth:`_isolated`.
         """
-        callbacks = self.callbacks if isinstance(self.callbacks, list) else [self.callbacks]
+        callbacks = (
+            self.callbacks if isinstance(self.callbacks, (list, tuple)) else [self.callbacks]
+        )
         callbacks = [callback for callback in callbacks if callback is not None]
         if self.verbose:
             callbacks = [*callbacks, ("progress_bar", EpochProgressBar(type(self).__name__))]
@@ -111,23 +113,28 @@ class RobustEstimator(BaseEstimator):
             optimizer=self.optimizer,
             callbacks=callbacks,
             device=str(x.device),
-            **{**_fused(self.optimizer), **kwargs, **self._net_parameters},
+            **{**self._fused(), **kwargs, **self._net_parameters},
         )
         return net.fit(RowDataset(x, y), None)
 
+    def _fused(self) -> dict[str, bool]:
+        """Ask for torch's one-kernel update, unless the user chose another form."""
+        forms = {f"optimizer__{form}" for form in ("fused", "foreach", "differentiable")}
+        if forms & self._net_parameters.keys():
+            return {}
+        has_fused = "fused" in inspect.signature(self.optimizer).parameters
+        return {"optimizer__fused": True} if has_fused else {}
+
     @contextmanager
     def _isolated(self) -> Iterator[torch.device]:
-        """Own random numbers and few threads for the time of ``fit``; yields the device."""
-        device = resolve_device(self.device)
-        with limited_threads(self.n_threads), forked_rng(draw_seed(self.random_state), device):
+        """Own random numbers and few threads for the time of ``fit``; yields the device.
+
+        numpy's generator is included, for splits and callbacks without a seed of their own.
+        """
+        device, seed = resolve_device(self.device), draw_seed(self.random_state)
+        with limited_threads(self.n_threads), contained_seeding(seed, device):
             yield device
 
 
 def _is_net_parameter(name: str) -> bool:
     return name in _NET_NAMES or name.startswith(_NET_PREFIXES)
-
-
-def _fused(optimizer) -> dict[str, bool]:
-    """Ask for torch's one-kernel update where the optimiser has it."""
-    parameters = inspect.signature(optimizer).parameters
-    return {"optimizer__fused": True} if "fused" in parameters else {}

@@ -27,12 +27,14 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
         return torch.device("cuda", torch.cuda.current_device()) if _has_cuda() else _CPU
     try:
         resolved = torch.device(device)
+        if resolved.type not in ("cpu", "cuda"):
+            raise NotImplementedError("only CPUs and CUDA devices are supported")
         torch.empty(0, device=resolved)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(
             f"device={device!r} cannot be used here ({reason}); allowed are None, 'auto', 'cpu' "
-            "and the accelerators that torch sees, such as 'cuda' or 'cuda:0'"
+            "and, where torch sees one, 'cuda' or 'cuda:0'"
         ) from error
     return resolved
 

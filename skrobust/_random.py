@@ -12,6 +12,8 @@ from sklearn.utils import check_random_state
 
 __all__ = ["contained_seeding", "draw_seed", "forked_rng"]
 
+_CPU = torch.device("cpu")
+
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:
     """Draw a seed for torch."""
@@ -24,28 +26,23 @@ def forked_rng(seed: int, device: torch.device) -> Iterator[None]:
 
     The generators belong to the process: threads that train at the same time share them.
     """
-    if device.type == "cpu":
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            yield
-        return
-    module = getattr(torch, device.type)
-    devices = [module.current_device() if device.index is None else device.index]
-    with torch.random.fork_rng(devices=devices, device_type=device.type):
+    devices = [] if device.type == "cpu" else [device]
+    with torch.random.fork_rng(devices=devices):
         torch.default_generator.manual_seed(seed)
-        with module.device(devices[0]):
-            module.manual_seed(seed)
-            yield
+        for cuda_device in devices:
+            with torch.cuda.device(cuda_device):
+                torch.cuda.manual_seed(seed)
+        yield
 
 
 @contextmanager
-def contained_seeding(seed: int) -> Iterator[None]:
+def contained_seeding(seed: int, device: torch.device = _CPU) -> Iterator[None]:
     """Seed all global generators and restore them: for other libraries' code that uses them."""
     numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
     try:
         np.random.seed(seed)  # noqa: NPY002
         random.seed(seed)
-        with forked_rng(seed, torch.device("cpu")):
+        with forked_rng(seed, device):
             yield
     finally:
         np.random.set_state(numpy_state)  # noqa: NPY002

@@ -48,6 +48,7 @@ class RobustDetector(RobustEstimator, BaseDetector):
     training_rate: float
     preprocessing: str | None
     missing: str
+    lr: float
 
     _parameter_constraints: dict = {
         **RobustEstimator._parameter_constraints,
@@ -109,6 +110,7 @@ class RobustDetector(RobustEstimator, BaseDetector):
                 self.net_ = self._train(rows, rate)
                 self._take_record(rows)
             self.decision_scores_ = self._score(X)
+            self._check_scores()
             self._process_decision_scores()
         return self
 
@@ -126,7 +128,7 @@ class RobustDetector(RobustEstimator, BaseDetector):
             A row's score does not depend on the rows beside it, and is the same at every call.
         """
         check_is_fitted(self)
-        return self._score(validate_rows(self, X, reset=False, missing=self.missing))
+        return self._score(validate_rows(self, X, reset=False, missing=self._preprocessor.missing))
 
     def predict(self, X, return_confidence=False):
         """Label rows: 1 where the score exceeds ``threshold_``.
@@ -302,13 +304,23 @@ class RobustDetector(RobustEstimator, BaseDetector):
         """Move what training recorded into fitted attributes."""
         record = self.net_.state_.record
         scores = record.scores.mean(dim=0)
-        held_out = scores.isnan()
+        held_out = ~record.seen
         if held_out.any():
             scores[held_out] = self.net_.score_rows(rows[held_out])
         self.sample_scores_ = scores.double().cpu().numpy()
         self.keep_frequency_ = record.keep_frequency.double().cpu().numpy()
         self.history_ = self.net_.history
-        self.net_.state_ = None
+        del self.net_.state_
+
+    def _check_scores(self) -> None:
+        """The loss is checked before each update; this looks at what the last one left."""
+        if not (
+            np.isfinite(self.decision_scores_).all() and np.isfinite(self.sample_scores_).all()
+        ):
+            raise FloatingPointError(
+                f"training ended with weights whose scores are not finite; try a smaller lr "
+                f"(now {self.lr})"
+            )
 
     def _score(self, X: np.ndarray) -> np.ndarray:
         with limited_threads(self.n_threads), torch.no_grad():

@@ -57,7 +57,9 @@ class RCADetector(RobustDetector):
         Whether to drop rows in training.
     n_passes : int, default=100
         Random sub-networks per autoencoder in the scoring ensemble; 0 scores in one pass with
-        dropout off.
+        dropout off. At 100 the ranking agrees with that of 1,000 other passes to a Spearman
+        correlation of .997 or more on every set measured, at 10 only to .976
+        (``python -m skrobust.benchmarks rca-passes``).
     schedule : {"thesis", "official"}, default="thesis"
         How the drop rate grows: as Algorithm 1 says, or as the published code does, which arrives
         earlier for small rates.
@@ -143,7 +145,10 @@ class RCADetector(RobustDetector):
     Departures from the text: the number of anomalies reported is the rate times n (section 2.4
     has it the other way round). From the published code: there are really two networks, the drop
     rate follows Algorithm 1, and the scaling never sees the rows to be scored. In a pass of the
-    scoring ensemble one dropout mask serves all rows, so that scores are exactly repeatable.
+    scoring ensemble one dropout mask (``base="vae"``: one draw of the code's noise) serves all
+    rows, so that scores are exactly repeatable.
+
+    Parameters that are set after ``fit`` take effect at the next ``fit``.
 
     References
     ----------
@@ -246,25 +251,27 @@ class RCADetector(RobustDetector):
                 margin=self.margin,
             ),
             exchange=self.n_networks > 1,
-            score_apart=self.base == "vae" or self.dropout > 0,  # else both passes are the same
+            # without dropout both passes would be the same
+            score_apart="eval" if self.base == "vae" or self.dropout > 0 else None,
         )
         net = self._fit_net(network, step, x, **settings)
         self._passes = net.module_.draw_passes(self.n_passes)
+        self._row_loss = _LOSSES[self.loss]
         return net
 
     def _row_scorer(self) -> Callable[[Tensor], Tensor]:
-        module, loss = self.net_.module_, _LOSSES[self.loss]
-        passes = [[None] * self.n_networks] if self._passes is None else self._passes
+        module, loss = self.net_.module_, self._row_loss
+        passes = [[None] * module.n_networks] if self._passes is None else self._passes
 
         def score(chunks: Tensor) -> Tensor:
-            total = torch.zeros(chunks.shape[:2], dtype=_accumulator(chunks), device=chunks.device)
+            total = torch.zeros(chunks.shape[:2], dtype=torch.float64, device=chunks.device)
             for draws in passes:
                 for network, draw in enumerate(draws):
                     draw = draw if draw is None else draw.to(chunks.device)
                     reconstruct = module.sub_network(network, draw)
                     for i, x in enumerate(chunks):
                         total[i] += loss(reconstruct(x), x)
-            return total / (len(passes) * self.n_networks)
+            return total / (len(passes) * module.n_networks)
 
         return score
 
@@ -299,7 +306,3 @@ def _elbo(output: tuple[Tensor, Tensor, Tensor], x: Tensor, y: Tensor, loss) -> 
     """Negative evidence lower bound of each row, Kullback-Leibler weight 1."""
     reconstruction, mean, log_variance = output
     return loss(reconstruction, x) + gaussian_divergence(mean, log_variance)
-
-
-def _accumulator(x: Tensor) -> torch.dtype:
-    return torch.float32 if x.device.type == "mps" else torch.float64  # mps has no float64

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from skrobust.selection._rules import Selection
 
@@ -53,6 +54,13 @@ def exchange(selection: Selection, permutation: np.ndarray) -> Selection:
     """
     if np.array_equal(permutation, np.arange(len(permutation))):
         return selection
-    source = torch.as_tensor(permutation, device=selection.rows.device)
-    weights = None if selection.weights is None else selection.weights[source]
-    return Selection(selection.rows[source], weights)
+    weights = selection.weights
+    return Selection(
+        _permute(selection.rows, permutation),
+        None if weights is None else _permute(weights, permutation),
+    )
+
+
+def _permute(part: Tensor, permutation: np.ndarray) -> Tensor:
+    """Index by Python numbers: a tensor of indices would make a GPU wait for its copy."""
+    return torch.stack([part[k] for k in permutation.tolist()])

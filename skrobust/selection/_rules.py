@@ -7,6 +7,7 @@ is a Python integer wherever it does not depend on the data, so no rule waits fo
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -101,6 +102,8 @@ def keep_lowest(scores: Tensor, drop_rate: float) -> Selection:
         Of equal scores the row that stands first in the batch is kept first.
     """
     n_kept = keep_count(scores.shape[-1], drop_rate)
+    if n_kept == scores.shape[-1]:
+        return keep_all(scores)  # in batch order: rate 0 is plain training to the bit
     order = torch.sort(scores, dim=-1, stable=True).indices
     return Selection(order[:, :n_kept])
 
@@ -142,26 +145,28 @@ def keep_single_lowest(scores: Tensor, drop_rate: float = 0.0) -> Selection:
     return Selection(torch.sort(scores, dim=-1, stable=True).indices[:, :1])
 
 
-def keep_disagreement(scores: Tensor, predictions: Tensor) -> Selection:
+def keep_disagreement(scores: Tensor, drop_rate: float = 0.0) -> Selection:
     """Keep the rows on which the networks disagree (Decouple: Malach and Shalev-Shwartz, 2017).
 
     Parameters
     ----------
     scores : Tensor of shape (n_networks, n_rows)
-        Only its shape is used.
-    predictions : Tensor of shape (n_networks, n_rows)
-        Predicted class of each row.
+        Each network's prediction of each row: for this rule the score is the predicted class.
+    drop_rate : float, default=0.0
+        Ignored.
 
     Returns
     -------
     Selection
         All rows, of weight 0 where the networks agree.
     """
-    disagree = (predictions != predictions[:1]).any(dim=0)
-    return keep_all(scores)._replace(weights=disagree.to(scores.dtype).expand_as(scores))
+    disagree = (scores != scores[:1]).any(dim=0)
+    return keep_all(scores)._replace(weights=disagree.float().expand(scores.shape))
 
 
-def keep_lowest_per_group(scores: Tensor, drop_rate: float, groups: Tensor) -> Selection:
+def keep_lowest_per_group(
+    scores: Tensor, drop_rate: float | Callable[[Tensor], Tensor], groups: Tensor
+) -> Selection:
     """Keep the rows of lowest score within each group (class) of the batch.
 
     A group of m rows keeps ``keep_count(m, drop_rate)`` of them.
@@ -170,8 +175,8 @@ def keep_lowest_per_group(scores: Tensor, drop_rate: float, groups: Tensor) -> S
     ----------
     scores : Tensor of shape (n_networks, n_rows)
         One score per network and row. NaN counts as larger than infinity.
-    drop_rate : float in [0, 1)
-        Share of each group that is dropped.
+    drop_rate : float in [0, 1), or callable
+        Share of each group that is dropped; a callable computes it from the sizes of the groups.
     groups : Tensor of shape (n_rows,)
         Group of each row.
 
@@ -184,6 +189,7 @@ def keep_lowest_per_group(scores: Tensor, drop_rate: float, groups: Tensor) -> S
     ordered = groups[order]  # (n_networks, n_rows), best row first
     same = ordered.unsqueeze(2) == ordered.unsqueeze(1)
     rank = same.tril(diagonal=-1).sum(dim=2)  # better rows of the same group
-    size = same.sum(dim=2)
-    n_kept = torch.floor((1.0 - drop_rate) * size.double() + 1e-9).clamp(min=1)
+    size = same.sum(dim=2).double()
+    rate = drop_rate(size) if callable(drop_rate) else drop_rate
+    n_kept = torch.floor((1.0 - rate) * size + 1e-9).clamp(min=1)
     return Selection(order, (rank < n_kept).to(scores.dtype))

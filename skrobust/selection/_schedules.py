@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from numbers import Integral
+from typing import NamedTuple, TypeVar
+
+from torch import Tensor
 
 __all__ = ["DropSchedule", "Progress", "binomial_margin"]
+
+
+_MOST = 1.0 - 1e-6
+Size = TypeVar("Size", float, Tensor)
 
 
 class Progress(NamedTuple):
@@ -30,7 +36,7 @@ class Progress(NamedTuple):
     n_steps: int
 
 
-def binomial_margin(rate: float, batch_size: int, z: float) -> float:
+def binomial_margin(rate: float, batch_size: Size, z: float) -> Size:
     """Margin for batches that hold more corrupted rows than average.
 
     The number of corrupted rows in a batch of m is about binomial, so its share has the standard
@@ -40,17 +46,17 @@ def binomial_margin(rate: float, batch_size: int, z: float) -> float:
     ----------
     rate : float in [0, 1)
         Corruption rate.
-    batch_size : int
-        Rows in the batch (m).
+    batch_size : int or Tensor
+        Rows in the batch (m), or in each of several.
     z : float
         Number of standard deviations.
 
     Returns
     -------
-    float
+    float, or Tensor of the shape of ``batch_size``
         What to add to the drop rate.
     """
-    return z * math.sqrt(rate * (1.0 - rate) / batch_size)
+    return z * (rate * (1.0 - rate) / batch_size) ** 0.5
 
 
 @dataclass(frozen=True)
@@ -80,13 +86,14 @@ class DropSchedule:
     kind: str = "linear"
     margin: float = 0.0
 
-    def drop_rate(self, progress: Progress, batch_size: int) -> float:
-        """Share of a batch of ``batch_size`` rows that is dropped now, below 1."""
+    def drop_rate(self, progress: Progress, batch_size: Size) -> Size:
+        """Share of a batch of ``batch_size`` rows (or of several) that is dropped now, below 1."""
         reached = self._reached(progress)
         if reached == 0:
-            return 0.0
+            return 0.0 * batch_size
         margin = binomial_margin(self.rate, batch_size, self.margin) * reached / self.rate
-        return min(reached + margin, 1.0 - 1e-6)
+        total = reached + margin
+        return total.clamp(max=_MOST) if isinstance(total, Tensor) else min(total, _MOST)
 
     def is_warm(self, progress: Progress) -> bool:
         """Whether the ramp is over."""
@@ -94,7 +101,7 @@ class DropSchedule:
 
     def _reached(self, progress: Progress) -> float:
         length = self.warmup
-        if isinstance(self.warmup, float):
+        if not isinstance(self.warmup, Integral):
             length = self.warmup * progress.n_epochs
         position: float = progress.epoch
         if self.unit == "step":

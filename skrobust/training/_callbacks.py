@@ -71,6 +71,11 @@ class KeptShare(Callback):
         self.marks = marks
         self.name = name
 
+    def on_train_begin(self, net, **kwargs):
+        """Refuse marks that cannot belong to the training rows."""
+        if len(self.marks) != net.n_rows:
+            raise ValueError(f"marks has {len(self.marks)} entries for {net.n_rows} training rows")
+
     def on_epoch_end(self, net, **kwargs):
         """Compare the rows kept in this epoch with the marks."""
         kept = net.state_.record.kept.cpu().numpy()

@@ -28,8 +28,8 @@ def map_rows(
     Parameters
     ----------
     function : callable
-        Maps chunks (n_chunks, CHUNK_ROWS, ...) to one number per row (n_chunks, CHUNK_ROWS).
-        It treats one chunk at a time.
+        Maps chunks (n_chunks, CHUNK_ROWS, ...) to values (n_chunks, CHUNK_ROWS, ...), one chunk
+        at a time.
     X : array of shape (n_rows, ...)
         The rows; only slices of it are read, so that it may be memory-mapped.
     prepare : callable
@@ -39,9 +39,9 @@ def map_rows(
 
     Returns
     -------
-    array of shape (n_rows,), float64
+    array of shape (n_rows, ...), float64
     """
-    result = np.empty(len(X))
+    result = np.empty(0)
     row_bytes = 4 * max(1, int(np.prod(X.shape[1:])))
     n_chunks = max(1, BLOCK_BYTES // (CHUNK_ROWS * row_bytes))
     for start in range(0, len(X), n_chunks * CHUNK_ROWS):
@@ -50,6 +50,8 @@ def map_rows(
         chunks = torch.zeros(padded, *rows.shape[1:])
         chunks[: len(rows)] = torch.from_numpy(rows)
         chunks = chunks.view(-1, CHUNK_ROWS, *rows.shape[1:]).to(device)
-        values = function(chunks).flatten()[: len(rows)]
-        result[start : start + len(rows)] = values.double().cpu().numpy()
+        values = function(chunks).flatten(0, 1)[: len(rows)].double().cpu().numpy()
+        if start == 0:
+            result = np.empty((len(X), *values.shape[1:]))
+        result[start : start + len(rows)] = values
     return result

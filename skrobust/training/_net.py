@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dis
 import math
+from typing import Any
 
 import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import EpochTimer
+from skorch.callbacks import Callback, EpochTimer
 
 from skrobust.selection import Progress, ScoreMemory
 from skrobust.training._batches import DeviceBatches, RowDataset
@@ -46,8 +47,8 @@ class RobustNet(NeuralNet):
 
     Attributes
     ----------
-    state_ : StepState
-        Present from the first epoch on.
+    state_ : StepState or None
+        Present from the first epoch on; estimators drop it after training.
 
     Notes
     -----
@@ -85,6 +86,12 @@ class RobustNet(NeuralNet):
         )
 
     @property
+    def n_networks(self) -> int:
+        """Number of networks, also where a wrapper for several devices hides the module."""
+        module: Any = self.module_
+        return getattr(module, "module", module).n_networks
+
+    @property
     def _default_callbacks(self):
         return [("epoch_timer", EpochTimer())]
 
@@ -107,7 +114,7 @@ class RobustNet(NeuralNet):
         return self.step.row_loss(y_pred, self._shared(X), y).mean(dim=1).sum()
 
     def _shared(self, x):
-        return x.to(self.device).expand(self.module_.n_networks, *x.shape)
+        return x.to(self.device).expand(self.n_networks, *x.shape)
 
     def get_dataset(self, X, y=None):
         """Return ``X``, which is a Dataset already."""
@@ -132,16 +139,20 @@ class RobustNet(NeuralNet):
         scores = [score(self.infer(rows), self._shared(rows), t) for rows, (t, _) in batches]
         return torch.cat(scores, dim=1).mean(dim=0)
 
-    def fit_loop(self, X, y=None, epochs=None, **fit_params):
+    def fit_loop(self, X, y=None, epochs=None, *, _routing_method="fit", **fit_params):
         """Train for the planned number of epochs (``max_epochs`` and ``min_steps``)."""
-        dataset, _ = self.get_split_datasets(X, y)
-        steps_per_epoch = len(self.get_iterator(dataset, training=True))
-        n_epochs = epochs or self.max_epochs
-        if self.min_steps is not None:
-            n_epochs = max(n_epochs, math.ceil(self.min_steps / steps_per_epoch))
-        self.state_ = self._start(n_epochs, steps_per_epoch)
-        self.best_losses_ = {}
-        return super().fit_loop(X, y, epochs=n_epochs, **fit_params)
+        train, valid = self.get_split_datasets(X, y)
+        batches = self.get_iterator(train, training=True)
+        valid_batches = None if valid is None else self.get_iterator(valid)
+        self._start(epochs or self.max_epochs, len(batches), len(train))
+        for _ in range(self.state_.progress.n_epochs):
+            self.notify("on_epoch_begin", dataset_train=train, dataset_valid=valid)
+            self.state_.record.start_epoch()
+            self.run_single_epoch(batches, True, "train", self.train_step, **fit_params)
+            self._end_training_epoch()
+            self.run_single_epoch(valid_batches, False, "valid", self.validation_step, **fit_params)
+            self.notify("on_epoch_end", dataset_train=train, dataset_valid=valid)
+        return self
 
     def partial_fit(self, X, y=None, classes=None, **fit_params):
         """Train further. Ctrl-C propagates; a callback that asks to stop ends the training."""
@@ -151,7 +162,7 @@ class RobustNet(NeuralNet):
         try:
             self.fit_loop(X, y, **fit_params)
         except KeyboardInterrupt as error:
-            if not _was_raised_by_code(error):
+            if not _was_raised_by_callback(error):
                 raise
         self.notify("on_train_end", X=X, y=y)
         return self
@@ -174,8 +185,6 @@ class RobustNet(NeuralNet):
         self._check_finite(values, prefix)
         self._record_loss(prefix, float(np.average(values, weights=sizes)))
         self.history.record(f"{prefix}_batch_count", len(values))
-        if training:
-            self._end_training_epoch()
 
     def _record_loss(self, prefix, loss):
         """Record the loss, and whether it is the best so far (what Checkpoint looks for)."""
@@ -184,15 +193,19 @@ class RobustNet(NeuralNet):
         self.history.record(f"{prefix}_loss", loss)
         self.history.record(f"{prefix}_loss_best", loss < best)
 
-    def _start(self, n_epochs, steps_per_epoch):
-        n_networks = self.module_.n_networks
-        mode = self.step.memory
-        memory = None
+    def _start(self, n_epochs, steps_per_epoch, n_rows):
+        if steps_per_epoch == 0:
+            raise ValueError(f"batch_size={self.batch_size} makes no batch of {n_rows} rows")
+        if self.min_steps is not None:
+            n_epochs = max(n_epochs, math.ceil(self.min_steps / steps_per_epoch))
+        memory, mode = None, self.step.memory
         if mode is not None:
-            memory = ScoreMemory(n_networks, self.n_rows, mode=mode, device=self.device)
-        return StepState(
+            settings = {"mode": mode, "decay": self.step.memory_decay, "device": self.device}
+            memory = ScoreMemory(self.n_networks, self.n_rows, **settings)
+        self.best_losses_ = {}
+        self.state_ = StepState(
             progress=Progress(0, n_epochs, 0, n_epochs * steps_per_epoch),
-            record=TrainingRecord(n_networks, self.n_rows, device=self.device),
+            record=TrainingRecord(self.n_networks, self.n_rows, device=self.device),
             rng=np.random.default_rng(int(torch.randint(2**31, ()))),
             memory=memory,
         )
@@ -212,15 +225,16 @@ class RobustNet(NeuralNet):
             )
 
 
-def _was_raised_by_code(error: KeyboardInterrupt) -> bool:
+def _was_raised_by_callback(error: KeyboardInterrupt) -> bool:
     """Tell a callback's ``raise KeyboardInterrupt`` (skorch's way to stop) from a real Ctrl-C.
 
-    A signal interrupts between any two instructions; code that raises stands at a raise statement.
+    A signal interrupts between any two instructions, or raises in a handler of its own; a
+    callback that wants to stop stands at a raise statement.
     """
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
-    if last is None:
+    if last is None or not isinstance(last.tb_frame.f_locals.get("self"), Callback):
         return False
     instruction = last.tb_frame.f_code.co_code[last.tb_lasti]
     return dis.opname[instruction] == "RAISE_VARARGS"

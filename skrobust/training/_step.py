@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -66,14 +67,23 @@ class RobustStep:
         Select within each class of an integer ``y`` instead of over the whole batch.
     exchange : bool, default=False
         Train each network on the selection of another one (a derangement, drawn per step).
-    score_apart : bool, default=False
-        Score in a forward pass of its own, with dropout off; the update then runs on the chosen
-        rows only (Algorithm 1). Otherwise scores and losses share one forward pass.
+    score_apart : {None, "eval", "train"}, default=None
+        Score in a forward pass of its own, in evaluation mode (dropout off, Algorithm 1) or in
+        training mode; the update then runs a second one on the chosen rows only. None: scores and
+        losses share one forward pass.
     memory : {None, "last", "sum", "average"}, default=None
         Select on scores remembered over epochs instead of the batch's own.
-    perturb : callable ``(module, x, y, select) -> x``, optional
+    memory_decay : float, default=0.9
+        Weight of the past for ``memory="average"``.
+    perturb : callable ``(module, x, y, row_ids, state) -> x``, optional
         Changes the inputs (n_networks, n_rows, ...) before the forward pass of the update (the
-        inner maximisation of chapter 5). ``select`` maps scores to the Selection of this step.
+        inner maximisation of chapter 5). It may select rows by a rule and schedule of its own,
+        on scores of its own or on the remembered ones.
+
+    Notes
+    -----
+    A score that needs gradients, as PRL(G) does, finds the graph of the shared forward pass
+    intact; decorate scores that do not with ``torch.no_grad``.
     """
 
     row_loss: Callable[[Any, Tensor, Tensor], Tensor]
@@ -82,9 +92,14 @@ class RobustStep:
     rule: Callable[..., Selection] = keep_lowest
     per_group: bool = False
     exchange: bool = False
-    score_apart: bool = False
+    score_apart: str | None = None
     memory: str | None = None
+    memory_decay: float = 0.9
     perturb: Callable[..., Tensor] | None = None
+
+    def __post_init__(self) -> None:
+        if self.per_group and self.rule is not keep_lowest:
+            raise ValueError("per_group=True keeps the lowest of each group; it takes no rule")
 
     def __call__(
         self, module: nn.Module, x: Tensor, y: Tensor, row_ids: Tensor, state: StepState
@@ -104,9 +119,9 @@ class RobustStep:
         """
         inputs = x.expand(len(state.record.scores), *x.shape)
         if self.perturb is not None:
-            inputs = self.perturb(module, inputs, y, lambda s: self._select(s, y, state.progress))
-        if self.score_apart:
-            scores = self._score_without_dropout(module, inputs, y)
+            inputs = self.perturb(module, inputs, y, row_ids, state)
+        if self.score_apart is not None:
+            scores = self._score_apart(module, inputs, y)
             given = self._give(scores, y, row_ids, state)
             inputs = _rows_of(inputs, given.rows)
             losses = self.row_loss(module(inputs), inputs, y[given.rows])
@@ -119,21 +134,20 @@ class RobustStep:
         return given.weighted_mean(losses).sum()
 
     @torch.no_grad()
-    def _score_without_dropout(self, module: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        module.eval()
+    def _score_apart(self, module: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        module.train(self.score_apart == "train")
         output = module(x)
         module.train()
         return (self.row_score or self.row_loss)(output, x, y)
 
-    @torch.no_grad()
     def _score(self, output: Any, x: Tensor, y: Tensor, losses: Tensor) -> Tensor:
-        return losses.detach() if self.row_score is None else self.row_score(output, x, y)
+        scores = losses if self.row_score is None else self.row_score(output, x, y)
+        return scores.detach()
 
     def _select(self, scores: Tensor, y: Tensor, progress: Progress) -> Selection:
-        drop_rate = self.schedule.drop_rate(progress, scores.shape[1])
         if self.per_group:
-            return keep_lowest_per_group(scores, drop_rate, y)
-        return self.rule(scores, drop_rate)
+            return keep_lowest_per_group(scores, partial(self.schedule.drop_rate, progress), y)
+        return self.rule(scores, self.schedule.drop_rate(progress, scores.shape[1]))
 
     def _give(self, scores: Tensor, y: Tensor, row_ids: Tensor, state: StepState) -> Selection:
         """Select, record, and exchange: the rows that each network trains on."""

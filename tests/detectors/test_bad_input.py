@@ -1,5 +1,7 @@
 """Bad input gets an error that names it; odd but valid tables work; nothing is half-fitted."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,6 +66,7 @@ def test_bad_tables_are_named_and_leave_nothing_behind(X, message):
         ({"preprocessing": "robust"}, "'preprocessing' parameter.*Got 'robust'"),
         ({"margin": -1}, "'margin' parameter.*Got -1"),
         ({"device": "tpu9"}, "device='tpu9' cannot be used here.*'auto', 'cpu'"),
+        ({"device": "meta"}, "device='meta' cannot be used here.*only CPUs and CUDA"),
         ({"n_threads": 0}, "'n_threads' parameter.*Got 0"),
         (
             {"loss": "binary_crossentropy", "preprocessing": "standard"},
@@ -181,13 +184,26 @@ def test_y_is_ignored_silently(recwarn):
     assert not recwarn.list
 
 
-def test_a_detector_saved_on_a_missing_device_moves_to_the_cpu():
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is present")
+def test_a_detector_saved_on_a_gpu_loads_without_one():
     detector = RCADetector(**QUICK).fit(TABLE)
-    state = detector.__getstate__()
-    clone = RCADetector()
-    clone.__setstate__({**state, "device_": "cuda:3"})
-    assert clone.device_ == "cpu"
-    np.testing.assert_array_equal(clone.decision_function(TABLE), detector.decision_scores_)
+    scores = detector.decision_scores_
+    detector.net_.device = detector.device_ = "cuda"  # what a fit on a GPU leaves
+    with pytest.warns(Warning, match="cuda"):
+        loaded = pickle.loads(pickle.dumps(detector))
+    assert loaded.device_ == "cpu"
+    np.testing.assert_array_equal(loaded.decision_function(TABLE), scores)
+
+
+def test_parameters_set_after_fit_wait_for_the_next_fit():
+    detector = RCADetector(**QUICK).fit(TABLE)
+    scores, labels = detector.decision_scores_, detector.labels_
+    detector.set_params(n_networks=1, loss="binary_crossentropy", missing="mean", n_passes=0)
+    detector.set_params(contamination=0.5, preprocessing=None)
+    np.testing.assert_array_equal(detector.decision_function(TABLE), scores)
+    np.testing.assert_array_equal(detector.predict(TABLE), labels)
+    with pytest.raises(ValueError, match="NaN"):
+        detector.decision_function(with_cell(np.nan))
 
 
 def test_adapter_speaks_scikit_learns_convention():

@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import (
     check_dataframe_column_names_consistency,
+    check_estimator,
     check_inplace_ensure_writeable,
     check_param_validation,
     parametrize_with_checks,
@@ -48,6 +49,13 @@ QUICK = {"max_epochs": 3, "n_passes": 3, "hidden_layer_sizes": (8,), "latent_dim
 @parametrize_with_checks([RCADetector(), *VARIANTS.values()])
 def test_sklearn_checks_detectors(estimator, check):
     check(estimator)
+
+
+def test_no_check_is_skipped():
+    """The array-API check runs only where SCIPY_ARRAY_API was set before scipy was imported."""
+    results = check_estimator(VARIANTS["RCA-E"], on_skip=None, on_fail=None)
+    assert {result["status"] for result in results} == {"passed"}
+    assert any("array_api" in result["check_name"] for result in results)
 
 
 @parametrize_with_checks(ADAPTERS)
@@ -97,7 +105,7 @@ def test_global_random_state_and_threads_are_untouched(contaminated):
     assert torch.get_num_threads() == n_threads
 
 
-def test_threads_are_limited_inside_and_restored_outside(contaminated):
+def test_threads_are_limited_inside_and_restored_outside(contaminated, monkeypatch):
     X, _ = contaminated
     seen = []
 
@@ -106,10 +114,17 @@ def test_threads_are_limited_inside_and_restored_outside(contaminated):
             seen.append(torch.get_num_threads())
             return super().step(closure)
 
+    scorer = RCADetector._row_scorer
+    monkeypatch.setattr(
+        RCADetector, "_row_scorer", lambda d: seen.append(torch.get_num_threads()) or scorer(d)
+    )
     torch.set_num_threads(2)
     try:
-        RCADetector(optimizer=Spy, **QUICK).fit(X)
+        detector = RCADetector(optimizer=Spy, **QUICK).fit(X)
         assert set(seen) == {1}
+        seen.clear()
+        detector.decision_function(X)
+        assert seen == [1]
         assert torch.get_num_threads() == 2
         seen.clear()
         RCADetector(optimizer=Spy, n_threads=None, **QUICK).fit(X)

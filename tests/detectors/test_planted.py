@@ -9,8 +9,8 @@ from skorch.callbacks import Callback
 
 from skrobust import RCADetector
 from skrobust.networks import Autoencoder
-from skrobust.selection import DropSchedule, Progress, keep_count
-from skrobust.training import KeptShare
+from skrobust.selection import DropSchedule, Progress, exchange, keep_count
+from skrobust.training import KeptShare, _step
 
 SMALL = {
     "contamination": 0.1,
@@ -204,3 +204,77 @@ def test_selection_scores_with_dropout_off():
     detector = RCADetector(random_state=0, **parameters).fit(X)
     x = torch.from_numpy(detector._preprocessor.transform(X))
     np.testing.assert_allclose(detector.sample_scores_, detector.net_.score_rows(x), rtol=1e-4)
+
+
+def test_three_networks_never_train_on_their_own_selection(monkeypatch):
+    X, _, _ = planted(0)
+    pairs = []
+
+    def spy(selection, permutation):
+        given = exchange(selection, permutation)
+        pairs.append((selection.rows, given.rows))
+        return given
+
+    monkeypatch.setattr(_step, "exchange", spy)
+    parameters = {**SMALL, "max_epochs": 6, "warmup": 0}
+    RCADetector(n_networks=3, random_state=0, **parameters).fit(X)
+    partners = set()
+    for own, given in pairs:
+        source = [[torch.equal(rows, other) for other in own] for rows in given]
+        assert all(any(row) for row in source)
+        if not any(torch.equal(own[i], own[j]) for i, j in [(0, 1), (0, 2), (1, 2)]):
+            assert not any(source[k][k] for k in range(3))
+            partners.add(tuple(row.index(True) for row in source))
+    assert partners == {(1, 2, 0), (2, 0, 1)}  # both derangements are drawn
+
+
+def test_cross_entropy_scores_by_hand():
+    X, X_new, _ = planted(0)
+    parameters = {**SMALL, "n_passes": 0, "max_epochs": 3}
+    detector = RCADetector(loss="binary_crossentropy", random_state=0, **parameters).fit(X)
+    x = torch.from_numpy(detector._preprocessor.transform(X_new)).clamp(0, 1)
+    networks = [detector.net_.module_.sub_network(k) for k in range(2)]
+    raw = torch.from_numpy(detector._preprocessor.transform(X_new))
+    p = [torch.sigmoid(network(raw)).double() for network in networks]
+    expected = sum(-(x * q.log() + (1 - x) * (1 - q).log()).sum(1) for q in p) / 2
+    np.testing.assert_allclose(detector.decision_function(X_new), expected, rtol=1e-4)
+
+
+def test_variational_selection_scores_are_the_negative_lower_bound():
+    X, _, _ = planted(0)
+    parameters = {**SMALL, "lr": 1e-12, "max_epochs": 1}
+    detector = RCADetector(base="vae", random_state=0, **parameters).fit(X)
+    module, x = detector.net_.module_, torch.from_numpy(detector._preprocessor.transform(X))
+    with torch.no_grad():
+        reconstruction, mean, log_variance = module.eval()(x.expand(2, -1, -1))
+    code = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
+    divergence = torch.distributions.kl_divergence(code, torch.distributions.Normal(0.0, 1.0))
+    expected = (reconstruction - x).square().sum(-1) + divergence.sum(-1)
+    np.testing.assert_allclose(detector.sample_scores_, expected.mean(0), rtol=1e-4)
+
+
+def test_every_pass_of_the_ensemble_is_used():
+    X, X_new, _ = planted(0)
+    detector = RCADetector(random_state=0, **{**SMALL, "n_passes": 7, "max_epochs": 3}).fit(X)
+    module, x = detector.net_.module_, torch.from_numpy(detector._preprocessor.transform(X_new))
+    assert len(detector._passes) == 7
+    outputs = [module.sub_network(k, draw[k])(x) for draw in detector._passes for k in range(2)]
+    expected = sum((output - x).square().sum(1) for output in outputs) / 14
+    np.testing.assert_allclose(detector.decision_function(X_new), expected, rtol=1e-5)
+
+
+def test_contamination_zero_equals_a_plain_loop_to_the_bit():
+    """One network, no dropout: ordinary training on the same batches, written out."""
+    X, _, _ = planted(0)
+    replay = Replay()
+    parameters = {**SMALL, "contamination": 0.0, "dropout": 0.0, "n_networks": 1, "max_epochs": 4}
+    detector = RCADetector(random_state=0, callbacks=[replay], **parameters).fit(X)
+    network = Autoencoder(20, hidden_layer_sizes=(32,), latent_dim=4, dropout=0.0)
+    network.load_state_dict(replay.first_)
+    optimiser = torch.optim.Adam(network.parameters(), lr=3e-3, fused=True)
+    for x, _ in replay.batches_:
+        optimiser.zero_grad()
+        (network(x[None]) - x).square().sum(-1).mean().backward()
+        optimiser.step()
+    for a, b in zip(network.parameters(), detector.net_.module_.parameters(), strict=True):
+        assert torch.equal(a, b)

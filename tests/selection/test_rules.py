@@ -103,7 +103,7 @@ def test_all_single_and_disagreement():
     assert keep_all(scores, 0.9).mask(3).all()
     assert keep_single_lowest(scores).rows.tolist() == [[1], [0]]
     predictions = torch.tensor([[0, 1, 2], [0, 2, 2]])
-    assert keep_disagreement(scores, predictions).mask(3).tolist() == [[False, True, False]] * 2
+    assert keep_disagreement(predictions).mask(3).tolist() == [[False, True, False]] * 2
 
 
 def test_weighted_mean_divides_by_the_kept_rows():
@@ -112,3 +112,15 @@ def test_weighted_mean_divides_by_the_kept_rows():
     assert Selection(rows).weighted_mean(losses).item() == 3.0
     assert Selection(rows, torch.tensor([[1.0, 1.0, 0.0]])).weighted_mean(losses).item() == 1.5
     assert Selection(rows, torch.zeros(1, 3)).weighted_mean(losses).item() == 0.0
+
+
+def test_per_group_rate_may_depend_on_the_size_of_the_group():
+    scores = torch.arange(10.0).expand(1, 10)
+    groups = torch.tensor([0] * 8 + [1] * 2)
+    selection = keep_lowest_per_group(scores, lambda size: 1 / size.sqrt(), groups)
+    assert selection.mask(10).nonzero()[:, 1].tolist() == [0, 1, 2, 3, 4, 8]
+
+
+def test_rate_zero_keeps_batch_order():
+    scores = torch.tensor([[3.0, 1.0, 2.0]])
+    assert keep_lowest(scores, 0.0).rows.tolist() == [[0, 1, 2]]

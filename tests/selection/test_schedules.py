@@ -3,7 +3,9 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -77,3 +79,24 @@ def test_rate_never_falls_and_stays_below_one(rate, warmup, kind, unit, margin, 
     assert all(0 <= a <= b < 1 for a, b in itertools.pairwise(rates))
     warm = [schedule.is_warm(at(e, 30)) for e in range(30)]
     assert warm == sorted(warm)
+
+
+def test_is_warm_from_the_first_epoch_at_the_full_rate():
+    for schedule in (DropSchedule(0.1, 0.5), DropSchedule(0.1, 0.5, kind="official")):
+        first = first_full_epoch(schedule)
+        assert not schedule.is_warm(at(first - 1, 200))
+        assert schedule.is_warm(at(first, 200))
+
+
+def test_margin_of_several_batches_follows_each_size():
+    schedule = DropSchedule(0.2, margin=2.0)
+    sizes = torch.tensor([13.0, 128.0])
+    expected = [schedule.drop_rate(at(0, 5), size) for size in (13, 128)]
+    assert schedule.drop_rate(at(0, 5), sizes).tolist() == pytest.approx(expected)
+    assert schedule.drop_rate(at(0, 5), torch.tensor([1e-3])).item() < 1
+    ramp = DropSchedule(0.2, warmup=2)
+    assert ramp.drop_rate(at(0, 5), sizes).tolist() == [0, 0]
+
+
+def test_warmup_of_any_real_type_is_a_share():
+    assert DropSchedule(0.4, np.float32(0.5)).drop_rate(at(5, 20), 8) == pytest.approx(0.2)

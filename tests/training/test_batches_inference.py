@@ -65,3 +65,9 @@ def test_map_rows_reads_a_block_at_a_time():
     map_rows(lambda chunks: chunks[..., 0], X, lambda rows: longest.append(len(rows)) or rows)
     assert sum(longest) == len(X)
     assert max(longest) * 64 * 4 <= 8 * 2**20
+
+
+def test_map_rows_keeps_several_values_per_row():
+    X = np.random.RandomState(0).rand(CHUNK_ROWS + 3, 4).astype(np.float32)
+    result = map_rows(lambda chunks: chunks[..., :2] * 2, X, lambda rows: rows)
+    np.testing.assert_allclose(result, 2 * X[:, :2])

@@ -3,6 +3,7 @@
 import os
 import pickle
 import signal
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +12,10 @@ from skorch.callbacks import Callback, Checkpoint, EarlyStopping, LRScheduler
 from skorch.dataset import ValidSplit
 
 from skrobust import RCADetector
+from skrobust.detectors._rca import _plain
+from skrobust.networks import Autoencoder
+from skrobust.selection import DropSchedule, squared_error
+from skrobust.training import KeptShare, RobustNet, RobustStep, RowDataset
 
 SMALL = {"hidden_layer_sizes": (8,), "latent_dim": 2, "n_passes": 2, "random_state": 0}
 
@@ -86,6 +91,16 @@ def test_ctrl_c_propagates_and_leaves_the_detector_as_it_was(X, method):
     assert detector.decision_function(X).shape == (100,)
 
 
+def test_ctrl_c_propagates_through_a_handler_written_in_python(X):
+    def handler(signum, frame):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, handler)  # the fixture restores it
+    for method in ("on_epoch_end", "on_batch_end"):
+        with pytest.raises(KeyboardInterrupt):
+            RCADetector(max_epochs=5, callbacks=[CtrlC(method)], **SMALL).fit(X)
+
+
 def test_ctrl_c_on_an_unfitted_detector_leaves_it_unfitted(X):
     detector = RCADetector(max_epochs=5, callbacks=[CtrlC("on_epoch_end")], **SMALL)
     with pytest.raises(KeyboardInterrupt):
@@ -152,6 +167,83 @@ def test_fit_changes_the_weights_and_lowers_the_loss(X):
     losses = detector.history_[:, "train_loss"]
     assert losses[-1] < 0.8 * losses[0]
     assert len(np.unique(detector.decision_scores_)) == 100
+
+
+def test_weights_ruined_by_the_last_step_are_an_error_too(X):
+    """The loss was finite when it was computed; the scores afterwards are not."""
+    detector = RCADetector(
+        preprocessing="standard", optimizer=torch.optim.SGD, lr=1e30, max_epochs=1, **SMALL
+    )
+    with pytest.raises(FloatingPointError, match="scores are not finite; try a smaller lr"):
+        detector.fit(X)
+    assert not hasattr(detector, "net_")
+
+
+def test_step_counter_follows_the_batches(X):
+    seen = []
+
+    class Spy(Callback):
+        def on_batch_end(self, net, **kwargs):
+            seen.append(net.state_.progress)
+
+    RCADetector(max_epochs=3, batch_size=40, callbacks=(Spy(),), **SMALL).fit(X)
+    assert [p.step for p in seen] == list(range(9))
+    assert [p.epoch for p in seen] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert {(p.n_epochs, p.n_steps) for p in seen} == {(3, 9)}
+
+
+def test_rows_that_an_epoch_leaves_out_do_not_count_for_it(X):
+    detector = RCADetector(
+        contamination=0.0,
+        max_epochs=20,
+        batch_size=32,
+        iterator_train=torch.utils.data.DataLoader,
+        iterator_train__drop_last=True,
+        **SMALL,
+    ).fit(X)
+    assert (detector.keep_frequency_ == 1).all()
+
+
+def test_no_batch_at_all_is_named(X):
+    detector = RCADetector(
+        iterator_train=torch.utils.data.DataLoader, iterator_train__drop_last=True, **SMALL
+    )
+    with pytest.raises(ValueError, match="batch_size=128 makes no batch of 100 rows"):
+        detector.fit(X)
+
+
+def test_a_split_without_a_seed_of_its_own_follows_random_state(X):
+    detector = RCADetector(max_epochs=3, train_split=ValidSplit(0.2, stratified=False), **SMALL)
+    np.random.seed(1)  # noqa: NPY002
+    first = detector.fit(X).decision_scores_
+    state = np.random.get_state()[2]  # noqa: NPY002
+    np.testing.assert_array_equal(detector.fit(X).decision_scores_, first)
+    assert np.random.get_state()[2] == state  # noqa: NPY002
+
+
+def test_the_step_asks_the_net_for_its_memory(X):
+    step = RobustStep(
+        partial(_plain, loss=squared_error), DropSchedule(0.1), memory="sum", memory_decay=0.5
+    )
+    net = RobustNet(
+        Autoencoder, step=step, n_rows=100, module__in_features=4, max_epochs=3, device="cpu"
+    ).fit(RowDataset(torch.from_numpy(X).float()))
+    memory = net.state_.memory
+    assert memory.mode == "sum"
+    assert memory.decay == 0.5
+    assert (memory.values > net.state_.record.scores).all()  # three epochs are summed
+
+
+def test_marks_of_another_length_are_refused(X):
+    with pytest.raises(ValueError, match="marks has 3 entries for 100 training rows"):
+        RCADetector(callbacks=[KeptShare([0, 1, 0])], **SMALL).fit(X)
+
+
+def test_optimiser_is_fused_unless_another_form_is_chosen(X):
+    fused = RCADetector(max_epochs=1, **SMALL).fit(X).net_
+    assert fused.optimizer_.param_groups[0]["fused"] is True
+    chosen = RCADetector(max_epochs=1, optimizer__foreach=True, **SMALL).fit(X).net_
+    assert chosen.optimizer_.param_groups[0]["foreach"] is True
 
 
 def test_net_pickles_with_its_step(X):
