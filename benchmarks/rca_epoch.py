@@ -44,6 +44,7 @@ def _epoch(X, hidden: Sequence[int], dropout: float, n_networks: int) -> Callabl
         n_networks=n_networks,
         hidden_layer_sizes=hidden,
         dropout=dropout,
+        margin=0.0,
         max_epochs=1,
         warmup=0,
         n_passes=0,

@@ -39,6 +39,7 @@ def _ours(X, dropout: float) -> Callable[[], object]:
         hidden_layer_sizes=(WIDTH, WIDTH),
         latent_dim=CODE,
         dropout=dropout,
+        margin=0.0,
         n_passes=10,
         max_epochs=EPOCHS,
         batch_size=BATCH,

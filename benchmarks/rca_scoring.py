@@ -67,6 +67,7 @@ def _detector(X, *, n_networks: int, n_passes: int, dropout: float = 0.1) -> RCA
         hidden_layer_sizes=HIDDEN,
         latent_dim=CODE,
         dropout=dropout,
+        margin=0.0,
         n_passes=n_passes,
         max_epochs=1,
         device="cpu",

@@ -31,4 +31,5 @@ class Entry:
 
 BENCHMARKS = {
     "rca-odds": Entry("rca_odds", "Table 2.1: anomaly detection on ODDS, contaminated training"),
+    "rca-passes": Entry("rca_passes", "Section 2.3: how many passes the scoring ensemble needs"),
 }

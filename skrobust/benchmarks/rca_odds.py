@@ -35,14 +35,14 @@ def cells(
     settings: Sequence[str] | None = None,
 ) -> list[Cell]:
     """List what is to be measured, seed by seed."""
-    sets = _known("set", sets, list(TABLE_2_1))
-    methods = _known("method", methods, [*OURS, *PEERS])
+    sets = known("set", sets, list(TABLE_2_1))
+    methods = known("method", methods, [*OURS, *PEERS])
     return [
         Cell(name, method, setting, seed)
         for seed in range(n_seeds)
         for name in sets
         for method in methods
-        for setting in _known("setting", settings, list(RATES))
+        for setting in known("setting", settings, list(RATES))
         if setting == RATES[0] or uses_rate(method)
     ]
 
@@ -108,7 +108,8 @@ def _table(frame: pd.DataFrame, setting: str) -> str:
     return "\n".join(lines)
 
 
-def _known(what: str, given: Sequence[str] | None, allowed: list[str]) -> list[str]:
+def known(what: str, given: Sequence[str] | None, allowed: list[str]) -> list[str]:
+    """Return the given names, or all that are allowed; refuse others."""
     unknown = [name for name in given or () if name not in allowed]
     if unknown:
         raise ValueError(f"unknown {what} {unknown[0]!r}; allowed are {', '.join(allowed)}")
