@@ -1,0 +1,111 @@
+"""The detectors that the commands know, and what they ask of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from skrobust import RCADetector
+from skrobust._device import limited_threads
+from skrobust.detectors._base import RobustDetector
+from skrobust.selection import squared_error
+
+__all__ = ["DETECTORS", "RCA", "SCORED_ROWS", "DetectorKind", "plan_epochs"]
+
+MOST_STEPS = 20_000
+LEAST_STEPS = 500
+LEAST_EPOCHS = 5
+SCORED_ROWS = 16_384
+
+
+@dataclass(frozen=True)
+class DetectorKind:
+    """One choice of ``--detector``.
+
+    Attributes
+    ----------
+    build : callable
+        Makes a detector from its parameters.
+    scoring_parameters : tuple of str
+        Those that scoring depends on: they go into the model file.
+    feature_errors : callable
+        Maps a fitted detector and rows (n, n_features) to (n, n_features) numbers that sum to the
+        rows' scores.
+    """
+
+    build: Callable[..., RobustDetector]
+    scoring_parameters: tuple[str, ...]
+    feature_errors: Callable[[Any, np.ndarray], np.ndarray]
+
+
+class RCA(RCADetector):
+    """RCADetector with a progress bar for the scoring of many rows."""
+
+    _row_loss = staticmethod(squared_error)  # a model that is loaded has not been through fit
+
+    def _score(self, X: np.ndarray) -> np.ndarray:
+        starts = range(0, len(X), SCORED_ROWS)
+        quiet = len(starts) < 2
+        with tqdm(total=len(X), desc="scoring", unit="row", disable=quiet) as bar:
+            parts = []
+            for start in starts:
+                parts.append(super()._score(X[start : start + SCORED_ROWS]))
+                bar.update(len(parts[-1]))
+        return np.concatenate(parts)
+
+
+def plan_epochs(n_rows: int, detector: RobustDetector, wanted: int | None) -> dict[str, Any]:
+    """Training length: what was asked for, or the default within 500 to 20,000 steps.
+
+    Parameters
+    ----------
+    n_rows : int
+        Training rows.
+    detector : RobustDetector
+        Its ``max_epochs`` is the default, its ``batch_size`` makes the steps.
+    wanted : int or None
+        Epochs asked for.
+
+    Returns
+    -------
+    dict
+        ``max_epochs`` and ``min_steps``, parameters of the detector.
+    """
+    if wanted is not None:
+        return {"max_epochs": wanted, "min_steps": None}
+    steps = math.ceil(n_rows / detector.batch_size)
+    most = max(LEAST_EPOCHS, MOST_STEPS // steps)
+    return {"max_epochs": min(detector.max_epochs, most), "min_steps": LEAST_STEPS}
+
+
+def _reconstruction_errors(detector: RCADetector, X: np.ndarray) -> np.ndarray:
+    """Squared error of each feature, mean over passes and networks, as in RCADetector's score."""
+    module, device = detector.net_.module_, detector.device_
+    passes: Any = detector._passes
+    if passes is None:
+        passes = [[None] * detector.n_networks]
+    with limited_threads(detector.n_threads), torch.no_grad():
+        x = torch.from_numpy(detector._preprocessor.transform(X)).to(device)
+        total = torch.zeros_like(x)
+        for draws in passes:
+            for network, draw in enumerate(draws):
+                units: Tensor | None = draw if draw is None else draw.to(device)
+                total += (module.sub_network(network, units)(x) - x).square()
+    return total.double().cpu().numpy() / (len(passes) * detector.n_networks)
+
+
+DETECTORS = {
+    "rca": DetectorKind(
+        partial(RCA, preprocessing=None),  # the columns are scaled already
+        ("n_networks", "hidden_layer_sizes", "latent_dim", "dropout", "n_passes"),
+        _reconstruction_errors,
+    ),
+}

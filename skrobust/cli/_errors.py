@@ -1,0 +1,32 @@
+"""Input that cannot be used ends a command with one line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from functools import wraps
+
+__all__ = ["InputError", "one_line_errors", "reason"]
+
+
+class InputError(ValueError):
+    """What the user gave cannot be used; the message is the line that says why."""
+
+
+def one_line_errors(run: Callable[[argparse.Namespace], int]) -> Callable:
+    """Make a command's ``run`` end with status 2 and one line where it raises InputError."""
+
+    @wraps(run)
+    def guarded(args: argparse.Namespace) -> int:
+        try:
+            return run(args)
+        except InputError as error:
+            return args.fail(str(error))
+
+    return guarded
+
+
+def reason(error: Exception) -> str:
+    """First line of an error's message, or what kind it is."""
+    text = getattr(error, "strerror", None) or str(error)
+    return text.strip().split("\n")[0] or type(error).__name__

@@ -1,0 +1,47 @@
+"""What a user should know about how columns were read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from skrobust.cli._columns import MOST_LEVELS, Column
+from skrobust.cli._tables import as_text
+
+__all__ = ["count_columns", "notes_on_columns"]
+
+_MOSTLY = 0.9
+
+
+def count_columns(columns: Sequence[Column]) -> str:
+    """Number of columns by kind, as words."""
+    kinds = [column.kind for column in columns]
+    return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+
+
+def notes_on_columns(columns: Sequence[Column], frame: pd.DataFrame) -> list[str]:
+    """Sentences on empty columns, and on text that is mostly numbers or hardly ever repeats."""
+    notes = []
+    for column in columns:
+        if column.kind == "empty":
+            notes.append(f"{column.name}: all cells are missing; not used")
+        if column.kind == "categorical":
+            notes += _notes_on_text(column, as_text(frame[column.name].dropna()))
+    return notes
+
+
+def _notes_on_text(column: Column, text: pd.Series) -> list[str]:
+    counts = text.value_counts()
+    if len(counts) <= MOST_LEVELS:
+        return []
+    is_number = pd.to_numeric(pd.Series(counts.index), errors="coerce").notna().to_numpy()
+    if _MOSTLY <= counts[is_number].sum() / len(text) < 1:
+        other = counts.index[~is_number][0]
+        return [f"{column.name}: mostly numbers, but also {other!r}: used as text"]
+    if len(column.levels) == 0:
+        return [
+            f"{column.name}: {len(counts):,} different texts, none frequent: says nothing here "
+            "(--id carries a column into the output)"
+        ]
+    return []

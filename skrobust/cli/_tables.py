@@ -1,0 +1,182 @@
+"""Read a table from CSV or Parquet, or say in one line why it cannot be read."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from skrobust.cli._errors import InputError, reason
+
+__all__ = ["Table", "as_text", "quoted", "read_table"]
+
+_DELIMITERS = ",;\t|"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table and what was noticed while it was read.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        Rows in the order of the file, index 0 to n - 1.
+    notes : list of str
+        One sentence each.
+    """
+
+    frame: pd.DataFrame
+    notes: list[str]
+
+
+def read_table(path: Path, text_columns: Collection[str] = ()) -> Table:
+    """Read a file; what it is, its first bytes decide.
+
+    Parameters
+    ----------
+    path : Path
+        CSV (UTF-8; fields separated by comma, semicolon, tab or bar) or Parquet.
+    text_columns : collection of str
+        Columns of a CSV file whose cells are not to be read as numbers.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or is not a table with a header and at least one row.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(8192)
+        is_parquet = start.startswith(b"PAR1")
+        table = _read_parquet(path) if is_parquet else _read_csv(path, start, text_columns)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {reason(error)}") from error
+    if not len(table.frame):
+        raise InputError(f"{path} has a header but no rows")
+    return table
+
+
+def as_text(series: pd.Series) -> pd.Series:
+    """Cells as text, the same for a value however its file wrote it; missing stays missing."""
+    if pd.api.types.is_float_dtype(series.dtype) and (series.dropna() % 1 == 0).all():
+        series = series.astype("Int64")
+    text = series.astype(object).where(series.notna(), None).map(str, na_action="ignore")
+    return text.replace(_TRUTH)
+
+
+def quoted(names: Collection[str], n_shown: int = 3) -> str:
+    """Names in quotes, the first few of many."""
+    shown = ", ".join(repr(name) for name in list(names)[:n_shown])
+    return shown + (f" and {len(names) - n_shown} more" if len(names) > n_shown else "")
+
+
+_TRUTH = {"true": "True", "TRUE": "True", "false": "False", "FALSE": "False"}
+
+
+def _read_parquet(path: Path) -> Table:
+    try:
+        frame = pd.read_parquet(path).reset_index(drop=True)
+    except ImportError as error:
+        raise InputError(f"{path} is Parquet, which needs pyarrow (skrobust[parquet])") from error
+    except (ValueError, NotImplementedError) as error:
+        raise InputError(f"cannot read {path} as Parquet: {reason(error)}") from error
+    frame.columns = frame.columns.map(str)
+    return _without_unnamed(path, frame, list(frame.columns))
+
+
+def _read_csv(path: Path, start: bytes, text_columns: Collection[str]) -> Table:
+    if not start.strip():
+        raise InputError(f"{path} is empty")
+    if b"\0" in start:
+        raise InputError(f"{path} is neither CSV nor Parquet: it holds binary data")
+    try:
+        delimiter, names = _check_lines(path)
+        frame = pd.read_csv(
+            path,
+            sep=delimiter,
+            encoding="utf-8-sig",
+            index_col=False,
+            low_memory=False,
+            skipinitialspace=True,
+            dtype={name: str for name in text_columns if name in names},
+        )
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text: save it as UTF-8") from error
+    except InputError:
+        raise
+    except ValueError as error:  # pandas' ParserError is one
+        raise InputError(f"cannot read {path} as CSV: {reason(error)}") from error
+    return _without_unnamed(path, frame, names)
+
+
+def _check_lines(path: Path) -> tuple[str, list[str]]:
+    """Delimiter and names; pandas would fill a line that is too short without a word."""
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        delimiter = _guess_delimiter(lines.readline())
+        lines.seek(0)
+        names: list[str] = []
+        for number, row in _records(path, lines, delimiter):
+            if len(row) <= 1 and not "".join(row).strip():
+                continue  # pandas skips blank lines too
+            names = names or row
+            if len(row) != len(names):
+                n, expected = len(row), len(names)
+                raise InputError(
+                    f"{path}, line {number}: {n} fields, but the header has {expected}"
+                )
+    return delimiter, names
+
+
+def _records(path: Path, lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Records with the lines where they begin."""
+    rows = csv.reader(
+        _text_lines(path, lines), delimiter=delimiter, skipinitialspace=True, strict=True
+    )
+    number = 1
+    try:
+        for row in rows:
+            yield number, row
+            number = rows.line_num + 1
+    except csv.Error as error:
+        raise InputError(f"{path}, line {number}: {error} (check its quotes)") from error
+
+
+def _text_lines(path: Path, lines: Iterator[str]) -> Iterator[str]:
+    for number, line in enumerate(lines, start=1):
+        if "\0" in line:
+            raise InputError(f"{path}, line {number}: binary data")
+        yield line
+
+
+def _guess_delimiter(header: str) -> str:
+    return max(_DELIMITERS, key=header.count)
+
+
+def _without_unnamed(path: Path, frame: pd.DataFrame, names: list[str]) -> Table:
+    """Refuse two columns of one name; leave out those without a name, such as a saved index."""
+    named = [name.strip() for name in names if name.strip()]
+    twice = sorted({name for name in named if named.count(name) > 1})
+    if twice:
+        raise InputError(f"{path} has two columns named {twice[0]!r}")
+    keep = np.array([bool(name.strip()) for name in names], dtype=bool)
+    frame = frame.loc[:, keep]
+    frame.columns = pd.Index(named)
+    notes = []
+    if not keep.all():
+        n = int((~keep).sum())
+        notes.append(f"{n} column{'s' * (n > 1)} without a name: not used")
+    if named and all(map(_is_number, named)) and named != [str(i) for i in range(len(named))]:
+        notes.append(f"the first line of {path.name} is taken for column names")
+    return Table(frame, notes)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,126 @@
+"""Encoding of columns, and which of them explain a row."""
+
+import datetime
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skrobust.cli._columns import encode, learn_column, widths
+from skrobust.cli._detectors import DETECTORS, plan_epochs
+from skrobust.cli._errors import InputError
+from skrobust.cli._explain import column_shares
+from skrobust.cli._model_file import load_model
+from skrobust.cli._tables import as_text, read_table
+
+
+def learn(values):
+    return learn_column(pd.Series(values, name="c"))
+
+
+@pytest.mark.parametrize(
+    "values, kind",
+    [
+        ([1, 2, 2], "numeric"),
+        ([Decimal("1.5"), Decimal(2), None], "numeric"),
+        (pd.array([1, None, 3], dtype="Int64"), "numeric"),
+        ([True, False, True], "categorical"),
+        ([True, None, False], "categorical"),
+        (["a", 1, 2.5], "categorical"),
+        (pd.Categorical([3, 4, 3]), "categorical"),
+        (["2020-01-01", "2020-02-30"], "categorical"),  # no such day
+        (["2020-01-01", "2020-01-02 10:30"], "date"),
+        ([datetime.date(2020, 1, 1), None], "date"),
+        (pd.to_datetime(["2020-01-01", "2020-01-03"]), "date"),
+        (pd.to_datetime(["2020-01-01", "2020-01-03"]).tz_localize("Asia/Tokyo"), "date"),
+        ([np.nan, np.nan], "empty"),
+        ([None, None], "empty"),
+    ],
+)
+def test_kinds(values, kind):
+    column = learn(values)
+    assert column.kind == kind
+    frame = pd.DataFrame({"c": values})
+    assert encode([column], frame).shape == (len(frame), column.width)
+
+
+@pytest.mark.parametrize(
+    "values", [[1j, 2], pd.to_timedelta([1, 2], unit="D"), [b"x", b"y"], [{}, {}]]
+)
+def test_kinds_that_are_refused(values):
+    with pytest.raises(InputError, match="'c'"):
+        learn(values)
+
+
+def test_numbers_keep_what_float32_cannot():
+    start = 1.7e9  # seconds since 1970: float32 has steps of 128
+    column = learn(start + np.arange(100.0))
+    X = encode([column], pd.DataFrame({"c": start + np.arange(100.0)}))
+    assert len(np.unique(X)) == 100
+    assert X.std() == pytest.approx(1, abs=0.01)
+
+
+def test_dates_are_days():
+    column = learn(["1970-01-03", "1970-01-03", "1970-01-03T12:00:00"])
+    assert column.center == 2.0
+
+
+def test_rare_and_unseen_levels_share_a_bucket():
+    column = learn(["a"] * 150 + ["b"] * 50 + ["c"])
+    assert column.levels == ("a", "b")
+    X = encode([column], pd.DataFrame({"c": ["b", "c", "new", None, "a"]}))
+    level = np.sqrt(0.5)
+    expected = [[0, level, 0], [0, 0, level], [0, 0, level], [np.nan] * 3, [level, 0, 0]]
+    np.testing.assert_allclose(X, expected, rtol=1e-6)
+
+
+def test_at_most_fifty_levels():
+    column = learn([f"v{i % 60}" for i in range(1200)])
+    assert len(column.levels) == 50 and column.width == 51
+
+
+def test_blocks_do_not_matter(monkeypatch, table):
+    columns = [learn_column(table[name]) for name in table]
+    whole = encode(columns, table)
+    monkeypatch.setattr("skrobust.cli._columns.BLOCK_ROWS", 7)
+    np.testing.assert_array_equal(encode(columns, table), whole)
+
+
+def test_truth_values_are_read_alike(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("x,y\ntrue,true\nFALSE,FALSE\n")
+    inferred = read_table(path).frame["x"]
+    as_str = read_table(path, ["x"]).frame["x"]
+    assert list(as_text(inferred)) == list(as_text(as_str)) == ["True", "False"]
+
+
+def test_feature_errors_sum_to_the_score(trained, table):
+    model = load_model(trained.model)
+    X = encode(model.columns, table)
+    errors = model.feature_errors(X)
+    scores = model.detector.decision_function(X)
+    np.testing.assert_allclose(errors.sum(axis=1), scores, rtol=1e-4)
+
+
+def test_shares_are_of_columns_and_sum_to_one(trained, table):
+    model = load_model(trained.model)
+    shares = column_shares(model, table.iloc[trained.planted])
+    assert shares.shape == (3, len(widths(model.columns)))
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    names = [column.name for column in model.columns]
+    assert (shares.argmax(axis=1) == names.index("pressure")).all()
+
+
+@pytest.mark.parametrize(
+    "n_rows, wanted, expected",
+    [
+        (300, None, (200, 500)),
+        (100_000, None, (25, 500)),
+        (10_000_000, None, (5, 500)),
+        (100_000, 60, (60, None)),
+    ],
+)
+def test_training_length(n_rows, wanted, expected):
+    plan = plan_epochs(n_rows, DETECTORS["rca"].build(), wanted)
+    assert (plan["max_epochs"], plan["min_steps"]) == expected

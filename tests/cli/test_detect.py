@@ -1,0 +1,180 @@
+"""``skrobust detect``: ranking, files, columns of all kinds."""
+
+import re
+import stat
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+
+def test_planted_rows_come_first_and_their_column_is_named(trained):
+    scores = pd.read_csv(trained.scores, dtype={"ref": str})
+    assert set(scores.index[scores["rank"] <= 3]) == set(trained.planted)
+    assert scores["label"][trained.planted].all()
+    page = trained.report.read_text(encoding="utf-8")
+    rows = re.findall(r'<tr><th scope="row">(\d+) .*?<b>(\w+)</b>', page)[:3]
+    assert {int(row) - 1 for row, _ in rows} == set(trained.planted)
+    assert {column for _, column in rows} == {"pressure"}
+
+
+def test_scores_are_in_the_order_of_the_table(trained, table):
+    scores = pd.read_csv(trained.scores, dtype={"ref": str})
+    assert list(scores) == ["ref", "row", "score", "probability", "label", "rank"]
+    assert list(scores["ref"]) == list(table["ref"])
+    assert list(scores["row"]) == list(range(1, 301))
+    assert sorted(scores["rank"]) == list(range(1, 301))
+    assert scores["score"][scores["rank"].argsort()].is_monotonic_decreasing
+    assert scores["probability"].min() == 0 and scores["probability"].max() == 1
+    assert scores["label"].sum() == 6
+    assert scores.loc[scores["label"] == 1, "rank"].max() == 6
+
+
+def test_report_is_self_contained_and_says_what_was_done(trained):
+    page = trained.report.read_text(encoding="utf-8")
+    assert not re.search(r"https?://|<link|<script|@import|url\(", page)
+    sources = re.findall(r'src="([^,]*),', page)
+    assert sources == ["data:image/png;base64"] * 2
+    assert page.count('<th scope="row">') == 20
+    for text in ("plant.csv: 300 rows", "60 epochs, 180 steps, seed 0", "ROC AUC 1.000", "2 %"):
+        assert text in page
+    assert "fault (label)" in page and "ref (id)" in page
+    assert not re.search(r"\bnan\b|\$\w", page)
+
+
+def test_label_and_id_are_not_shown_to_the_detector(run, trained, table, tmp_path):
+    without = tmp_path / "without.csv"
+    table.drop(columns=["ref", "fault"]).to_csv(without, index=False)
+    done = run("detect", without, "--contamination", 0.02, "--epochs", 60)
+    assert done.status == 0
+    assert [path.name for path in done.files] == ["report.html", "scores.csv"]
+    scores = pd.read_csv("scores.csv")
+    assert scores.columns[0] == "row"
+    np.testing.assert_array_equal(scores["score"], pd.read_csv(trained.scores)["score"])
+
+
+def test_parquet_gives_the_scores_of_csv(run, trained, table, tmp_path):
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "plant.parquet"
+    table["since"] = pd.to_datetime(table["since"])
+    table["town"] = table["town"].astype("category")
+    table["fault"] = table["fault"].astype(bool)
+    table.to_parquet(path)
+    argv = ["--id", "ref", "--label", "fault", "--contamination", 0.02, "--epochs", 60]
+    assert run("detect", path, *argv).status == 0
+    expected = pd.read_csv(trained.scores)["score"]
+    np.testing.assert_allclose(pd.read_csv("scores.csv")["score"], expected, rtol=1e-6)
+
+
+def test_summary_names_kinds_evaluation_and_files(run, trained):
+    done = run("detect", trained.table, "--label", "fault", "--epochs", 3)
+    assert "300 rows, 8 columns (5 numeric, 2 categorical, 1 date), 12 features" in done.out
+    assert "Compared with fault ('1' is abnormal, 1 % of the rows)" in done.out
+    assert done.out.endswith("wrote scores.csv, report.html\n")
+    assert "epoch" in done.err  # the progress bar
+
+
+@pytest.mark.parametrize(
+    "values, option, abnormal",
+    [
+        (["ok", "attack"], [], "attack"),  # the rarer text
+        (["attack", "ok"], [], "ok"),
+        (["attack", "ok"], ["--abnormal", "attack"], "attack"),
+        ([1, -1], [], "1"),  # the larger number
+        ([1, -1], ["--abnormal=-1"], "-1"),
+        ([False, True], [], "True"),
+    ],
+)
+def test_which_label_is_abnormal(run, table, tmp_path, values, option, abnormal):
+    path = tmp_path / "table.csv"
+    table["fault"] = np.where(table["fault"] == 0, *values)
+    table.to_csv(path, index=False)
+    done = run("detect", path, "--label", "fault", *option, "--epochs", 1)
+    assert f"({abnormal!r} is abnormal" in done.out
+
+
+def test_missing_cells_constant_and_empty_columns(run, table, tmp_path):
+    path = tmp_path / "table.csv"
+    table.loc[[3, 4], "heat"] = np.nan
+    table.loc[5, "town"] = None
+    table.loc[6, "since"] = None
+    table["nothing"], table["always"], table["same"] = np.nan, 4.5, "x"
+    table.to_csv(path, index=False)
+    save = ["--missing", "mean", "--id", "ref", "--label", "fault", "--save", "m"]
+    done = run("detect", path, *save, "--epochs", 60)
+    assert done.status == 0
+    assert "note: nothing: all cells are missing; not used" in done.out
+    scores = pd.read_csv("scores.csv")
+    assert np.isfinite(scores["score"]).all()
+    assert not scores["label"][3:7].any()
+    assert run("score", "m", path, "--out", "again.csv", "--report", "r.html").status == 0
+    again = pd.read_csv("again.csv")
+    np.testing.assert_allclose(again["score"], scores["score"], rtol=1e-6)
+
+
+def test_notes_on_columns_that_may_not_be_meant(run, table, tmp_path):
+    path = tmp_path / "table.csv"
+    table["heat"] = table["heat"].astype(str)
+    table.loc[9, "heat"] = "?"
+    table[""] = range(300)
+    table.to_csv(path, index=False)
+    done = run("detect", path, "--epochs", 1)
+    assert "note: heat: mostly numbers, but also '?': used as text" in done.out
+    assert "note: 1 column without a name: not used" in done.out
+    assert "Unnamed" not in done.out
+    page = done.files[0].read_text(encoding="utf-8")
+    assert "mostly numbers" in page
+
+
+def test_texts_that_hardly_repeat_are_noted(run, tmp_path):
+    path = tmp_path / "table.csv"
+    names = [f"name {i}" for i in range(400)]
+    pd.DataFrame({"name": names, "x": np.arange(400) % 7}).to_csv(path, index=False)
+    assert "note: name: 400 different texts" in run("detect", path, "--epochs", 1).out
+
+
+@pytest.mark.parametrize("separator, bom", [(";", ""), ("\t", ""), ("|", "\ufeff")])
+def test_other_delimiters_and_byte_order_mark(run, table, tmp_path, separator, bom):
+    path = tmp_path / "table.csv"
+    path.write_text(bom + table.to_csv(index=False, sep=separator), encoding="utf-8")
+    done = run("detect", path, "--id", "ref", "--epochs", 1)
+    assert "8 columns (5 numeric" in done.out
+
+
+def test_report_escapes_what_the_table_says(run, table, tmp_path):
+    path = tmp_path / "<b>&.csv"
+    table = table.rename(columns={"pressure": "<script>$x"})
+    table["town"] = "<i>"
+    table.to_csv(path, index=False)
+    done = run("detect", path, "--epochs", 60, "--contamination", 0.02)
+    page = done.files[0].read_text(encoding="utf-8")
+    assert "<script>" not in page and "<i>" not in page and "<b>&." not in page
+    assert "&lt;script&gt;$x" in page
+
+
+def test_seed_repeats(run, trained):
+    argv = ["detect", trained.table, "--epochs", 2, "--out"]
+    run(*argv, "a.csv")
+    run(*argv, "b.csv")
+    run(*argv, "c.csv", "--random-state", 1)
+    a, b, c = (pd.read_csv(f"{name}.csv")["score"] for name in "abc")
+    assert a.equals(b) and not a.equals(c)
+
+
+def test_files_have_usual_permissions_and_are_replaced(run, trained):
+    run("detect", trained.table, "--epochs", 1)
+    done = run("detect", trained.table, "--epochs", 2)
+    assert "2 epochs" in done.files[0].read_text(encoding="utf-8")
+    assert len(done.files) == 2
+    if sys.platform != "win32":
+        assert all(stat.S_IMODE(path.stat().st_mode) & 0o400 for path in done.files)
+
+
+def test_interrupt_leaves_no_file(run, trained, monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skrobust.cli._detect.typical_errors", interrupt)
+    done = run("detect", trained.table, "--epochs", 1, "--save", "m")
+    assert done.status == 130 and done.files == []
