@@ -93,7 +93,7 @@ def learn_column(series: pd.Series) -> Column:
         return Column(name, kind, levels=tuple(frequent), typical=counts.index[0])
     values = numbers(name, kind, series)
     center = float(np.nanmedian(values))
-    return Column(name, kind, center, float(np.nanstd(values)) or 1.0)
+    return Column(name, kind, center, _spread(values, center))
 
 
 def widths(columns: Sequence[Column]) -> list[int]:
@@ -231,6 +231,12 @@ def _days(series: pd.Series) -> np.ndarray:
     is_text = pd.api.types.infer_dtype(series, skipna=True) == "string"
     moments = parse(series, format="ISO8601") if is_text else parse(series)
     return ((moments - _EPOCH) / pd.Timedelta(days=1)).to_numpy(np.float64)
+
+
+def _spread(values: np.ndarray, center: float) -> float:
+    """Standard deviation; 1 where it is 0, or nothing but rounding."""
+    spread = float(np.nanstd(values))
+    return spread if spread > 1e-12 * abs(center) else 1.0
 
 
 def _refuse(name: str, series: pd.Series, bad: np.ndarray, what: str) -> None:

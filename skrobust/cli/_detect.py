@@ -30,7 +30,7 @@ HELP = "rank the rows of a table, most abnormal first"
 DESCRIPTION = (
     "Train a detector on the rows of a CSV or Parquet file, score each of them, and write the "
     "scores and a report. Numbers, text, truth values and dates are used. Text becomes one "
-    "feature for each of its at most 50 levels with 1 %% of the rows or more, and one for all "
+    "feature for each of its at most 50 levels with 1 % of the rows or more, and one for all "
     "others; dates (of Parquet, or YYYY-MM-DD with or without a time) become days."
 )
 
@@ -165,7 +165,13 @@ def _train(args: argparse.Namespace, X: np.ndarray) -> Any:
         random_state=args.random_state,
         verbose=1,
     )
+    usual, steps = detector.max_epochs, -(-len(X) // detector.batch_size)
     detector.set_params(**plan_epochs(len(X), detector, args.epochs))
+    if args.epochs is None and detector.max_epochs < usual:
+        say(
+            f"training: {detector.max_epochs} epochs of {steps:,} steps instead of {usual}, "
+            "as the table is large; --epochs sets another number"
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of other libraries; what matters is raised
         try:

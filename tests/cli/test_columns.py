@@ -61,6 +61,10 @@ def test_numbers_keep_what_float32_cannot():
     assert X.std() == pytest.approx(1, abs=0.01)
 
 
+def test_rounding_is_no_spread():
+    assert learn([0.1] * 1000).scale == 1.0
+
+
 def test_dates_are_days():
     column = learn(["1970-01-03", "1970-01-03", "1970-01-03T12:00:00"])
     assert column.center == 2.0

@@ -162,6 +162,13 @@ def test_seed_repeats(run, trained):
     assert a.equals(b) and not a.equals(c)
 
 
+def test_large_tables_get_fewer_epochs_and_are_told_so(run, trained, monkeypatch):
+    monkeypatch.setattr("skrobust.cli._detectors.MOST_STEPS", 18)
+    monkeypatch.setattr("skrobust.cli._detectors.LEAST_STEPS", 1)
+    done = run("detect", trained.table)
+    assert "training: 6 epochs of 3 steps instead of 200" in done.out
+
+
 def test_files_have_usual_permissions_and_are_replaced(run, trained):
     run("detect", trained.table, "--epochs", 1)
     done = run("detect", trained.table, "--epochs", 2)
@@ -178,3 +185,10 @@ def test_interrupt_leaves_no_file(run, trained, monkeypatch):
     monkeypatch.setattr("skrobust.cli._detect.typical_errors", interrupt)
     done = run("detect", trained.table, "--epochs", 1, "--save", "m")
     assert done.status == 130 and done.files == []
+
+
+@pytest.mark.parametrize("command", ["detect", "score"])
+def test_help(run, command):
+    done = run(command, "--help")
+    assert done.status == 0 and "FILE" in done.out
+    assert "%%" not in done.out
