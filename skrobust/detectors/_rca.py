@@ -58,7 +58,7 @@ class RCADetector(RobustDetector):
     n_passes : int, default=100
         Random sub-networks per autoencoder in the scoring ensemble; 0 scores in one pass with
         dropout off. At 100 the ranking agrees with that of 1,000 other passes to a Spearman
-        correlation of .997 or more on every set measured, at 10 only to .976
+        correlation of .997 or more on every set measured, at 10 only to .977
         (``python -m skrobust.benchmarks rca-passes``).
     schedule : {"thesis", "official"}, default="thesis"
         How the drop rate grows: as Algorithm 1 says, or as the published code does, which arrives
