@@ -72,10 +72,10 @@ $(RUNTIME): pyproject.toml constraints.txt
 
 $(DEV): $(RUNTIME)
 	@echo "Installing the tools for tests, lint and notebooks into $(VENV)"
-	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[test,lint,notebooks]'
+	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[test,lint,notebooks,parquet]'
 	@touch $@
 
 $(OLDEST)/.ready: pyproject.toml constraints-oldest.txt
 	$(call create,$(OLDEST),skrobust with its oldest dependencies)
-	@$(OLDEST)/bin/python $(PIP_INSTALL) -c constraints-oldest.txt -e '.[test]'
+	@$(OLDEST)/bin/python $(PIP_INSTALL) -c constraints-oldest.txt -e '.[test,parquet]'
 	@touch $@
