@@ -9,12 +9,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from skrobust import RCADetector
-from skrobust._device import limited_threads
 from skrobust.detectors._base import RobustDetector
 from skrobust.selection import squared_error
 
@@ -86,26 +83,10 @@ def plan_epochs(n_rows: int, detector: RobustDetector, wanted: int | None) -> di
     return {"max_epochs": min(detector.max_epochs, most), "min_steps": LEAST_STEPS}
 
 
-def _reconstruction_errors(detector: RCADetector, X: np.ndarray) -> np.ndarray:
-    """Squared error of each feature, mean over passes and networks, as in RCADetector's score."""
-    module, device = detector.net_.module_, detector.device_
-    passes: Any = detector._passes
-    if passes is None:
-        passes = [[None] * detector.n_networks]
-    with limited_threads(detector.n_threads), torch.no_grad():
-        x = torch.from_numpy(detector._preprocessor.transform(X)).to(device)
-        total = torch.zeros_like(x)
-        for draws in passes:
-            for network, draw in enumerate(draws):
-                units: Tensor | None = draw if draw is None else draw.to(device)
-                total += (module.sub_network(network, units)(x) - x).square()
-    return total.double().cpu().numpy() / (len(passes) * detector.n_networks)
-
-
 DETECTORS = {
     "rca": DetectorKind(
         partial(RCA, preprocessing=None),  # the columns are scaled already
         ("n_networks", "hidden_layer_sizes", "latent_dim", "dropout", "n_passes"),
-        _reconstruction_errors,
+        RCA.feature_errors,
     ),
 }

@@ -323,9 +323,12 @@ class RobustDetector(RobustEstimator, BaseDetector):
             )
 
     def _score(self, X: np.ndarray) -> np.ndarray:
+        return self._map(self._row_scorer, X)
+
+    def _map(self, make_function: Callable[[], Callable], X: np.ndarray) -> np.ndarray:
+        """Make a function of chunks and apply it to the preprocessed rows."""
         with limited_threads(self.n_threads), torch.no_grad():
-            scorer = self._row_scorer()
-            return map_rows(scorer, X, self._preprocessor.transform, self.device_)
+            return map_rows(make_function(), X, self._preprocessor.transform, self.device_)
 
     def _process_decision_scores(self):
         """Set threshold and labels from ``decision_scores_`` (PyOD's name for it)."""

@@ -6,9 +6,17 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from skrobust._validation import Integral, Interval, Real, StrOptions, validate_sizes
+from skrobust._validation import (
+    Integral,
+    Interval,
+    Real,
+    StrOptions,
+    validate_rows,
+    validate_sizes,
+)
 from skrobust.detectors._base import RobustDetector
 from skrobust.networks import Autoencoder, VariationalAutoencoder
 from skrobust.selection import (
@@ -259,12 +267,31 @@ class RCADetector(RobustDetector):
         self._row_loss = _LOSSES[self.loss]
         return net
 
-    def _row_scorer(self) -> Callable[[Tensor], Tensor]:
-        module, loss = self.net_.module_, self._row_loss
+    def feature_errors(self, X):
+        """Reconstruction error of each feature: which columns make a row abnormal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to explain.
+
+        Returns
+        -------
+        array of shape (n_samples, n_features), float64
+            Mean over networks and passes; a row's sum is its ``decision_function``. Features that
+            are hard to reconstruct in every row have large errors in normal rows too: compare.
+        """
+        check_is_fitted(self)
+        X = validate_rows(self, X, reset=False, missing=self._preprocessor.missing)
+        return self._map(partial(self._row_scorer, per_feature=True), X)
+
+    def _row_scorer(self, per_feature: bool = False) -> Callable[[Tensor], Tensor]:
+        module, loss = self.net_.module_, partial(self._row_loss, per_feature=per_feature)
         passes = [[None] * module.n_networks] if self._passes is None else self._passes
 
         def score(chunks: Tensor) -> Tensor:
-            total = torch.zeros(chunks.shape[:2], dtype=torch.float64, device=chunks.device)
+            shape = chunks.shape if per_feature else chunks.shape[:2]
+            total = torch.zeros(shape, dtype=torch.float64, device=chunks.device)
             for draws in passes:
                 for network, draw in enumerate(draws):
                     draw = draw if draw is None else draw.to(chunks.device)

@@ -11,23 +11,26 @@ from torch import Tensor
 __all__ = ["binary_crossentropy", "gaussian_divergence", "squared_error"]
 
 
-def squared_error(output: Tensor, target: Tensor) -> Tensor:
+def squared_error(output: Tensor, target: Tensor, per_feature: bool = False) -> Tensor:
     """Squared error, summed over the features (e of Algorithm 1).
 
     Parameters
     ----------
     output, target : Tensor of shape (..., n_rows, n_features)
         Reconstruction and input.
+    per_feature : bool, default=False
+        Leave out the sum.
 
     Returns
     -------
-    Tensor of shape (..., n_rows)
+    Tensor of shape (..., n_rows), or (..., n_rows, n_features)
         Squared units of the features.
     """
-    return (output - target).square().sum(dim=-1)
+    errors = (output - target).square()
+    return errors if per_feature else errors.sum(dim=-1)
 
 
-def binary_crossentropy(logits: Tensor, target: Tensor) -> Tensor:
+def binary_crossentropy(logits: Tensor, target: Tensor, per_feature: bool = False) -> Tensor:
     """Binary cross-entropy of logits, summed over the features.
 
     Parameters
@@ -37,14 +40,17 @@ def binary_crossentropy(logits: Tensor, target: Tensor) -> Tensor:
     target : Tensor of the same shape
         Input. Values outside [0, 1], which held-out rows can have, are clipped: the loss would
         have no lower bound there.
+    per_feature : bool, default=False
+        Leave out the sum.
 
     Returns
     -------
-    Tensor of shape (..., n_rows)
+    Tensor of shape (..., n_rows), or (..., n_rows, n_features)
         In nats.
     """
     target = target.clamp(0.0, 1.0)
-    return F.binary_cross_entropy_with_logits(logits, target, reduction="none").sum(dim=-1)
+    errors = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return errors if per_feature else errors.sum(dim=-1)
 
 
 def gaussian_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:

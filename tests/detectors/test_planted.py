@@ -278,3 +278,17 @@ def test_contamination_zero_equals_a_plain_loop_to_the_bit():
         optimiser.step()
     for a, b in zip(network.parameters(), detector.net_.module_.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "binary_crossentropy"])
+def test_feature_errors_add_up_and_point_at_the_planted_feature(loss):
+    X, X_new, y = planted(0)
+    X_new = X_new[~y]
+    X_new[:20, 7] += 6.0
+    detector = RCADetector(loss=loss, random_state=0, **SMALL).fit(X)
+    errors = detector.feature_errors(X_new)
+    assert errors.shape == X_new.shape
+    np.testing.assert_allclose(errors.sum(axis=1), detector.decision_function(X_new), rtol=1e-5)
+    if loss == "squared_error":  # the other clips what lies outside the training range
+        excess = errors[:20] - errors[20:].mean(axis=0)
+        assert (excess.argmax(axis=1) == 7).mean() > 0.9
