@@ -90,14 +90,14 @@ def _table(frame: pd.DataFrame, setting: str) -> str:
     means = chosen.pivot_table(index="set", columns="method", values="auc")
     order = [name for name in [*OURS, *PEERS] if name in means]
     means = means.reindex([name for name in TABLE_2_1 if name in means.index])[order]
-    complete = means.dropna(axis=1)
+    complete = means.dropna()  # sets on which every method was measured
     shown = means.copy()
     shown["thesis RCA"] = [TABLE_2_1[name][0] for name in means.index]
     shown["thesis AE"] = [TABLE_2_1[name][1] for name in means.index]
-    shown.loc["mean"] = shown.mean()
-    shown.loc[f"mean without {WITHOUT}"] = shown.drop(
-        index=[WITHOUT, "mean"], errors="ignore"
-    ).mean()
+    common = shown.loc[complete.index]
+    others = common.drop(index=WITHOUT, errors="ignore")
+    shown.loc[f"mean of {len(common)}"] = common.mean()
+    shown.loc[f"mean of {len(others)} without {WITHOUT}"] = others.mean()
     shown.loc["average rank"] = average_rank(complete)
     seeds = chosen.groupby(["set", "method"])["seed"].nunique()
     lines = [f"Test AUC, {setting} ({seeds.min()} to {seeds.max()} seeds)", ""]
