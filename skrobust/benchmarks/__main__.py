@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 from skrobust.benchmarks._registry import BENCHMARKS
 from skrobust.benchmarks._results import ResultFile
@@ -33,39 +35,62 @@ def main(argv: list[str] | None = None) -> int:
         for name, entry in BENCHMARKS.items():
             print(f"{name:14} {entry.what}")
         return 0
-    benchmark = BENCHMARKS[arguments.name].load()
     if arguments.data_home is not None:
         os.environ["SKROBUST_DATA"] = str(arguments.data_home)  # worker processes inherit it
-    results = ResultFile(arguments.out or RESULTS / f"{arguments.name}.csv", benchmark.VALUES)
-    failures = []
-    if not arguments.table:
-        try:
-            chosen = {"sets": arguments.sets, "methods": arguments.methods}
-            cells = benchmark.cells(arguments.seeds, **chosen, settings=arguments.settings)
-        except ValueError as error:
-            print(f"skrobust.benchmarks: {error}", file=sys.stderr)
-            return 2
-        measure = partial(benchmark.measure, device=arguments.device)
-        failures = measure_missing(cells, measure, results, arguments.jobs)
+    benchmark = BENCHMARKS[arguments.name].load()
+    path = arguments.out or RESULTS / f"{arguments.name}.csv"
+    try:
+        results = ResultFile(path, benchmark.VALUES)
+        failures = [] if arguments.table else _measure(benchmark, results, arguments)
+    except BlockingIOError:
+        return _refuse(f"another run is writing to {path}")
+    except (ValueError, OSError, BrokenProcessPool) as error:
+        return _refuse(str(error))
     print(benchmark.render(results.frame()))
     for line in failures:
         print(f"failed: {line}", file=sys.stderr)
     return 1 if failures else 0
 
 
+def _measure(
+    benchmark: ModuleType, results: ResultFile, arguments: argparse.Namespace
+) -> list[str]:
+    chosen = {name: getattr(arguments, name) for name in ("sets", "methods", "settings")}
+    cells = benchmark.cells(arguments.seeds, **chosen)
+    measure = partial(benchmark.measure, device=arguments.device)
+    return measure_missing(cells, measure, results, arguments.jobs)
+
+
+def _refuse(message: str) -> int:
+    print(f"skrobust.benchmarks: {message}", file=sys.stderr)
+    return 2
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m skrobust.benchmarks", description=main.__doc__)
-    parser.add_argument("name", nargs="?", choices=BENCHMARKS, metavar="NAME")
-    parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default: 3)")
-    parser.add_argument("--sets", type=_names, help="data sets, separated by commas (default: all)")
-    parser.add_argument("--methods", type=_names, help="methods, likewise (default: all)")
-    parser.add_argument("--settings", type=_names, help="settings, likewise (default: all)")
-    parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
-    parser.add_argument("--device", default="cpu", help="device of our networks (default: cpu)")
-    parser.add_argument("--data-home", type=Path, help="folder with the data sets")
-    parser.add_argument("--out", type=Path, help="CSV file (default: the committed one)")
-    parser.add_argument("--table", action="store_true", help="measure nothing, render the table")
+    parser = argparse.ArgumentParser(
+        "python -m skrobust.benchmarks",
+        description="Measure one benchmark of the thesis and print its table, or, without a name, "
+        "list all. Each cell is kept as soon as it is measured: a run that was stopped goes on "
+        "where it was.",
+    )
+    add = parser.add_argument
+    add("name", nargs="?", choices=BENCHMARKS, metavar="NAME", help="which; none lists them")
+    add("--seeds", type=_count, default=3, metavar="N", help="number of seeds (default: 3)")
+    add("--sets", type=_names, help="data sets, separated by commas (default: all)")
+    add("--methods", type=_names, help="methods, likewise (default: all)")
+    add("--settings", type=_names, help="settings, likewise (default: all)")
+    add("--jobs", type=_count, default=1, metavar="N", help="processes (default: 1)")
+    add("--device", default="cpu", help="device of our networks (default: cpu)")
+    add("--data-home", type=Path, help="folder with the data sets (default: $SKROBUST_DATA)")
+    add("--out", type=Path, help="CSV file (default: the one that comes with the package)")
+    add("--table", action="store_true", help="measure nothing, print the table")
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"needs a whole number from 1, got {text!r}")
+    return int(text)
 
 
 def _names(text: str) -> list[str]:

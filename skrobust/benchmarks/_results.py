@@ -7,15 +7,21 @@ import io
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import pandas as pd
 
-__all__ = ["Cell", "ResultFile"]
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["Cell", "ResultFile", "provenance"]
 
 _PACKAGES = ("skrobust", "torch", "scikit-learn", "skorch", "pyod", "numpy")
 
@@ -50,12 +56,19 @@ class ResultFile:
         The CSV file; it is created with the first cell.
     values : sequence of str
         Names of the measured values.
+
+    Raises
+    ------
+    ValueError
+        If the file is there and holds something else.
     """
 
     def __init__(self, path, values: Iterable[str]) -> None:
         self.path = Path(path)
         self.columns = [*Cell._fields, *values, "seconds", "versions", "commit"]
-        self._mend()
+        header = self._whole_lines().partition("\n")[0]
+        if header and next(csv.reader([header])) != self.columns:
+            raise ValueError(f"{self.path} begins with {header!r}, not {','.join(self.columns)!r}")
 
     def measured(self) -> set[Cell]:
         """Return the cells that are there already."""
@@ -64,13 +77,30 @@ class ResultFile:
         return {Cell(str(s), str(m), str(v), int(seed)) for s, m, v, seed in keys}
 
     def frame(self) -> pd.DataFrame:
-        """Return all measurements as a table."""
-        if not self.path.exists():
+        """Return all measurements as a table; an unfinished last line is not one."""
+        text = self._whole_lines()
+        if not text:
             return pd.DataFrame(columns=self.columns)
-        return pd.read_csv(self.path, dtype={"set": str, "method": str, "setting": str})
+        frame = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(Cell._fields[:3], str))
+        return frame.drop_duplicates(list(Cell._fields), ignore_index=True)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keep the file to this process, and remove the unfinished line of a killed one.
+
+        Raises
+        ------
+        BlockingIOError
+            If another process is writing.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab") as file:
+            lock_file(file)
+            os.truncate(self.path, len(self._whole_lines().encode()))
+            yield
 
     def append(self, cell: Cell, values: dict[str, float], seconds: float) -> None:
-        """Write one measured cell as one whole line.
+        """Write one measured cell as one whole line; only while :meth:`writing`.
 
         Parameters
         ----------
@@ -81,36 +111,39 @@ class ResultFile:
         seconds : float
             How long it took.
         """
-        row = {**cell._asdict(), **values, "seconds": round(seconds, 2), **_provenance()}
+        row = {**cell._asdict(), **values, "seconds": round(seconds, 2), **provenance()}
         text = io.StringIO()
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
-        if not self.path.exists():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            writer.writeheader()
-        writer.writerow(row)
-        with self.path.open("a") as file:
+        with self.path.open("a", encoding="utf-8") as file:
+            if file.tell() == 0:
+                writer.writeheader()
+            writer.writerow(row)
             file.write(text.getvalue())
             file.flush()
             os.fsync(file.fileno())
 
-    def _mend(self) -> None:
-        """Remove what a killed run left: a last line without its end."""
+    def _whole_lines(self) -> str:
         if not self.path.exists():
-            return
+            return ""
         content = self.path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if not whole:
-            self.path.unlink()
-            return
-        if whole != content:
-            self.path.write_bytes(whole)
-        columns = next(csv.reader([whole.decode().splitlines()[0]]))
-        if columns != self.columns:
-            raise ValueError(f"{self.path} has the columns {columns}, expected {self.columns}")
+        return content[: content.rfind(b"\n") + 1].decode("utf-8")
+
+
+def lock_file(file: BinaryIO) -> None:
+    """Lock an open file until it is closed; does nothing where the system has no such locks.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process holds it.
+    """
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @cache
-def _provenance() -> dict[str, str]:
+def provenance() -> dict[str, str]:
+    """Versions and commit, as they are when first asked for."""
     return {"versions": f"python {platform.python_version()}; {_versions()}", "commit": _commit()}
 
 
@@ -125,10 +158,17 @@ def _versions() -> str:
 
 
 def _commit() -> str:
-    """Commit of the package's own checkout, if it lies in one."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    """Commit of the package's own checkout, marked if the code differs from it."""
+    if not _git("ls-files", Path(__file__).name):
+        return ""  # installed, or in a checkout of something else
+    changed = _git("status", "--porcelain", "--", "..", ":(exclude)results")
+    return _git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except OSError:
+    except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip()

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 import torch
 from tqdm import tqdm
 
-from skrobust.benchmarks._results import Cell, ResultFile
+from skrobust.benchmarks._results import Cell, ResultFile, provenance
 
 __all__ = ["measure_missing"]
 
@@ -40,19 +40,32 @@ def measure_missing(
     -------
     list of str
         One line per cell that failed.
+
+    Raises
+    ------
+    BlockingIOError
+        If another run is writing to the same file.
     """
-    measured = results.measured()
-    missing = [cell for cell in cells if cell not in measured]
+    provenance()  # of the code that is loaded now, not of what the checkout holds hours later
+    with results.writing():
+        measured = results.measured()
+        missing = [cell for cell in cells if cell not in measured]
+        done = len(cells) - len(missing)
+        with tqdm(total=len(cells), initial=done, unit="cell", file=sys.stderr) as bar:
+            return _measure(missing, measure, results, jobs, bar)
+
+
+def _measure(
+    cells: Sequence[Cell], measure: Measure, results: ResultFile, jobs: int, bar: tqdm
+) -> list[str]:
     failures = []
-    bar = tqdm(total=len(cells), initial=len(cells) - len(missing), unit="cell", file=sys.stderr)
-    with bar:
-        for cell, outcome, seconds in _outcomes(missing, partial(_timed, measure), jobs):
-            if isinstance(outcome, Exception):
-                failures.append(f"{' '.join(map(str, cell))}: {type(outcome).__name__}: {outcome}")
-            else:
-                results.append(cell, outcome, seconds)
-            bar.set_postfix_str(f"{cell.set} {cell.method}", refresh=False)
-            bar.update()
+    for cell, outcome, seconds in _outcomes(cells, partial(_timed, measure), jobs):
+        if isinstance(outcome, Exception):
+            failures.append(f"{' '.join(map(str, cell))}: {type(outcome).__name__}: {outcome}")
+        else:
+            results.append(cell, outcome, seconds)
+        bar.set_postfix_str(f"{cell.set} {cell.method}", refresh=False)
+        bar.update()
     return failures
 
 

@@ -16,7 +16,14 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import MinMaxScaler
 
 from skrobust._random import contained_seeding
-from skrobust.benchmarks._detectors import OURS, PEERS, make_detector, uses_rate
+from skrobust.benchmarks._detectors import (
+    ALTERNATIVES,
+    CROSS_ENTROPY_SET,
+    OURS,
+    PEERS,
+    make_detector,
+    uses_rate,
+)
 from skrobust.benchmarks._results import Cell
 from skrobust.benchmarks._targets import TABLE_2_1
 from skrobust.datasets import fetch_odds
@@ -37,7 +44,7 @@ def cells(
 ) -> list[Cell]:
     """List what is to be measured, seed by seed."""
     sets = known("set", sets, list(TABLE_2_1))
-    methods = known("method", methods, [*OURS, *PEERS])
+    methods = known("method", methods, [*OURS, *PEERS], [*ALTERNATIVES])
     return [
         Cell(name, method, setting, seed)
         for seed in range(n_seeds)
@@ -77,43 +84,83 @@ def split(n_rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def render(frame: pd.DataFrame) -> str:
-    """Table of mean AUC, with the thesis's figures, average ranks and wins."""
+    """Table of mean AUC, with the thesis's figures, average ranks and wins; then alternatives."""
     if frame.empty:
         return "nothing measured yet"
-    tables = [_table(frame, setting) for setting in RATES]
-    return "\n\n".join(text for text in tables if text)
+    parts = [_table(frame, setting) for setting in RATES]
+    return "\n\n".join(part for part in [*parts, _alternatives(frame)] if part)
 
 
 def _table(frame: pd.DataFrame, setting: str) -> str:
     chosen = frame[(frame["setting"] == setting) | ~frame["method"].map(uses_rate)]
     if not chosen["method"].map(uses_rate).any():
         return ""
-    means = chosen.pivot_table(index="set", columns="method", values="auc")
-    order = [name for name in [*OURS, *PEERS] if name in means]
-    means = means.reindex([name for name in TABLE_2_1 if name in means.index])[order]
-    # Averages are over the same sets for all: alternatives tried on a few sets get none.
-    broad = means.columns[means.notna().mean() >= ENOUGH]
-    complete = means[broad].dropna()
+    # Averages are over the same sets for all methods, and within a set over the same seeds.
+    coverage = chosen.groupby("method")["set"].nunique() / chosen["set"].nunique()
+    broad = [name for name in [*OURS, *PEERS] if coverage.get(name, 0) >= ENOUGH]
+    cells = chosen.pivot_table(index=["set", "seed"], columns="method", values="auc")[broad]
+    cells = cells[cells.notna().all(axis=1)]
+    means = cells.groupby("set").mean()
+    means = means.reindex([name for name in TABLE_2_1 if name in means.index])
     shown = means.copy()
     shown["thesis RCA"] = [TABLE_2_1[name][0] for name in means.index]
     shown["thesis AE"] = [TABLE_2_1[name][1] for name in means.index]
-    common = shown.loc[complete.index, [*broad, "thesis RCA", "thesis AE"]]
-    others = common.drop(index=WITHOUT, errors="ignore")
-    shown.loc[f"mean of {len(common)}"] = common.mean()
-    shown.loc[f"mean of {len(others)} without {WITHOUT}"] = others.mean()
-    shown.loc["average rank"] = average_rank(complete)
-    seeds = chosen.groupby(["set", "method"])["seed"].nunique()
-    lines = [f"Test AUC, {setting} ({seeds.min()} to {seeds.max()} seeds)", ""]
-    lines.append(shown.round(3).to_string())
-    if "RCA" in complete:
+    others = shown.drop(index=WITHOUT, errors="ignore")
+    averages = {
+        f"mean of {len(means)}": shown.mean(),
+        f"mean of {len(others)} without {WITHOUT}": others.mean(),
+        "average rank": average_rank(means),
+    }
+    shown = pd.concat([shown, pd.DataFrame(averages).T])
+    shown["seeds"] = (
+        cells.groupby("set").size().reindex(shown.index).map("{:.0f}".format, na_action="ignore")
+    )
+    lines = [f"Test AUC, {setting}", "", shown.round(3).to_string(na_rep="")]
+    if "RCA" in means:
         lines += ["", "RCA against each method (sets won, drawn, lost):"]
-        lines.append(win_draw_loss(complete, "RCA").T.to_string())
+        lines.append(win_draw_loss(means, "RCA").T.to_string())
     return "\n".join(lines)
 
 
-def known(what: str, given: Sequence[str] | None, allowed: list[str]) -> list[str]:
-    """Return the given names, or all that are allowed; refuse others."""
+def _alternatives(frame: pd.DataFrame) -> str:
+    """What each alternative gains over RCA (AE) on the cells where both are measured."""
+    cells = frame[frame["setting"] == RATES[0]]
+    cells = cells.pivot_table(index=["set", "seed"], columns="method", values="auc")
+    is_special = cells.index.get_level_values("set") == CROSS_ENTROPY_SET
+    for name in ("RCA", "AE"):
+        if f"{name} cross-entropy" in cells:
+            published = cells[name].where(~is_special, cells[f"{name} cross-entropy"])
+            cells[f"{name}, losses as published"] = published
+    gains, averages = {}, {}
+    for name in [c for c in cells if c in ALTERNATIVES or c.endswith("as published")]:
+        base = "AE" if name.startswith("AE") else "RCA"
+        pair = cells[[name, base]].drop(index=WITHOUT, errors="ignore").dropna()
+        if pair.empty:
+            continue
+        means = pair.groupby("set").mean()
+        gains[name] = means[name] - means[base]
+        averages[name] = {
+            "mean AUC": means[name].mean(),
+            f"of {base}": means[base].mean(),
+            "sets": len(means),
+            "cells": len(pair),
+        }
+    if not gains:
+        return ""
+    table = pd.DataFrame(gains).T
+    table = table[[name for name in TABLE_2_1 if name in table]]
+    average = pd.DataFrame(averages).T.astype({"sets": int, "cells": int})
+    title = f"Alternatives, {RATES[0]}, without {WITHOUT}"
+    gain = f"gain over RCA (AE), by set\n\n{table.round(3).to_string(na_rep='')}"
+    return f"{title}\n\n{average.round(3).to_string(na_rep='')}\n\n{gain}"
+
+
+def known(
+    what: str, given: Sequence[str] | None, standard: list[str], more: Sequence[str] = ()
+) -> list[str]:
+    """Return the given names, or the standard ones; refuse those that are not in either list."""
+    allowed = [*standard, *more]
     unknown = [name for name in given or () if name not in allowed]
     if unknown:
         raise ValueError(f"unknown {what} {unknown[0]!r}; allowed are {', '.join(allowed)}")
-    return list(given or allowed)
+    return list(given or standard)

@@ -1,12 +1,14 @@
 """Table 2.1: which cells there are, what one measures, and how the table is made."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from skrobust.benchmarks import rca_odds
 from skrobust.benchmarks.__main__ import RESULTS, main
-from skrobust.benchmarks._detectors import OURS, PEERS, make_detector, uses_rate
+from skrobust.benchmarks._detectors import ALTERNATIVES, OURS, PEERS, make_detector, uses_rate
 from skrobust.benchmarks._registry import BENCHMARKS
 from skrobust.benchmarks._results import Cell, ResultFile
 from skrobust.datasets import DataNotSuppliedError, fetch_odds
@@ -36,7 +38,7 @@ def test_split_is_the_thesiss():
     assert not np.array_equal(rca_odds.split(215, 4)[0], train)
 
 
-@pytest.mark.parametrize("method", [*OURS, *PEERS])
+@pytest.mark.parametrize("method", [*OURS, *ALTERNATIVES, *PEERS])
 def test_every_method_can_be_built(method):
     detector = make_detector(method, 0.05, 0, 7, "cpu")
     assert detector.contamination == 0.05
@@ -69,13 +71,38 @@ def synthetic():
 def test_table_shows_means_ranks_wins_and_the_thesis():
     true_rate, assumed = rca_odds.render(synthetic()).split("\n\nTest AUC, ")
     lines = {line.split()[0]: line.split() for line in true_rate.splitlines() if line.strip()}
-    assert lines["vowels"] == ["vowels", "0.92", "0.76", "0.917", "0.879"]
-    assert lines["mean"][2:] == ["1", "without", "glass", "0.92", "0.76", "0.917", "0.879"]
+    assert list(map(float, lines["vowels"][1:])) == [0.9, 0.76, 0.917, 0.879, 1]
+    assert lines["mean"][2:5] == ["1", "without", "glass"]
+    assert list(map(float, lines["mean"][5:])) == [0.9, 0.76, 0.917, 0.879]
     assert lines["average"][2:4] == ["1.50", "1.50"] or lines["average"][2:4] == ["1.5", "1.5"]
     assert lines["win"][1] == "1"
     assert lines["loss"][1] == "1"
     assert "0.80" in assumed
     assert rca_odds.render(synthetic().iloc[:0]) == "nothing measured yet"
+
+
+def test_alternatives_are_compared_on_common_cells():
+    rows = [
+        ("vowels", "RCA", "rate true", 0, 0.9),
+        ("vowels", "RCA", "rate true", 1, 0.5),
+        ("optdigits", "RCA", "rate true", 0, 0.6),
+        ("vowels", "RCA margin 2", "rate true", 0, 0.8),
+        ("optdigits", "RCA cross-entropy", "rate true", 0, 0.9),
+    ]
+    frame = pd.DataFrame(rows, columns=["set", "method", "setting", "seed", "auc"])
+    text = rca_odds.render(frame).partition("Alternatives")[2]
+    means, gains = text.split("gain over RCA (AE), by set")
+    assert numbers(means)["RCA margin 2"] == [0.8, 0.9, 1, 1]
+    assert numbers(means)["RCA cross-entropy"] == [0.9, 0.6, 1, 1]
+    assert numbers(means)["RCA, losses as published"] == [0.8, 0.65, 2, 3]
+    assert numbers(gains)["RCA margin 2"] == [-0.1]
+    assert numbers(gains)["RCA, losses as published"] == [0.0, 0.3]
+
+
+def numbers(table):
+    """Numbers of each line, by the text before them."""
+    lines = [re.split(r"  +", line.strip()) for line in table.splitlines() if line[:3] == "RCA"]
+    return {name: list(map(float, values)) for name, *values in lines}
 
 
 def test_command_line_lists_renders_and_refuses(capsys, tmp_path):
@@ -102,6 +129,11 @@ def test_missing_data_is_reported_cell_by_cell(capsys, tmp_path, monkeypatch):
     assert "failed: glass IForest rate true 0: DataNotSuppliedError" in capsys.readouterr().err
 
 
+def every_cell(benchmark):
+    more = getattr(benchmark, "ALTERNATIVES", ())
+    return {*benchmark.cells(100), *(benchmark.cells(100, methods=[*more]) if more else ())}
+
+
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_committed_results_are_complete_lines_of_known_cells(name):
     path = RESULTS / f"{name}.csv"
@@ -110,5 +142,22 @@ def test_committed_results_are_complete_lines_of_known_cells(name):
     frame = results.frame()
     assert not frame.empty
     assert not frame.duplicated(list(Cell._fields)).any()
-    assert results.measured() <= set(benchmark.cells(100))
+    assert results.measured() <= every_cell(benchmark)
     assert frame[[*benchmark.VALUES, "versions"]].notna().all().all()
+
+
+def test_command_line_refuses_in_one_line(capsys, tmp_path):
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    for arguments, message in (
+        (["--out", str(tmp_path)], "Is a directory"),
+        (["--out", str(tmp_path / "other.csv")], "begins with 'a,b'"),
+    ):
+        assert main(["rca-odds", "--table", *arguments]) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+    for wrong in (["--jobs", "0"], ["--seeds", "-1"], ["--seeds", "two"]):
+        with pytest.raises(SystemExit) as stop:
+            main(["rca-odds", *wrong])
+        assert stop.value.code == 2
+        assert "needs a whole number from 1" in capsys.readouterr().err

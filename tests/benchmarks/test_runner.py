@@ -10,12 +10,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from skrobust.benchmarks import _results
 from skrobust.benchmarks._results import Cell, ResultFile
 from skrobust.benchmarks._runner import measure_missing
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import sys, time, zlib
+from skrobust.benchmarks import _results
 from skrobust.benchmarks._results import Cell, ResultFile
 from skrobust.benchmarks._runner import measure_missing
 
@@ -97,12 +99,66 @@ def test_a_line_says_what_produced_it(tmp_path):
 
 def test_a_file_of_another_benchmark_is_refused(tmp_path):
     ResultFile(tmp_path / "r.csv", ["auc"]).append(CELLS[0], {"auc": 0.5}, 1.0)
-    with pytest.raises(ValueError, match="has the columns"):
+    with pytest.raises(ValueError, match="begins with"):
         ResultFile(tmp_path / "r.csv", ["accuracy"])
 
 
 def test_a_file_without_a_whole_line_starts_anew(tmp_path):
     (tmp_path / "r.csv").write_text("set,meth")
     results = ResultFile(tmp_path / "r.csv", ["auc"])
-    results.append(CELLS[0], {"auc": 0.5}, 1.0)
+    with results.writing():
+        results.append(CELLS[0], {"auc": 0.5}, 1.0)
     assert len(results.frame()) == 1
+
+
+def test_reading_leaves_the_file_as_it_is(tmp_path):
+    results = ResultFile(tmp_path / "r.csv", ["auc"])
+    results.append(CELLS[0], {"auc": 0.5}, 1.0)
+    with results.path.open("a") as file:
+        file.write("x,a,s,1")
+    before = results.path.read_bytes()
+    assert len(ResultFile(results.path, ["auc"]).frame()) == 1
+    assert results.path.read_bytes() == before
+    measure_missing(CELLS[:2], measure, results)
+    assert len(results.frame()) == 2
+
+
+def test_a_file_that_another_run_writes_is_left_alone(tmp_path):
+    process = start(tmp_path / "r.csv")
+    while process.poll() is None and not (tmp_path / "r.csv").exists():
+        time.sleep(0.005)
+    with pytest.raises(BlockingIOError):
+        measure_missing(CELLS, measure, ResultFile(tmp_path / "r.csv", ["auc"]))
+    assert process.wait(timeout=60) == 0
+    assert len(pd.read_csv(tmp_path / "r.csv")) == 60
+
+
+def test_cells_that_are_there_twice_count_once(tmp_path):
+    results = ResultFile(tmp_path / "r.csv", ["auc"])
+    for _ in range(2):
+        results.append(CELLS[0], {"auc": 0.5}, 1.0)
+    assert len(results.frame()) == 1
+
+
+def test_commit_is_marked_where_code_differs(tmp_path, monkeypatch):
+    package = tmp_path / "skrobust" / "benchmarks"
+    (package / "results").mkdir(parents=True)
+    (package / "_results.py").touch()
+    git("init", tmp_path)
+    monkeypatch.setattr(_results, "__file__", str(package / "_results.py"))
+    assert _results._commit() == ""  # not in the checkout
+    git("add", tmp_path)
+    git("commit", tmp_path)
+    clean = _results._commit()
+    assert len(clean) >= 7
+    (package / "results" / "r.csv").touch()
+    assert _results._commit() == clean
+    (tmp_path / "skrobust" / "other.py").touch()
+    assert _results._commit() == f"{clean}-dirty"
+
+
+def git(command, folder):
+    arguments = {"init": [], "add": ["-A"], "commit": ["-m", "first"]}[command]
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    done = ["git", "-C", str(folder), *identity, command, *arguments]
+    subprocess.run(done, check=True, capture_output=True)
