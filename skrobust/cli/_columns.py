@@ -12,9 +12,10 @@ reconstruction error then ranks rows by how rare their levels are.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from datetime import date, datetime, time, timedelta
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,7 @@ _LARGEST = 1e150  # the spread of such values is beyond float64
 _CLIP = 1e15
 _LEVEL = math.sqrt(0.5)
 _ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ].*)?"
-_EPOCH = pd.Timestamp(0, tz="UTC")
+_EPOCH = datetime(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -175,9 +176,20 @@ def typical_text(column: Column) -> str:
 
 def _number_text(column: Column, value: float) -> str:
     if column.kind == "date":
-        moment = _EPOCH + pd.Timedelta(days=value)
-        return moment.strftime("%Y-%m-%d" if value % 1 == 0 else "%Y-%m-%d %H:%M")
+        return _date_text(value)
+    return _plain(value)
+
+
+def _plain(value: float) -> str:
     return f"{value:,.0f}" if value % 1 == 0 and abs(value) < 1e9 else f"{value:.4g}"
+
+
+def _date_text(days: float) -> str:
+    try:
+        moment = _EPOCH + timedelta(seconds=round(days * 86_400))
+    except OverflowError:  # before year 1 or after year 9999
+        return f"{_plain(days)} days after 1970-01-01"
+    return moment.date().isoformat() if days % 1 == 0 else moment.isoformat(" ", "minutes")
 
 
 _WORDS = {"numeric": "number", "date": "date"}
@@ -227,10 +239,33 @@ def _floats(series: pd.Series) -> np.ndarray:
 
 
 def _days(series: pd.Series) -> np.ndarray:
-    parse = partial(pd.to_datetime, utc=True, errors="coerce")
-    is_text = pd.api.types.infer_dtype(series, skipna=True) == "string"
-    moments = parse(series, format="ISO8601") if is_text else parse(series)
-    return ((moments - _EPOCH) / pd.Timedelta(days=1)).to_numpy(np.float64)
+    """Days since 1970, nan for what is no date; not in nanoseconds, which end in 2262."""
+    if pd.api.types.is_datetime64_any_dtype(series.dtype):
+        return _days_of_moments(series)
+    cells = series.astype(object)
+    cells = cells.where(cells.map(lambda cell: isinstance(cell, str | date)), None)
+    days = _days_of_moments(pd.to_datetime(cells, format="ISO8601", utc=True, errors="coerce"))
+    for place in np.flatnonzero(np.isnan(days) & cells.notna().to_numpy()):
+        days[place] = _days_of_cell(cells.iloc[place])
+    return days
+
+
+def _days_of_moments(moments: pd.Series) -> np.ndarray:
+    if moments.dt.tz is not None:
+        moments = moments.dt.tz_convert(None)
+    return (moments.to_numpy() - np.datetime64(0, "D")) / np.timedelta64(1, "D")
+
+
+def _days_of_cell(cell: str | date) -> float:
+    """For dates that pandas refuses, as some versions do beyond the reach of nanoseconds."""
+    try:
+        if isinstance(cell, str):
+            cell = datetime.fromisoformat(cell if re.fullmatch(_ISO_DATE, cell) else "")
+    except ValueError:
+        return math.nan
+    moment = cell if isinstance(cell, datetime) else datetime.combine(cell, time())
+    since = moment.replace(tzinfo=None) - _EPOCH - (moment.utcoffset() or timedelta())
+    return since / timedelta(days=1)
 
 
 def _spread(values: np.ndarray, center: float) -> float:

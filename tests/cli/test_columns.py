@@ -7,7 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skrobust.cli._columns import encode, learn_column, widths
+from skrobust.cli._columns import (
+    Column,
+    cell_text,
+    encode,
+    learn_column,
+    numbers,
+    typical_text,
+    widths,
+)
 from skrobust.cli._detectors import DETECTORS, plan_epochs
 from skrobust.cli._errors import InputError
 from skrobust.cli._explain import column_shares
@@ -68,6 +76,62 @@ def test_rounding_is_no_spread():
 def test_dates_are_days():
     column = learn(["1970-01-03", "1970-01-03", "1970-01-03T12:00:00"])
     assert column.center == 2.0
+
+
+LAST_DAY = 2932896.0
+FIRST_DAY = -719162.0
+UTC = datetime.UTC
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["9999-12-31", "0001-01-01", "1970-01-01 12:00"],
+        ["9999-12-31", "0001-01-01", "1970-01-01T12:00:00.000000000"],
+        ["9999-12-31T00:00:00Z", "0001-01-01T02:00:00+02:00", "1970-01-01T12:00Z"],
+        [
+            datetime.datetime(9999, 12, 31),
+            datetime.datetime(1, 1, 1, tzinfo=UTC),
+            datetime.datetime(1970, 1, 1, 12),
+        ],
+        np.array(["9999-12-31", "0001-01-01", "1970-01-01T12"], dtype="datetime64[s]"),
+        np.array(["9999-12-31", "0001-01-01", "1970-01-01T12"], dtype="datetime64[ms]"),
+        np.array(["9999-12-31", "0001-01-01", "1970-01-01T12"], dtype="datetime64[us]"),
+    ],
+    ids=["text", "text of nanoseconds", "text with zones", "objects", "s", "ms", "us"],
+)
+def test_dates_beyond_what_nanoseconds_count(values):
+    series = pd.Series(values, name="c")
+    column = learn_column(series)
+    assert (column.kind, column.center) == ("date", 0.5)
+    np.testing.assert_array_equal(numbers("c", "date", series), [LAST_DAY, FIRST_DAY, 0.5])
+    assert [cell_text(column, series.iloc[[i]]) for i in range(2)] == ["9999-12-31", "0001-01-01"]
+    assert typical_text(column) == "1970-01-01 12:00"
+
+
+def test_dates_of_other_zones_and_without_a_time():
+    zoned = pd.Series(np.array(["9999-12-31T05", "NaT"], dtype="datetime64[s]"), name="c")
+    zoned = zoned.dt.tz_localize("UTC").dt.tz_convert("Etc/GMT+5")
+    np.testing.assert_array_equal(numbers("c", "date", zoned), [LAST_DAY + 5 / 24, np.nan])
+    days = pd.Series([datetime.date(9999, 12, 31), None, datetime.date(1970, 1, 2)], name="c")
+    np.testing.assert_array_equal(numbers("c", "date", days), [LAST_DAY, np.nan, 1.0])
+
+
+def test_a_date_that_no_calendar_shows():
+    years = np.array(["200000-01-01", "200000-01-02"], dtype="datetime64[s]")
+    column = learn(years)
+    assert typical_text(column) == "7.233e+07 days after 1970-01-01"
+    far = Column("c", "date", center=-1e300)
+    assert typical_text(far) == "-1e+300 days after 1970-01-01"
+
+
+@pytest.mark.parametrize("cell", [20200101, 1.5, True, "01/02/2020", "2020-02-30", "soon"])
+def test_what_is_no_date(cell):
+    series = pd.Series([cell, "2020-01-01"], name="c", dtype=object)
+    with pytest.raises(InputError, match=r"row 1.*is no date"):
+        numbers("c", "date", series)
+    with pytest.raises(InputError, match=r"row 1.*is no date"):
+        numbers("c", "date", pd.Series([cell], name="c"))
 
 
 def test_rare_and_unseen_levels_share_a_bucket():
