@@ -15,12 +15,13 @@ from skrobust.cli._arguments import positive, rate, seed
 from skrobust.cli._columns import check_missing, encode, learn_column, widths
 from skrobust.cli._detectors import DETECTORS, plan_epochs
 from skrobust.cli._errors import InputError, one_line_errors, reason
-from skrobust.cli._finish import Rows, finish, say
+from skrobust.cli._finish import Rows, finish
 from skrobust.cli._labels import LabelRule, apply_rule, learn_rule
 from skrobust.cli._model import Model, judge, typical_errors
 from skrobust.cli._model_file import dump_model
 from skrobust.cli._notes import count_columns, notes_on_columns
 from skrobust.cli._output import check_outputs
+from skrobust.cli._streams import say
 from skrobust.cli._tables import quoted, read_table
 
 __all__ = ["DESCRIPTION", "HELP", "NAME", "add_arguments", "run"]

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable
 from functools import wraps
 
+from skrobust.cli._streams import forgiving_streams
+
 __all__ = ["InputError", "one_line_errors", "reason"]
 
 
@@ -14,12 +16,16 @@ class InputError(ValueError):
 
 
 def one_line_errors(run: Callable[[argparse.Namespace], int]) -> Callable:
-    """Make a command's ``run`` end with status 2 and one line where it raises InputError."""
+    """Make a command's ``run`` end with status 2 and one line where it raises InputError.
+
+    What it prints may find no reader.
+    """
 
     @wraps(run)
     def guarded(args: argparse.Namespace) -> int:
         try:
-            return run(args)
+            with forgiving_streams():
+                return run(args)
         except InputError as error:
             return args.fail(str(error))
 

@@ -1,9 +1,8 @@
-"""The end that both commands share: compare with labels, print, write the files."""
+"""The end that both commands share: compare with labels, write the files, print."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,11 @@ import pandas as pd
 
 from skrobust.cli._labels import evaluate
 from skrobust.cli._model import Judgement, Model
-from skrobust.cli._output import scores_csv, write_all
+from skrobust.cli._output import as_bytes, scores_csv, write_all
 from skrobust.cli._report import Findings, build_report, describe_evaluation, find
+from skrobust.cli._streams import say
 
-__all__ = ["Rows", "finish", "say"]
+__all__ = ["Rows", "finish"]
 
 
 @dataclass(frozen=True)
@@ -50,25 +50,19 @@ def finish(
     notes: Sequence[str],
     more: Mapping[Path, bytes],
 ) -> int:
-    """Print the result, write scores, report and the files in ``more``; returns the status."""
+    """Write scores, report and the files in ``more``, print the result; returns the status."""
     evaluation = None if rows.y is None else evaluate(rows.y, judgement.scores)
     if rows.y is not None and evaluation is None:
         notes = [*notes, "all rows have one label: nothing to compare the scores with"]
     findings = find(rows.name, model, judgement, rows.frame, rows.ids, rows.y, evaluation)
-    say(*(f"note: {note}" for note in notes))
-    say(_reported(findings), *_top(findings), describe_evaluation(model, evaluation))
     contents = {args.out: scores_csv(judgement, rows.ids)}
     if args.report is not None:
-        contents[args.report] = build_report(findings, facts, notes).encode()
+        contents[args.report] = as_bytes(build_report(findings, facts, notes))
     write_all({**contents, **more})
+    say(*(f"note: {note}" for note in notes))
+    say(_reported(findings), *_top(findings), describe_evaluation(model, evaluation))
     say("wrote " + ", ".join(map(str, [*contents, *more])))
     return 0
-
-
-def say(*lines: str) -> None:
-    """Print lines that are not empty."""
-    sys.stdout.writelines(f"{line}\n" for line in lines if line)
-    sys.stdout.flush()
 
 
 def _reported(findings: Findings) -> str:

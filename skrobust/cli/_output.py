@@ -11,7 +11,7 @@ import pandas as pd
 from skrobust.cli._errors import InputError, reason
 from skrobust.cli._model import Judgement
 
-__all__ = ["check_outputs", "scores_csv", "write_all"]
+__all__ = ["as_bytes", "check_outputs", "scores_csv", "write_all"]
 
 
 def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path]) -> None:
@@ -79,4 +79,9 @@ def scores_csv(judgement: Judgement, ids: pd.Series | None) -> bytes:
     if ids is not None:
         name = str(ids.name)
         frame.insert(0, "id" if name in columns else name, ids.to_numpy())
-    return frame.to_csv(index=False, lineterminator="\n").encode()
+    return as_bytes(frame.to_csv(index=False, lineterminator="\n"))
+
+
+def as_bytes(text: str) -> bytes:
+    """Text as UTF-8; halves of characters, which names of files may hold, become escapes."""
+    return text.encode("utf-8", "backslashreplace")

@@ -10,11 +10,12 @@ import pandas as pd
 
 from skrobust.cli._columns import check_missing, check_numbers
 from skrobust.cli._errors import InputError, one_line_errors
-from skrobust.cli._finish import Rows, finish, say
+from skrobust.cli._finish import Rows, finish
 from skrobust.cli._labels import apply_rule
 from skrobust.cli._model import Model, judge, score_table
 from skrobust.cli._model_file import load_model
 from skrobust.cli._output import check_outputs
+from skrobust.cli._streams import say
 from skrobust.cli._tables import quoted, read_table
 
 __all__ = ["DESCRIPTION", "HELP", "NAME", "add_arguments", "run"]
