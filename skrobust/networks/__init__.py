@@ -2,11 +2,16 @@
 
 from skrobust.networks._autoencoder import Autoencoder, VariationalAutoencoder
 from skrobust.networks._ensemble import NetworkEnsemble
+from skrobust.networks._flow import CouplingFlow, LipschitzBound
+from skrobust.networks._spectral import SpectralConstraint
 from skrobust.networks._stacked import StackedLinear, StackedMLP
 
 __all__ = [
     "Autoencoder",
+    "CouplingFlow",
+    "LipschitzBound",
     "NetworkEnsemble",
+    "SpectralConstraint",
     "StackedLinear",
     "StackedMLP",
     "VariationalAutoencoder",

@@ -1,0 +1,194 @@
+"""Normalising flow of affine couplings (RealNVP; Dinh et al., 2017), thesis, chapter 3."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from skrobust.networks._spectral import SpectralConstraint
+from skrobust.networks._stacked import StackedLinear
+
+__all__ = ["CouplingFlow", "LipschitzBound"]
+
+_SLOPE = 0.01
+_LARGEST = 1e15  # squares of it, summed over the features, are finite in float32
+
+
+class LipschitzBound(NamedTuple):
+    """How fast a flow and its parts can change.
+
+    Parameters
+    ----------
+    scale, shift : Tensor of shape (n_networks, n_couplings)
+        For the networks s and t of each coupling: the product of the largest singular values of
+        their layers, which bounds their Lipschitz constant.
+    map : Tensor of shape (n_networks,)
+        Bound on the Lipschitz constant of the map from data to code, for data of a limited norm.
+    """
+
+    scale: Tensor
+    shift: Tensor
+    map: Tensor
+
+
+class CouplingFlow(nn.Module):
+    """K normalising flows of affine couplings, stacked.
+
+    A coupling passes one half of the coordinates on and shifts and scales the other by networks s
+    and t of the first; s ends in tanh, so that a coupling scales by a factor between 1/e and e.
+    In the generative direction x -> x exp(s) + t; the density is computed in the other one.
+
+    Parameters
+    ----------
+    in_features : int
+        Number of coordinates (D). With 1 there is nothing to condition on: the density is a
+        normal distribution.
+    n_networks : int, default=1
+        Number of flows (K).
+    n_couplings : int, default=6
+        Couplings per flow, with the two masks in turn.
+    hidden_layer_sizes : sequence of int, default=(256, 256)
+        Hidden widths of each s and t; leaky ReLU of slope 0.01 between the layers.
+    mask : {"complement", "official"}, default="complement"
+        "complement": the second mask is the complement of the first, every coordinate is
+        transformed. "official": the second mask has as many ones as the first; for odd D both
+        then hold the middle coordinate, which is never transformed (the published code).
+    lipschitz : float, optional
+        Limit on the largest singular value of each layer's matrix (k). None: no limit.
+    exact : bool, default=False
+        Whether matrices are rescaled to the limit instead of capped by it.
+    """
+
+    masks: Tensor
+
+    def __init__(
+        self,
+        in_features: int,
+        *,
+        n_networks: int = 1,
+        n_couplings: int = 6,
+        hidden_layer_sizes: Sequence[int] = (256, 256),
+        mask: str = "complement",
+        lipschitz: float | None = None,
+        exact: bool = False,
+    ) -> None:
+        super().__init__()
+        self.in_features = in_features
+        self.n_networks = n_networks
+        self.n_couplings = n_couplings
+        self.register_buffer("masks", _masks(in_features, n_couplings, mask))
+        sizes = [in_features, *hidden_layer_sizes, in_features]
+        n_nets = n_couplings * n_networks * 2  # s and t
+        self.layers = nn.ModuleList(StackedLinear(n_nets, a, b) for a, b in pairwise(sizes))
+        self.constraints = nn.ModuleList()
+        if lipschitz is not None:
+            self.constraints.extend(
+                SpectralConstraint(layer.weight.detach(), lipschitz, exact=exact)
+                for layer in cast("list[StackedLinear]", self.layers)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Log-density (n_networks, n_rows) of x (n_networks, n_rows, in_features)."""
+        z, log_det = self.transform(x)
+        return log_det - 0.5 * (z.square() + math.log(2 * math.pi)).sum(dim=-1)
+
+    def transform(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Code of x, and the log-determinant (n_networks, n_rows) of the map's Jacobian."""
+        nets = self._nets()
+        log_det = torch.zeros_like(x[..., 0])
+        for net, mask in zip(reversed(nets), self.masks.flip(0), strict=True):
+            scale, shift = _scale_and_shift(net, mask, x)
+            x = (x - shift) * torch.exp(-scale)
+            log_det = log_det - scale.sum(dim=-1)
+        return x.clamp(-_LARGEST, _LARGEST), log_det
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Point whose code is z (n_networks, n_rows, in_features)."""
+        for net, mask in zip(self._nets(), self.masks, strict=True):
+            scale, shift = _scale_and_shift(net, mask, z)
+            z = z * torch.exp(scale) + shift
+        return z
+
+    def settle(self) -> None:
+        """Make the limit exact, for when training is over."""
+        for layer, constraint in self._pairs():
+            constraint.settle(layer.weight)
+
+    @torch.no_grad()
+    def lipschitz_bound(self, radius: float) -> LipschitzBound:
+        """Bounds in evaluation mode, for data whose norm is at most ``radius``.
+
+        The map from data to code is x -> (x - t) exp(-s) on the transformed half. As the thesis
+        argues (section 3.4.4), with \\|x\\| at most B and s in [-1, 1] its derivative by the other
+        half is at most e Lip(t) + e (B + T) Lip(s), T = \\|t(0)\\| + Lip(t) B being the largest
+        norm of t; its derivative by the half itself is at most e, and that of the half that is
+        passed on is 1. The bound on a coupling is the sum e + e Lip(t) + e (B + T) Lip(s), its
+        output's norm at most e (B + T) + B, and the bound on the map the product over the
+        couplings.
+        """
+        shape = (self.n_couplings, self.n_networks, 2)
+        product = torch.ones(shape, dtype=torch.float64)
+        for weight, _ in self._layers():
+            norms = torch.linalg.matrix_norm(weight.double(), ord=2).cpu()
+            product *= norms.view(shape)
+        scale, shift = product.unbind(dim=-1)
+        size = torch.full((self.n_networks,), float(radius), dtype=torch.float64)
+        bound = torch.ones_like(size)
+        origin = self._shifts_at_origin()
+        for i in reversed(range(self.n_couplings)):
+            largest = origin[i] + shift[i] * size
+            bound = bound * math.e * (1 + shift[i] + (size + largest) * scale[i])
+            size = size + math.e * (size + largest)
+        return LipschitzBound(scale.mT, shift.mT, bound)
+
+    def _shifts_at_origin(self) -> Tensor:
+        """Norm of t(0) per coupling and network."""
+        zero = self.masks.new_zeros(self.n_networks, 1, self.in_features)
+        shifts = [
+            _scale_and_shift(net, mask, zero)[1].norm(dim=-1).flatten()
+            for net, mask in zip(self._nets(), self.masks, strict=True)
+        ]
+        return torch.stack(shifts).double().cpu()
+
+    def _pairs(self):
+        return zip(self.layers, self.constraints, strict=bool(self.constraints))
+
+    def _layers(self) -> list[tuple[Tensor, Tensor]]:
+        """Weights (constrained) and biases of all networks, one pair per layer."""
+        layers = cast("list[StackedLinear]", self.layers)
+        if not self.constraints:
+            return [(layer.weight, layer.bias) for layer in layers]
+        return [(constraint(layer.weight), layer.bias) for layer, constraint in self._pairs()]
+
+    def _nets(self) -> list[list[tuple[Tensor, Tensor]]]:
+        """The layers of each coupling: shapes (2 n_networks, in, out) and (2 n_networks, 1, out)."""
+        by_layer = []
+        for weight, bias in self._layers():
+            weights = weight.view(self.n_couplings, -1, *weight.shape[1:]).unbind()
+            biases = bias.view(self.n_couplings, -1, *bias.shape[1:]).unbind()
+            by_layer.append(zip(weights, biases, strict=True))
+        return [list(net) for net in zip(*by_layer, strict=True)]
+
+
+def _scale_and_shift(net: list[tuple[Tensor, Tensor]], mask: Tensor, x: Tensor):
+    """Run s and t of one coupling on the coordinates that the mask passes on."""
+    n_networks, n_rows, n_features = x.shape
+    h = (x * mask).unsqueeze(1).expand(-1, 2, -1, -1).reshape(2 * n_networks, n_rows, n_features)
+    for weight, bias in net[:-1]:
+        h = F.leaky_relu(torch.baddbmm(bias, h, weight), _SLOPE)
+    weight, bias = net[-1]
+    h = torch.baddbmm(bias, h, weight).view(n_networks, 2, n_rows, n_features) * (1.0 - mask)
+    return torch.tanh(h[:, 0]), h[:, 1]
+
+
+def _masks(n_features: int, n_couplings: int, kind: str) -> Tensor:
+    half = n_features // 2
+    first = torch.arange(n_features) >= half
+    second = ~first if kind == "complement" else torch.arange(n_features) < n_features - half
+    return torch.stack([(first, second)[i % 2] for i in range(n_couplings)]).float()
