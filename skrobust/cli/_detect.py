@@ -22,7 +22,7 @@ from skrobust.cli._model_file import dump_model
 from skrobust.cli._notes import count_columns, notes_on_columns
 from skrobust.cli._output import check_outputs
 from skrobust.cli._streams import say
-from skrobust.cli._tables import quoted, read_table
+from skrobust.cli._tables import MISSING, quoted, read_table
 
 __all__ = ["DESCRIPTION", "HELP", "NAME", "add_arguments", "run"]
 
@@ -32,7 +32,9 @@ DESCRIPTION = (
     "Train a detector on the rows of a CSV or Parquet file, score each of them, and write the "
     "scores and a report. Numbers, text, truth values and dates are used. Text becomes one "
     "feature for each of its at most 50 levels with 1 % of the rows or more, and one for all "
-    "others; dates (of Parquet, or YYYY-MM-DD with or without a time) become days."
+    "others; dates (of Parquet, or YYYY-MM-DD with or without a time) become days. "
+    f"Missing in a CSV file are empty cells and {', '.join(MISSING[1:-1])} and {MISSING[-1]}; in "
+    "the id column only empty cells."
 )
 
 
@@ -137,7 +139,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _read(args: argparse.Namespace) -> tuple[Rows, LabelRule | None, list[str]]:
     """Read the table and take it apart, or say what cannot be used."""
-    table = read_table(args.file, text_columns=[args.id] if args.id else [])
+    table = read_table(args.file, id_column=args.id)
     frame = table.frame
     for option, name in (("--id", args.id), ("--label", args.label)):
         if name is not None and name not in frame:

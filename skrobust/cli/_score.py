@@ -25,7 +25,7 @@ HELP = "score new rows with a model that detect --save wrote"
 DESCRIPTION = (
     "Score the rows of a CSV or Parquet file with a saved model. The table needs the columns that "
     "the model was trained on, in any order; its id and label columns are used where they are "
-    "there. Reading a model executes nothing that is in it."
+    "there. Cells are read as detect reads them. Reading a model executes nothing that is in it."
 )
 
 
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 def _read(args: argparse.Namespace, model: Model) -> tuple[Rows, list[str]]:
     """Read the table and take it apart, or say how it differs from the training table."""
     text = [column.name for column in model.columns if column.kind == "categorical"]
-    table = read_table(args.file, [*text, *([model.id_column] if model.id_column else [])])
+    table = read_table(args.file, text, model.id_column)
     frame, rule = table.frame, model.label
     ids = frame.get(model.id_column)
     y = apply_rule(rule, frame[rule.column]) if rule and rule.column in frame else None

@@ -12,8 +12,9 @@ import pandas as pd
 
 from skrobust.cli._errors import InputError, reason
 
-__all__ = ["Table", "as_text", "quoted", "read_table"]
+__all__ = ["MISSING", "Table", "as_text", "quoted", "read_table"]
 
+MISSING = ("", "NA", "N/A", "#N/A", "n/a", "<NA>", "NaN", "nan", "-nan", "NULL", "null")
 _DELIMITERS = ",;\t|"
 
 
@@ -33,7 +34,9 @@ class Table:
     notes: list[str]
 
 
-def read_table(path: Path, text_columns: Collection[str] = ()) -> Table:
+def read_table(
+    path: Path, text_columns: Collection[str] = (), id_column: str | None = None
+) -> Table:
     """Read a file; what it is, its first bytes decide.
 
     Parameters
@@ -42,6 +45,9 @@ def read_table(path: Path, text_columns: Collection[str] = ()) -> Table:
         CSV (UTF-8; fields separated by comma, semicolon, tab or bar) or Parquet.
     text_columns : collection of str
         Columns of a CSV file whose cells are not to be read as numbers.
+    id_column : str, optional
+        Column of a CSV file whose cells are copied as they are; only empty ones are missing, not
+        the other words of ``MISSING``.
 
     Raises
     ------
@@ -52,7 +58,10 @@ def read_table(path: Path, text_columns: Collection[str] = ()) -> Table:
         with path.open("rb") as file:
             start = file.read(8192)
         is_parquet = start.startswith(b"PAR1")
-        table = _read_parquet(path) if is_parquet else _read_csv(path, start, text_columns)
+        if is_parquet:
+            table = _read_parquet(path)
+        else:
+            table = _read_csv(path, start, text_columns, id_column)
     except OSError as error:
         raise InputError(f"cannot read {path}: {reason(error)}") from error
     if not len(table.frame):
@@ -88,13 +97,17 @@ def _read_parquet(path: Path) -> Table:
     return _without_unnamed(path, frame, list(frame.columns))
 
 
-def _read_csv(path: Path, start: bytes, text_columns: Collection[str]) -> Table:
+def _read_csv(
+    path: Path, start: bytes, text_columns: Collection[str], id_column: str | None
+) -> Table:
     if not start.strip():
         raise InputError(f"{path} is empty")
     if b"\0" in start:
         raise InputError(f"{path} is neither CSV nor Parquet: it holds binary data")
     try:
         delimiter, names = _check_lines(path)
+        places = {name.strip(): place for place, name in enumerate(names)}
+        text = {places[name] for name in (*text_columns, id_column) if name in places}
         frame = pd.read_csv(
             path,
             sep=delimiter,
@@ -102,7 +115,11 @@ def _read_csv(path: Path, start: bytes, text_columns: Collection[str]) -> Table:
             index_col=False,
             low_memory=False,
             skipinitialspace=True,
-            dtype={name: str for name in text_columns if name in names},
+            header=0,
+            names=range(len(names)),
+            dtype=dict.fromkeys(text, str),
+            keep_default_na=False,
+            na_values={place: _missing(name, id_column) for name, place in places.items()},
         )
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text: save it as UTF-8") from error
@@ -111,6 +128,10 @@ def _read_csv(path: Path, start: bytes, text_columns: Collection[str]) -> Table:
     except ValueError as error:  # pandas' ParserError is one
         raise InputError(f"cannot read {path} as CSV: {reason(error)}") from error
     return _without_unnamed(path, frame, names)
+
+
+def _missing(name: str, id_column: str | None) -> list[str]:
+    return [""] if name == id_column else list(MISSING)
 
 
 def _check_lines(path: Path) -> tuple[str, list[str]]:
