@@ -10,7 +10,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardSca
 __all__ = ["TablePreprocessor"]
 
 _SCALERS = {"minmax": MinMaxScaler, "standard": StandardScaler, None: FunctionTransformer}
-_LARGEST_TRAINED = 1e150
+_LARGEST_TRAINED = np.float64(1e150)  # not float: a float32 table would overflow it
 _LARGEST = 1e15  # squares of it, summed over the features, are finite in float32
 
 
@@ -58,3 +58,16 @@ class TablePreprocessor:
             X = np.where(self.unobserved_, np.nan, X)
         X = self.pipeline_.transform(X)
         return np.clip(X, -_LARGEST, _LARGEST).astype(np.float32)
+
+    def inverse_transform(self, rows: np.ndarray) -> np.ndarray:
+        """Bring scaled rows back to the units of the table, float64."""
+        return self.pipeline_["scale"].inverse_transform(rows.astype(np.float64))
+
+    @property
+    def log_volume(self) -> float:
+        """Logarithm of the factor by which scaling changes a volume."""
+        scaler = self.pipeline_["scale"]
+        if self.scaling is None:
+            return 0.0
+        sign = 1.0 if self.scaling == "minmax" else -1.0  # its scale_ multiplies, not divides
+        return sign * float(np.log(scaler.scale_).sum())

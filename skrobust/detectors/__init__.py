@@ -1,6 +1,7 @@
-"""Anomaly detectors trained on contaminated data, with PyOD's interface."""
+"""Anomaly detectors with PyOD's interface."""
 
 from skrobust.detectors._adapter import OutlierDetectorAdapter
 from skrobust.detectors._rca import RCADetector
+from skrobust.detectors._realnvp import RobustRealNVPDetector
 
-__all__ = ["OutlierDetectorAdapter", "RCADetector"]
+__all__ = ["OutlierDetectorAdapter", "RCADetector", "RobustRealNVPDetector"]

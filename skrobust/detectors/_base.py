@@ -325,10 +325,11 @@ class RobustDetector(RobustEstimator, BaseDetector):
     def _score(self, X: np.ndarray) -> np.ndarray:
         return self._map(self._row_scorer, X)
 
-    def _map(self, make_function: Callable[[], Callable], X: np.ndarray) -> np.ndarray:
-        """Make a function of chunks and apply it to the preprocessed rows."""
+    def _map(self, make_function: Callable[[], Callable], X: np.ndarray, prepare=None):
+        """Make a function of chunks and apply it to the rows, preprocessed unless told how."""
+        prepare = prepare or self._preprocessor.transform
         with limited_threads(self.n_threads), torch.no_grad():
-            return map_rows(make_function(), X, self._preprocessor.transform, self.device_)
+            return map_rows(make_function(), X, prepare, self.device_)
 
     def _process_decision_scores(self):
         """Set threshold and labels from ``decision_scores_`` (PyOD's name for it)."""

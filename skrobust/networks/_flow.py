@@ -95,18 +95,26 @@ class CouplingFlow(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Log-density (n_networks, n_rows) of x (n_networks, n_rows, in_features)."""
-        z, log_det = self.transform(x)
-        return log_det - 0.5 * (z.square() + math.log(2 * math.pi)).sum(dim=-1)
+        return self.feature_densities(x).sum(dim=-1)
+
+    def feature_densities(self, x: Tensor) -> Tensor:
+        """What each coordinate adds to the log-density, of the shape of x."""
+        z, log_scale = self._encode(x)
+        return log_scale - 0.5 * (z.square() + math.log(2 * math.pi))
 
     def transform(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Code of x, and the log-determinant (n_networks, n_rows) of the map's Jacobian."""
-        nets = self._nets()
-        log_det = torch.zeros_like(x[..., 0])
-        for net, mask in zip(reversed(nets), self.masks.flip(0), strict=True):
+        z, log_scale = self._encode(x)
+        return z, log_scale.sum(dim=-1)
+
+    def _encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Code of x, and the logarithm of the factor that stretched each coordinate."""
+        log_scale = torch.zeros_like(x)
+        for net, mask in zip(reversed(self._nets()), self.masks.flip(0), strict=True):
             scale, shift = _scale_and_shift(net, mask, x)
             x = (x - shift) * torch.exp(-scale)
-            log_det = log_det - scale.sum(dim=-1)
-        return x.clamp(-_LARGEST, _LARGEST), log_det
+            log_scale = log_scale - scale
+        return x.clamp(-_LARGEST, _LARGEST), log_scale
 
     def inverse(self, z: Tensor) -> Tensor:
         """Point whose code is z (n_networks, n_rows, in_features)."""
@@ -167,7 +175,7 @@ class CouplingFlow(nn.Module):
         return [(constraint(layer.weight), layer.bias) for layer, constraint in self._pairs()]
 
     def _nets(self) -> list[list[tuple[Tensor, Tensor]]]:
-        """The layers of each coupling: shapes (2 n_networks, in, out) and (2 n_networks, 1, out)."""
+        """Weights (2 n_networks, in, out) and biases (2 n_networks, 1, out) of each coupling."""
         by_layer = []
         for weight, bias in self._layers():
             weights = weight.view(self.n_couplings, -1, *weight.shape[1:]).unbind()

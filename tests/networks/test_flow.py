@@ -102,8 +102,13 @@ def test_spectral_constraint_equals_torchs():
     originals = [layer.parametrizations.weight.original for layer in layers]
     ours = nn.Parameter(torch.stack([w.detach().T.clone() for w in originals]))
     constraint = SpectralConstraint(ours.detach(), 1.0, exact=True)
-    constraint.left = torch.stack([l.parametrizations.weight[0]._v for l in layers])[..., None]
-    constraint.right = torch.stack([l.parametrizations.weight[0]._u for l in layers])[..., None]
+    states = [layer.parametrizations.weight[0] for layer in layers]
+    constraint.left = torch.stack([state._v for state in states]).unsqueeze(-1)
+        ..., None
+    ]
+    constraint.right = torch.stack([state._u for state in states]).unsqueeze(-1)
+        ..., None
+    ]
     coefficients = torch.randn(3, 7, 5)
     for _ in range(4):
         weight = constraint(ours)
