@@ -5,14 +5,27 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 
 from skrobust.cli._streams import forgiving_streams
 
-__all__ = ["InputError", "one_line_errors", "reason"]
+__all__ = ["InputError", "check_readable", "one_line_errors", "reason"]
 
 
 class InputError(ValueError):
     """What the user gave cannot be used; the message is the line that says why."""
+
+
+def check_readable(path: Path) -> None:
+    """Refuse pipes and devices: a file is read more than once.
+
+    Raises
+    ------
+    InputError
+        If the path is neither a file nor a folder (opening that says what is wrong).
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputError(f"{path} is not a regular file")
 
 
 def one_line_errors(run: Callable[[argparse.Namespace], int]) -> Callable:

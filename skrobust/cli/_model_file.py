@@ -25,7 +25,7 @@ from skrobust._device import resolve_device
 from skrobust._preprocessing import TablePreprocessor
 from skrobust.cli._columns import Column, widths
 from skrobust.cli._detectors import DETECTORS
-from skrobust.cli._errors import InputError, reason
+from skrobust.cli._errors import InputError, check_readable, reason
 from skrobust.cli._labels import LabelRule
 from skrobust.cli._model import Model
 
@@ -102,11 +102,14 @@ def load_model(path: Path) -> Model:
         If the file cannot be read, is no model, is damaged or is of a newer format.
     """
     try:
+        check_readable(path)
         with path.open("rb"), safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get(_KEY, "null"))
             _require(isinstance(header, dict), "it has no skrobust header")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return _build(header, tensors)
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"cannot read {path}: {reason(error)}") from error
     except KeyError as error:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from skrobust.cli._errors import InputError, reason
+from skrobust.cli._errors import InputError, check_readable, reason
 
 __all__ = ["MISSING", "Table", "as_text", "quoted", "read_table"]
 
@@ -55,6 +56,7 @@ def read_table(
         If the file cannot be read, or is not a table with a header and at least one row.
     """
     try:
+        check_readable(path)
         with path.open("rb") as file:
             start = file.read(8192)
         is_parquet = start.startswith(b"PAR1")
@@ -140,16 +142,27 @@ def _check_lines(path: Path) -> tuple[str, list[str]]:
         delimiter = _guess_delimiter(lines.readline())
         lines.seek(0)
         names: list[str] = []
-        for number, row in _records(path, lines, delimiter):
-            if len(row) <= 1 and not "".join(row).strip():
-                continue  # pandas skips blank lines too
-            names = names or row
-            if len(row) != len(names):
-                n, expected = len(row), len(names)
-                raise InputError(
-                    f"{path}, line {number}: {n} fields, but the header has {expected}"
-                )
+        with _long_fields():
+            for number, row in _records(path, lines, delimiter):
+                if len(row) <= 1 and not "".join(row).strip():
+                    continue  # pandas skips blank lines too
+                names = names or row
+                if len(row) != len(names):
+                    n, expected = len(row), len(names)
+                    raise InputError(
+                        f"{path}, line {number}: {n} fields, but the header has {expected}"
+                    )
     return delimiter, names
+
+
+@contextmanager
+def _long_fields() -> Iterator[None]:
+    """Let Python's csv module read what pandas reads."""
+    usual = csv.field_size_limit(2**31 - 1)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(usual)
 
 
 def _records(path: Path, lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
