@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import secrets
+import stat
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -27,22 +30,23 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path]) ->
     Raises
     ------
     InputError
-        If a folder does not exist or cannot be written to, if the path is no regular file, or if
-        it is one of the inputs or of the other outputs.
+        If a folder does not exist or takes no new file, if the path is no regular file or
+        write-protected, or if it is one of the inputs or of the other outputs.
     """
-    taken = {path.resolve() for path in inputs}
+    taken = {os.path.realpath(path) for path in inputs}
     for option, path in outputs.items():
         if path is None:
             continue
-        if not path.parent.is_dir():
-            raise InputError(f"{option} {path}: there is no folder {path.parent}")
-        if path.exists() and not path.is_file():
-            raise InputError(f"{option} {path} is not a regular file")
-        if not os.access(path.parent, os.W_OK):
-            raise InputError(f"{option} {path}: the folder cannot be written to")
-        if path.resolve() in taken:
+        try:
+            fault = _fault(path)
+        except (OSError, ValueError) as error:
+            fault = reason(error)
+        if fault:
+            raise InputError(f"{option} {path}: {fault}")
+        place = os.path.realpath(path)
+        if place in taken:
             raise InputError(f"{option} {path} would replace another file of this command")
-        taken.add(path.resolve())
+        taken.add(place)
 
 
 def write_all(contents: Mapping[Path, bytes]) -> None:
@@ -53,17 +57,38 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
     InputError
         If a file cannot be written; none is left behind then.
     """
-    parts = {path: path.with_name(f".{path.name}.{os.getpid()}.part") for path in contents}
+    parts = {path: _beside(path) for path in contents}
     try:
         for path, part in parts.items():
             part.write_bytes(contents[path])
         for path, part in parts.items():
             part.replace(path)
     except OSError as error:
-        raise InputError(f"cannot write {error.filename}: {reason(error)}") from error
+        raise InputError(f"cannot write {path}: {reason(error)}") from error
     finally:
         for part in parts.values():
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+
+
+def _fault(path: Path) -> str:
+    """Why a file cannot be written, empty if it can; OSError may say the same."""
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}"
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.stat().st_mode):
+            return "it is not a regular file"
+        if not os.access(path, os.W_OK):
+            return "it is write-protected"
+    trial = _beside(path)
+    trial.touch(exist_ok=False)
+    trial.unlink()
+    return ""
+
+
+def _beside(path: Path) -> Path:
+    """A new file in the same folder; its name is short, as that of the path may be the longest."""
+    return path.with_name(f".{secrets.token_hex(8)}.part")
 
 
 def scores_csv(judgement: Judgement, ids: pd.Series | None) -> bytes:
