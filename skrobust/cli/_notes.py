@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from skrobust.cli._columns import MOST_LEVELS, Column
+from skrobust.cli._columns import Column
 from skrobust.cli._tables import as_text
 
 __all__ = ["count_columns", "notes_on_columns"]
 
 _MOSTLY = 0.9
+_COMMA = (  # decimal: 1.234,5 or ,5; of thousands: 1,234.5
+    r"[+-]?(?:(?:\d{1,3}(?:\.\d{3})+|\d*),\d+|\d{1,3}(?:,\d{3})+(?:\.\d+)?)(?:[eE][+-]?\d+)?\s*"
+)
 
 
 def count_columns(columns: Sequence[Column]) -> str:
@@ -21,7 +24,7 @@ def count_columns(columns: Sequence[Column]) -> str:
 
 
 def notes_on_columns(columns: Sequence[Column], frame: pd.DataFrame) -> list[str]:
-    """Sentences on empty columns, and on text that is mostly numbers or hardly ever repeats."""
+    """Sentences on empty columns, and on text that could be numbers or hardly ever repeats."""
     notes = []
     for column in columns:
         if column.kind == "empty":
@@ -33,11 +36,16 @@ def notes_on_columns(columns: Sequence[Column], frame: pd.DataFrame) -> list[str
 
 def _notes_on_text(column: Column, text: pd.Series) -> list[str]:
     counts = text.value_counts()
-    if len(counts) <= MOST_LEVELS:
-        return []
-    is_number = pd.to_numeric(pd.Series(counts.index), errors="coerce").notna().to_numpy()
+    levels = pd.Series(counts.index, dtype=object)
+    with_comma = levels.str.fullmatch(_COMMA).to_numpy(dtype=bool)
+    is_number = pd.to_numeric(levels, errors="coerce").notna().to_numpy()
+    if with_comma.any() and counts[with_comma | is_number].sum() >= _MOSTLY * len(text):
+        return [
+            f"{column.name}: looks like numbers written with a comma, such as "
+            f"{levels[with_comma].iloc[0]!r}: used as text (for numbers write 1234.5)"
+        ]
     if _MOSTLY <= counts[is_number].sum() / len(text) < 1:
-        other = counts.index[~is_number][0]
+        other = levels[~is_number].iloc[0]
         return [f"{column.name}: mostly numbers, but also {other!r}: used as text"]
     if len(column.levels) == 0:
         return [

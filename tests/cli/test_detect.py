@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skrobust.cli._columns import learn_column
+from skrobust.cli._notes import notes_on_columns
+
 
 def test_planted_rows_come_first_and_their_column_is_named(trained):
     scores = pd.read_csv(trained.scores, dtype={"ref": str})
@@ -125,6 +128,45 @@ def test_notes_on_columns_that_may_not_be_meant(run, table, tmp_path):
     assert "Unnamed" not in done.out
     page = done.files[0].read_text(encoding="utf-8")
     assert "mostly numbers" in page
+
+
+def notes_on(values):
+    frame = pd.DataFrame({"c": values})
+    return notes_on_columns([learn_column(frame["c"])], frame)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["1,5", "2,5", "-3,25"] * 40,
+        [f"{i},{i % 10}" for i in range(200)],
+        ["1,234", "12,345,678.9", "17"] * 40,
+        ["1.234,5", "7", "1,5e-3", ",5"] * 40,
+        ["1.5"] * 99 + ["2,5"],
+        ["1,5 "] * 95 + ["?"] * 5,
+    ],
+    ids=["few", "many", "thousands", "both", "one", "nearly all"],
+)
+def test_numbers_with_commas_are_noted(values):
+    (note,) = notes_on(values)
+    assert note.startswith("c: looks like numbers written with a comma, such as '")
+
+
+@pytest.mark.parametrize(
+    "values, words",
+    [
+        (["Lima, Peru", "a,b", "1,2,3", "1,"] * 30, []),
+        (["1", "2"] * 30 + ["None"], ["mostly numbers, but also 'None'"]),
+        (["1,5"] * 80 + ["unknown"] * 20, []),
+        ([True, False] * 30, []),
+        (pd.Categorical([1, 2, 3] * 30), []),
+        (["1,5", None, "2,5"] * 30, ["comma, such as '1,5'"]),
+    ],
+)
+def test_other_notes_on_text(values, words):
+    notes = notes_on(values)
+    assert len(notes) == len(words)
+    assert all(word in note for word, note in zip(words, notes, strict=True))
 
 
 def test_texts_that_hardly_repeat_are_noted(run, tmp_path):
