@@ -103,8 +103,8 @@ def test_spectral_constraint_equals_torchs():
     ours = nn.Parameter(torch.stack([w.detach().T.clone() for w in originals]))
     constraint = SpectralConstraint(ours.detach(), 1.0, exact=True)
     states = [layer.parametrizations.weight[0] for layer in layers]
-    constraint.left = torch.stack([state._v for state in states]).unsqueeze(-1)
-    constraint.right = torch.stack([state._u for state in states]).unsqueeze(-1)
+    constraint.left = torch.stack([state._v for state in states]).unsqueeze(1)
+    constraint.right = torch.stack([state._u for state in states]).unsqueeze(1)
     coefficients = torch.randn(3, 7, 5)
     for _ in range(4):
         weight = constraint(ours)
