@@ -114,7 +114,7 @@ def load_model(path: Path) -> Model:
         raise InputError(f"cannot read {path}: {reason(error)}") from error
     except KeyError as error:
         raise InputError(f"{path} is not a skrobust model: {error} is missing") from error
-    except (SafetensorError, ValueError, TypeError, RuntimeError) as error:
+    except (SafetensorError, ValueError, TypeError, RuntimeError, OverflowError) as error:
         raise InputError(f"{path} is not a skrobust model: {reason(error)}") from error
 
 
@@ -240,6 +240,8 @@ def _number(value: Any) -> float:
 
 def _typed(value: Any, kind: type) -> Any:
     _require(isinstance(value, kind), f"{value!r} where {kind.__name__} is expected")
+    if kind is str:
+        value.encode()  # UnicodeEncodeError: JSON may hold halves of characters
     return value
 
 

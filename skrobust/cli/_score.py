@@ -6,6 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from skrobust.cli._columns import check_missing, check_numbers
@@ -64,6 +65,10 @@ def run(args: argparse.Namespace) -> int:
     rows, notes = _read(args, model)
     say(f"{rows.name}: {len(rows.frame):,} rows")
     scores = score_table(model, rows.frame)
+    if not np.isfinite(scores).all():
+        raise InputError(
+            f"{args.model} gives scores that are not finite: its weights are too large"
+        )
     judgement = judge(scores, model.training_scores, model.threshold)
     facts = _facts(args, model, len(scores), time.perf_counter() - start)
     return finish(args, model, rows, judgement, facts, notes, {})
@@ -75,8 +80,14 @@ def _read(args: argparse.Namespace, model: Model) -> tuple[Rows, list[str]]:
     table = read_table(args.file, text, model.id_column)
     frame, rule = table.frame, model.label
     ids = frame.get(model.id_column)
-    y = apply_rule(rule, frame[rule.column]) if rule and rule.column in frame else None
-    return Rows(args.file.name, _matching(args, model, frame), ids, y), table.notes
+    y, notes = None, table.notes
+    if rule and rule.column in frame:
+        labels = frame[rule.column]
+        if labels.isna().all():
+            notes = [*notes, f"{rule.column}: all cells are missing; no labels to compare with"]
+        else:
+            y = apply_rule(rule, labels)
+    return Rows(args.file.name, _matching(args, model, frame), ids, y), notes
 
 
 def _matching(args: argparse.Namespace, model: Model, frame: pd.DataFrame) -> pd.DataFrame:

@@ -30,6 +30,17 @@ def test_columns_in_another_order_without_id_and_label(run, trained, table, tmp_
     np.testing.assert_allclose(pd.read_csv("scores.csv")["score"], expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("label", [None, "NA"])
+def test_rows_without_any_label(run, trained, table, tmp_path, label):
+    path = tmp_path / "new.csv"
+    table.assign(fault=label).to_csv(path, index=False)
+    done = run("score", trained.model, path, "--report", "r.html")
+    assert done.status == 0 and "Compared" not in done.out
+    assert "note: fault: all cells are missing; no labels to compare with" in done.out
+    expected = pd.read_csv(trained.scores)["score"]
+    np.testing.assert_allclose(pd.read_csv("scores.csv")["score"], expected, rtol=1e-6)
+
+
 def test_one_row_scores_as_among_others(run, trained, table, tmp_path):
     path = tmp_path / "one.csv"
     table.iloc[[7]].to_csv(path, index=False)
@@ -134,6 +145,13 @@ EDITS = {
     "weights gone": lambda header, tensors: tensors.pop("weights.mlp.layers.0.weight"),
     "weights nan": lambda header, tensors: put(tensors, "weights.mlp.layers.0.weight", np.nan),
     "weights more": lambda header, tensors: tensors.update({"weights.x": torch.zeros(1)}),
+    "label text": lambda header, tensors: header["label"].update(normal="\udc80"),
+    "id text": lambda header, tensors: header.update(id_column="x\ud800"),
+    "column text": lambda header, tensors: header["columns"][0].update(name="\udfff"),
+    "level text": lambda header, tensors: header["columns"][4].update(typical="\ud83d"),
+    "version text": lambda header, tensors: header.update(version="\ud83d"),
+    "vast number": lambda header, tensors: header.update(threshold=10**400),
+    "vast scale": lambda header, tensors: header["columns"][0].update(scale=10**400),
     "passes gone": lambda header, tensors: tensors.pop("passes"),
     "passes": lambda header, tensors: tensors.update(passes=tensors["passes"][:, :, 1:].clone()),
     "passes type": lambda header, tensors: tensors.update(passes=tensors["passes"].float()),
@@ -160,3 +178,17 @@ def test_version_names_are_in_the_message(run, trained, tmp_path):
     path = tmp_path / "bad.model"
     path.write_bytes(broken(trained, "newer"))
     assert "format 2, only 1 is known" in run("score", path, trained.table).err
+
+
+@pytest.mark.parametrize("name", ["mlp.layers.0.weight", "mlp.layers.5.bias"])
+@pytest.mark.parametrize("report", [[], ["--report", "r.html"]])
+def test_weights_too_large_to_score_with(run, trained, tmp_path, name, report):
+    header, tensors = content(trained)
+    weights = tensors[f"weights.{name}"]
+    tensors[f"weights.{name}"] = torch.full_like(weights, 3e38)
+    path = tmp_path / "bad.model"
+    path.write_bytes(save(tensors, {"skrobust": json.dumps(header)}))
+    done = run("score", path, trained.table, *report)
+    assert done.status == 2 and done.files == []
+    last = done.err.splitlines()[-1]
+    assert f"{path} gives scores that are not finite" in last and "Traceback" not in done.err
