@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from skrobust import OutlierDetectorAdapter, RCADetector
+from skrobust import OutlierDetectorAdapter, RCADetector, RobustRealNVPDetector
 
 QUICK = {
     "max_epochs": 3,
@@ -40,8 +41,8 @@ def with_cell(value):
         (TABLE + 1j, "Complex data"),
     ],
 )
-def test_bad_tables_are_named_and_leave_nothing_behind(X, message):
-    detector = RCADetector(**QUICK)
+def test_bad_tables_are_named_and_leave_nothing_behind(X, message, make):
+    detector = make(random_state=0)
     before = dict(vars(detector))
     with np.errstate(over="ignore", invalid="ignore"), pytest.raises(ValueError, match=message):
         detector.fit(X)
@@ -82,29 +83,45 @@ def test_bad_parameters_name_the_value_and_what_is_allowed(parameters, message):
     assert vars(detector) == before
 
 
-def test_contamination_must_leave_two_rows():
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"trim": "yes"}, "'trim' parameter.*Got 'yes'"),
+        ({"lipschitz": 0.0}, r"'lipschitz' parameter.*\(0.0, inf.*Got 0.0"),
+        ({"constraint": "hard"}, "'constraint' parameter.*'cap'.*Got 'hard'"),
+        ({"n_couplings": 0}, "'n_couplings' parameter.*Got 0"),
+        ({"mask": "checkerboard"}, "'mask' parameter.*Got 'checkerboard'"),
+        ({"hidden_layer_sizes": [0]}, r"hidden_layer_sizes must be.*got \[0\]"),
+    ],
+)
+def test_bad_parameters_of_the_flow(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        RobustRealNVPDetector(**parameters).fit(TABLE)
+
+
+def test_contamination_must_leave_two_rows(make):
     with pytest.raises(ValueError, match=r"contamination=0\.5 leaves fewer than two of 3"):
-        RCADetector(contamination=0.5, **QUICK).fit(TABLE[:3])
-    RCADetector(contamination=0.5, **QUICK).fit(TABLE[:4])
-    RCADetector(contamination=0.0, **QUICK).fit(TABLE[:2])
+        make(contamination=0.5, random_state=0).fit(TABLE[:3])
+    make(contamination=0.5, random_state=0).fit(TABLE[:4])
+    make(contamination=0.0, random_state=0).fit(TABLE[:2])
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is present")
-def test_cuda_without_a_gpu_says_so():
+def test_cuda_without_a_gpu_says_so(make):
     with pytest.raises(ValueError, match="device='cuda' cannot be used here"):
-        RCADetector(device="cuda", **QUICK).fit(TABLE)
+        make(device="cuda", random_state=0).fit(TABLE)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_fit_and_score_on_a_gpu():
-    on_gpu = RCADetector(device="cuda", **QUICK).fit(TABLE)
+def test_fit_and_score_on_a_gpu(make):
+    on_gpu = make(device="cuda", random_state=0).fit(TABLE)
     assert on_gpu.device_.startswith("cuda")
     assert np.isfinite(on_gpu.decision_function(TABLE)).all()
 
 
-def test_refused_fit_keeps_the_earlier_one():
-    detector = RCADetector(**QUICK).fit(TABLE)
+def test_refused_fit_keeps_the_earlier_one(make):
+    detector = make(random_state=0).fit(TABLE)
     scores = detector.decision_function(TABLE)
     with pytest.raises(ValueError, match="infinity"):
         detector.fit(with_cell(np.inf)[:, :2])
@@ -112,39 +129,47 @@ def test_refused_fit_keeps_the_earlier_one():
     np.testing.assert_array_equal(detector.decision_function(TABLE), scores)
 
 
-def test_prediction_refuses_what_fit_would_and_another_width():
-    detector = RCADetector(**QUICK)
+def test_prediction_refuses_what_fit_would_and_another_width(make):
+    detector = make(random_state=0)
     with pytest.raises(NotFittedError):
         detector.predict(TABLE)
     detector.fit(TABLE)
-    with pytest.raises(ValueError, match="X has 2 features, but RCADetector is expecting 3"):
+    with pytest.raises(ValueError, match=r"X has 2 features, but \w+ is expecting 3"):
         detector.decision_function(TABLE[:, :2])
     with pytest.raises(ValueError, match="NaN"):
         detector.predict_proba(with_cell(np.nan))
 
 
-def test_constant_columns_are_fine():
+def test_constant_columns_are_fine(make):
     X = TABLE.copy()
     X[:, 1] = 7.0
-    scores = RCADetector(**QUICK).fit(X).decision_function(X)
+    scores = make(random_state=0).fit(X).decision_function(X)
     assert np.isfinite(scores).all()
-    assert np.isfinite(RCADetector(**QUICK).fit(np.ones((9, 2))).decision_scores_).all()
+    assert np.isfinite(make(random_state=0).fit(np.ones((9, 2))).decision_scores_).all()
 
 
 @pytest.mark.parametrize("preprocessing", ["minmax", "standard", None])
-@pytest.mark.parametrize("base", ["autoencoder", "vae"])
-def test_rows_far_from_the_training_data_score_finite_and_high(preprocessing, base):
-    detector = RCADetector(preprocessing=preprocessing, base=base, **QUICK).fit(TABLE)
+@pytest.mark.parametrize(
+    "detector",
+    [
+        RCADetector(**QUICK),
+        RCADetector(base="vae", **QUICK),
+        RobustRealNVPDetector(random_state=0),
+        RobustRealNVPDetector(lipschitz=None, random_state=0),
+    ],
+)
+def test_rows_far_from_the_training_data_score_finite_and_high(preprocessing, detector):
+    detector = clone(detector).set_params(preprocessing=preprocessing).fit(TABLE)
     far = detector.decision_function(np.array([[1e300, 0, 0], [1e9, -1e9, 0]]))
     assert np.isfinite(far).all()
     assert (far > detector.decision_scores_.max()).all()
 
 
-def test_missing_mean_imputes_by_the_training_mean():
+def test_missing_mean_imputes_by_the_training_mean(make):
     X = with_cell(np.nan)
-    detector = RCADetector(missing="mean", **QUICK).fit(X)
+    detector = make(missing="mean", random_state=0).fit(X)
     filled = np.where(np.isnan(X), np.nanmean(X, axis=0), X)
-    expected = RCADetector(**QUICK).fit(filled)
+    expected = make(random_state=0).fit(filled)
     np.testing.assert_allclose(detector.decision_scores_, expected.decision_scores_, rtol=1e-5)
     new = np.array([[np.nan, 0.5, 0.5]])
     full = np.array([[np.nanmean(X[:, 0]), 0.5, 0.5]])
@@ -153,10 +178,10 @@ def test_missing_mean_imputes_by_the_training_mean():
     )
 
 
-def test_columns_without_any_observed_value_are_ignored():
+def test_columns_without_any_observed_value_are_ignored(make):
     X = TABLE.copy()
     X[:, 2] = np.nan
-    detector = RCADetector(missing="mean", **QUICK).fit(X)
+    detector = make(missing="mean", random_state=0).fit(X)
     observed = TABLE.copy()
     observed[:, 2] = 1e6
     np.testing.assert_array_equal(
@@ -164,29 +189,29 @@ def test_columns_without_any_observed_value_are_ignored():
     )
 
 
-def test_one_column_and_object_and_integer_tables_work():
-    assert RCADetector(**QUICK).fit(TABLE[:, :1]).decision_scores_.shape == (40,)
-    assert RCADetector(**QUICK).fit(TABLE.astype(object)).labels_.sum() == 4
-    assert RCADetector(**QUICK).fit((TABLE * 9).astype(int)).labels_.sum() == 4
-    RCADetector(**QUICK).fit(pd.DataFrame(TABLE).astype("Float64"))
+def test_one_column_and_object_and_integer_tables_work(make):
+    assert make(random_state=0).fit(TABLE[:, :1]).decision_scores_.shape == (40,)
+    assert make(random_state=0).fit(TABLE.astype(object)).labels_.sum() == 4
+    assert make(random_state=0).fit((TABLE * 9).astype(int)).labels_.sum() == 4
+    make(random_state=0).fit(pd.DataFrame(TABLE).astype("Float64"))
 
 
-def test_last_batch_may_be_one_row():
-    detector = RCADetector(batch_size=13, **QUICK).fit(TABLE)
+def test_last_batch_may_be_one_row(make):
+    detector = make(batch_size=13, random_state=0).fit(TABLE)
     assert detector.history_[-1, "train_batch_count"] == 4
     assert np.isfinite(detector.keep_frequency_).all()
 
 
-def test_y_is_ignored_silently(recwarn):
-    plain = RCADetector(**QUICK).fit(TABLE)
-    labelled = RCADetector(**QUICK).fit(TABLE, np.arange(40) % 2)
+def test_y_is_ignored_silently(recwarn, make):
+    plain = make(random_state=0).fit(TABLE)
+    labelled = make(random_state=0).fit(TABLE, np.arange(40) % 2)
     np.testing.assert_array_equal(plain.decision_scores_, labelled.decision_scores_)
     assert not recwarn.list
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is present")
-def test_a_detector_saved_on_a_gpu_loads_without_one():
-    detector = RCADetector(**QUICK).fit(TABLE)
+def test_a_detector_saved_on_a_gpu_loads_without_one(make):
+    detector = make(random_state=0).fit(TABLE)
     scores = detector.decision_scores_
     detector.net_.device = detector.device_ = "cuda"  # what a fit on a GPU leaves
     with pytest.warns(Warning, match="cuda"):
@@ -206,13 +231,13 @@ def test_parameters_set_after_fit_wait_for_the_next_fit():
         detector.decision_function(with_cell(np.nan))
 
 
-def test_adapter_speaks_scikit_learns_convention():
-    adapter = OutlierDetectorAdapter(RCADetector(**QUICK)).fit(TABLE)
+def test_adapter_speaks_scikit_learns_convention(make):
+    adapter = OutlierDetectorAdapter(make(random_state=0)).fit(TABLE)
     detector = adapter.detector_
     np.testing.assert_array_equal(adapter.score_samples(TABLE), -detector.decision_scores_)
     np.testing.assert_array_equal(adapter.predict(TABLE) == -1, detector.labels_ == 1)
     assert not hasattr(adapter.detector, "labels_")
     with pytest.raises(ValueError, match="'detector' parameter"):
         OutlierDetectorAdapter(3).fit(TABLE)
-    imputing = OutlierDetectorAdapter(RCADetector(missing="mean", **QUICK))
+    imputing = OutlierDetectorAdapter(make(missing="mean", random_state=0))
     assert set(imputing.fit(with_cell(np.nan)).predict(TABLE)) == {-1, 1}

@@ -22,7 +22,7 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
-from skrobust import OutlierDetectorAdapter, RCADetector
+from skrobust import OutlierDetectorAdapter, RCADetector, RobustRealNVPDetector
 
 SHORT = {"max_epochs": 30, "n_passes": 5}
 VARIANTS = {
@@ -38,15 +38,22 @@ VARIANTS = {
     "imputing": RCADetector(missing="mean", **SHORT),
     "no margin": RCADetector(margin=0.0, **SHORT),
     "skorch parameters": RCADetector(optimizer__weight_decay=1e-3, **SHORT),
+    "RealNVP": RobustRealNVPDetector(trim=False, lipschitz=None),
+    "TrimRealNVP": RobustRealNVPDetector(margin=0.0, lipschitz=None),
+    "constraint only": RobustRealNVPDetector(trim=False),
+    "RobustRealNVP": RobustRealNVPDetector(margin=0.0),
+    "exact constraint": RobustRealNVPDetector(constraint="exact"),
+    "standardised flow": RobustRealNVPDetector(preprocessing="standard", missing="mean"),
 }
 ADAPTERS = [
     OutlierDetectorAdapter(RCADetector(random_state=0, **SHORT)),
+    OutlierDetectorAdapter(RobustRealNVPDetector(random_state=0)),
     OutlierDetectorAdapter(IForest(random_state=0)),
 ]
 QUICK = {"max_epochs": 3, "n_passes": 3, "hidden_layer_sizes": (8,), "latent_dim": 2}
 
 
-@parametrize_with_checks([RCADetector(), *VARIANTS.values()])
+@parametrize_with_checks([RCADetector(), RobustRealNVPDetector(), *VARIANTS.values()])
 def test_sklearn_checks_detectors(estimator, check):
     check(estimator)
 
@@ -71,7 +78,11 @@ def test_sklearn_checks_adapters(estimator, check):
         check_inplace_ensure_writeable,
     ],
 )
-@pytest.mark.parametrize("estimator", [RCADetector(**SHORT), *ADAPTERS], ids=lambda e: str(e)[:40])
+@pytest.mark.parametrize(
+    "estimator",
+    [RCADetector(**SHORT), RobustRealNVPDetector(), *ADAPTERS],
+    ids=lambda e: str(e)[:40],
+)
 def test_checks_that_sklearn_runs_on_its_own_estimators(estimator, check):
     check(type(estimator).__name__, estimator)
 
@@ -87,19 +98,19 @@ def test_refit_equals_fit_and_seed_decides(name, contaminated):
     assert not np.allclose(other.decision_scores_, scores)
 
 
-def test_without_random_state_scoring_is_still_deterministic(contaminated):
+def test_without_random_state_scoring_is_still_deterministic(contaminated, make):
     X, _ = contaminated
-    detector = RCADetector(**QUICK).fit(X)
+    detector = make().fit(X)
     np.testing.assert_array_equal(detector.decision_function(X), detector.decision_function(X))
 
 
-def test_global_random_state_and_threads_are_untouched(contaminated):
+def test_global_random_state_and_threads_are_untouched(contaminated, make):
     X, _ = contaminated
     torch.manual_seed(5)
     np.random.seed(5)  # noqa: NPY002
     before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     n_threads = torch.get_num_threads()
-    RCADetector(random_state=0, **QUICK).fit(X).decision_function(X)
+    make(random_state=0).fit(X).decision_function(X)
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
     assert torch.get_num_threads() == n_threads
@@ -134,10 +145,17 @@ def test_threads_are_limited_inside_and_restored_outside(contaminated, monkeypat
 
 
 @pytest.mark.parametrize("dump", ["pickle", "joblib"])
-@pytest.mark.parametrize("base", ["autoencoder", "vae"])
-def test_saved_detector_scores_the_same(contaminated, tmp_path, dump, base):
+@pytest.mark.parametrize(
+    "detector",
+    [
+        RCADetector(random_state=0, **QUICK),
+        RCADetector(base="vae", random_state=0, **QUICK),
+        RobustRealNVPDetector(random_state=0),
+    ],
+)
+def test_saved_detector_scores_the_same(contaminated, tmp_path, dump, detector):
     X, _ = contaminated
-    detector = RCADetector(base=base, random_state=0, **QUICK).fit(X)
+    detector = clone(detector).fit(X)
     if dump == "pickle":
         loaded = pickle.loads(pickle.dumps(detector))
     else:
@@ -147,9 +165,9 @@ def test_saved_detector_scores_the_same(contaminated, tmp_path, dump, base):
     assert loaded.get_params() == detector.get_params()
 
 
-def test_pipeline_and_cross_validation(contaminated):
+def test_pipeline_and_cross_validation(contaminated, make):
     X, y = contaminated
-    pipeline = make_pipeline(StandardScaler(), RCADetector(random_state=0, **QUICK))
+    pipeline = make_pipeline(StandardScaler(), make(random_state=0))
     labels = pipeline.fit(X).predict(X)
     assert set(labels) == {0, 1}
     scores = cross_val_score(pipeline, X, y, scoring="roc_auc", cv=3, n_jobs=2)
@@ -177,9 +195,17 @@ def test_grid_search_over_contamination_with_labels(contaminated):
     assert 0 <= search.best_score_ <= 1
 
 
-def test_score_with_and_without_labels(contaminated):
+def test_grid_search_over_the_flow(contaminated):
     X, y = contaminated
-    detector = RCADetector(random_state=0, **QUICK).fit(X)
+    grid = {"lipschitz": [None, 1.0], "module__n_couplings": [2, 4]}
+    search = GridSearchCV(RobustRealNVPDetector(max_epochs=3, random_state=0), grid, n_jobs=2, cv=2)
+    for labels in (None, y):
+        assert np.isfinite(search.fit(X, labels).cv_results_["mean_test_score"]).all()
+
+
+def test_score_with_and_without_labels(contaminated, make):
+    X, y = contaminated
+    detector = make(random_state=0).fit(X)
     scores = detector.decision_function(X)
     assert detector.score(X, y) == roc_auc_score(y, scores)
     assert detector.score(X, np.where(y == 1, "odd", "normal")) == roc_auc_score(y, scores)
@@ -205,10 +231,10 @@ def test_unknown_keywords_are_named_with_a_suggestion(contaminated):
         RCADetector().set_params(latent=3)
 
 
-def test_data_frames_give_feature_names(contaminated):
+def test_data_frames_give_feature_names(contaminated, make):
     X, _ = contaminated
     frame = pd.DataFrame(X, columns=list("abcdef"))
-    detector = RCADetector(random_state=0, **QUICK).fit(frame)
+    detector = make(random_state=0).fit(frame)
     assert detector.feature_names_in_.tolist() == list("abcdef")
     np.testing.assert_array_equal(detector.decision_function(frame), detector.decision_scores_)
 

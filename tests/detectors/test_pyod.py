@@ -12,15 +12,13 @@ from pyod.models.lscp import LSCP
 from pyod.utils.data import evaluate_print
 from pyod.utils.persistence import load, save
 
-from skrobust import RCADetector
-
-QUICK = {"max_epochs": 5, "n_passes": 3, "hidden_layer_sizes": (8,), "latent_dim": 2}
+from skrobust import RCADetector, RobustRealNVPDetector
 
 
 @pytest.fixture
-def fitted(contaminated):
+def fitted(contaminated, make):
     X, y = contaminated
-    return RCADetector(contamination=0.1, random_state=0, **QUICK).fit(X, y), X, y
+    return make(contamination=0.1, random_state=0).fit(X, y), X, y
 
 
 def test_attributes_after_fit(fitted):
@@ -62,27 +60,27 @@ def test_rejection(fitted):
     assert detector.contamination == 0.1
 
 
-def test_contamination_zero_labels_nobody_and_selects_all(contaminated):
+def test_contamination_zero_labels_nobody_and_selects_all(contaminated, make):
     X, _ = contaminated
-    detector = RCADetector(contamination=0, random_state=0, **QUICK).fit(X)
+    detector = make(contamination=0, random_state=0).fit(X)
     assert detector.labels_.sum() == 0
     assert (detector.keep_frequency_ == 1).all()
     assert detector.threshold_ == detector.decision_scores_.max()
 
 
-def test_float32_contamination_is_a_rate(contaminated):
+def test_float32_contamination_is_a_rate(contaminated, make):
     X, _ = contaminated
-    detector = RCADetector(contamination=np.float32(0.25), random_state=0, **QUICK).fit(X)
+    detector = make(contamination=np.float32(0.25), random_state=0).fit(X)
     assert isinstance(detector.contamination_, float)
     assert detector.labels_.sum() == 100
 
 
 @pytest.mark.parametrize("name", ["FILTER", "IQR", "KARCH"])
-def test_pythresh_objects_set_the_threshold(contaminated, name):
+def test_pythresh_objects_set_the_threshold(contaminated, name, make):
     thresholds = pytest.importorskip("pythresh.thresholds." + name.lower())
     X, _ = contaminated
     thresholder = getattr(thresholds, name)()
-    detector = RCADetector(contamination=thresholder, training_rate=0.2, random_state=0, **QUICK)
+    detector = make(contamination=thresholder, training_rate=0.2, random_state=0)
     detector.fit(X)
     assert detector.contamination is thresholder
     assert thresholder.thresh_ is None  # the user's object is not fitted in place
@@ -90,14 +88,14 @@ def test_pythresh_objects_set_the_threshold(contaminated, name):
     np.testing.assert_array_equal(detector.predict(X), detector.labels_)
     assert np.isfinite(detector.predict_confidence(X)).all()
     assert set(detector.predict_with_rejection(X, c_r=0.1)) <= {-2, 0, 1}
-    trained = RCADetector(contamination=0.2, random_state=0, **QUICK).fit(X)
+    trained = make(contamination=0.2, random_state=0).fit(X)
     np.testing.assert_array_equal(trained.decision_scores_, detector.decision_scores_)
 
 
-def test_combination_functions(contaminated):
+def test_combination_functions(contaminated, make):
     X, _ = contaminated
     scores = np.column_stack(
-        [RCADetector(random_state=seed, **QUICK).fit(X).decision_function(X) for seed in range(4)]
+        [make(random_state=seed).fit(X).decision_function(X) for seed in range(4)]
     )
     for combine in (average, maximization, median):
         assert combine(scores).shape == (400,)
@@ -105,21 +103,19 @@ def test_combination_functions(contaminated):
         assert combine(scores, n_buckets=2).shape == (400,)
 
 
-def test_feature_bagging_and_lscp(contaminated):
+def test_feature_bagging_and_lscp(contaminated, make):
     X, _ = contaminated
-    bagging = FeatureBagging(RCADetector(random_state=0, **QUICK), n_estimators=2, random_state=0)
+    bagging = FeatureBagging(make(random_state=0), n_estimators=2, random_state=0)
     assert bagging.fit(X).decision_function(X).shape == (400,)
-    lscp = LSCP([RCADetector(random_state=0, **QUICK), LOF()], random_state=0).fit(X)
+    lscp = LSCP([make(random_state=0), LOF()], random_state=0).fit(X)
     assert np.isfinite(lscp.decision_function(X)).all()
 
 
-def test_suod(contaminated):
+def test_suod(contaminated, make):
     suod = pytest.importorskip("pyod.models.suod")
     pytest.importorskip("suod")
     X, _ = contaminated
-    model = suod.SUOD(
-        base_estimators=[RCADetector(random_state=0, **QUICK), LOF()], n_jobs=2, verbose=False
-    ).fit(X)
+    model = suod.SUOD(base_estimators=[make(random_state=0), LOF()], n_jobs=2, verbose=False).fit(X)
     assert model.decision_function(X).shape == (400,)
 
 
@@ -132,7 +128,8 @@ def test_persistence_and_printing(fitted, tmp_path, capsys):
     assert "ROC" in capsys.readouterr().out
 
 
-def test_methods_inherited_from_pyod_are_documented():
-    for name, member in inspect.getmembers(RCADetector, inspect.isfunction):
+@pytest.mark.parametrize("detector", [RCADetector, RobustRealNVPDetector])
+def test_methods_inherited_from_pyod_are_documented(detector):
+    for name, member in inspect.getmembers(detector, inspect.isfunction):
         if not name.startswith("_"):
             assert inspect.getdoc(member), name

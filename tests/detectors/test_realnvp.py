@@ -1,0 +1,189 @@
+"""RobustRealNVPDetector: a density in the data's units, robust by trimming and by smoothness."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from skrobust import RobustRealNVPDetector
+from skrobust.datasets import make_contaminated_moons
+from skrobust.networks import CouplingFlow
+from skrobust.selection import keep_count
+
+SMALL = {"hidden_layer_sizes": (32, 32), "n_couplings": 4, "lr": 3e-3, "random_state": 0}
+STANDARD = {"preprocessing": "standard", **SMALL}
+
+
+def bell(n=600, seed=0):
+    """Correlated normal rows in odd units."""
+    rng = np.random.RandomState(seed)
+    return rng.multivariate_normal([10, -300], [[4, 50], [50, 900]], size=n)
+
+
+@pytest.mark.parametrize("preprocessing", ["minmax", "standard", None])
+def test_density_is_one_in_the_units_of_the_features(preprocessing):
+    X = bell() if preprocessing else (bell() - [10, -300]) / [2, 30]
+    detector = RobustRealNVPDetector(preprocessing=preprocessing, **SMALL).fit(X)
+    low, high = X.min(axis=0), X.max(axis=0)
+    middle, reach = (low + high) / 2, 3 * (high - low)
+    axes = np.linspace(middle - reach, middle + reach, 601)
+    cell = np.prod(axes[1] - axes[0])
+    grid = np.stack(np.meshgrid(*axes.T), axis=-1).reshape(-1, 2)
+    assert np.exp(detector.score_samples(grid)).sum() * cell == pytest.approx(1.0, abs=0.01)
+
+
+def test_density_of_a_normal_distribution_is_learnt():
+    X = bell(2000)
+    detector = RobustRealNVPDetector(contamination=0, max_epochs=60, **STANDARD).fit(X)
+    new = bell(500, seed=1)
+    centred = new - [10, -300]
+    precision = np.linalg.inv([[4, 50], [50, 900]])
+    true = -0.5 * np.einsum("ij,jk,ik->i", centred, precision, centred)
+    true -= 0.5 * np.log((2 * np.pi) ** 2 * (4 * 900 - 50**2))
+    assert np.mean(true - detector.score_samples(new)) < 0.1
+
+
+def test_feature_scores_add_up():
+    X = bell()
+    detector = RobustRealNVPDetector(**SMALL).fit(X)
+    parts = detector.feature_scores(X)
+    assert parts.shape == X.shape
+    np.testing.assert_allclose(parts.sum(axis=1), detector.decision_scores_, rtol=1e-4, atol=1e-4)
+    odd = X[:1] + np.array([0, 900])
+    gain = detector.feature_scores(odd) - parts[:1]
+    assert gain[0, 1] > 10
+
+
+def test_samples_resemble_the_rows_and_repeat():
+    X = bell(2000)
+    detector = RobustRealNVPDetector(contamination=0, max_epochs=60, **STANDARD).fit(X)
+    drawn = detector.sample(4000, random_state=1)
+    assert drawn.shape == (4000, 2)
+    np.testing.assert_allclose(drawn.mean(axis=0), [10, -300], rtol=0.05)
+    np.testing.assert_allclose(np.cov(drawn.T), [[4, 50], [50, 900]], rtol=0.25)
+    np.testing.assert_array_equal(detector.sample(4000, random_state=1), drawn)
+    np.testing.assert_array_equal(detector.sample(7, random_state=2).shape, (7, 2))
+    assert not np.array_equal(detector.sample(2), detector.sample(2))
+    for wrong in (0, 1.5):
+        with pytest.raises(ValueError, match="n_samples must be an int of at least 1, got"):
+            detector.sample(wrong)
+
+
+@pytest.mark.parametrize("constraint", ["cap", "exact"])
+def test_every_matrix_keeps_the_limit_after_training(constraint):
+    X = bell()
+    detector = RobustRealNVPDetector(lipschitz=0.6, constraint=constraint, **SMALL).fit(X)
+    flow = detector.net_.module_.eval()
+    norms = torch.cat([torch.linalg.matrix_norm(w, ord=2).flatten() for w, _ in flow._layers()])
+    assert norms.max() <= 0.6 * (1 + 1e-3)
+    if constraint == "exact":
+        assert norms.min() >= 0.6 * (1 - 1e-3)
+    bound = detector.lipschitz_bound_
+    assert bound.scale.shape == bound.shift.shape == (4,)
+    assert bound.scale.max() <= 0.6**3 * 1.01
+    loose = RobustRealNVPDetector(lipschitz=None, **SMALL).fit(X).lipschitz_bound_
+    assert loose.map > bound.map
+    codes = flow.transform(torch.from_numpy(detector._preprocessor.transform(X))[None])[0][0]
+    rows = detector._preprocessor.transform(X)
+    steepness = np.linalg.norm(np.diff(codes.detach(), axis=0), axis=1)
+    steepness /= np.linalg.norm(np.diff(rows, axis=0), axis=1)
+    assert steepness.max() <= bound.map
+
+
+def test_fit_is_algorithm_2_written_out():
+    """A separate loop with one network at a time and torch's own optimiser gives the same flow."""
+    X = bell(256)
+    settings = {"lipschitz": None, "margin": 0.0, "contamination": 0.2, "warmup": 0, **SMALL}
+    seen = []
+
+    class Spy(torch.optim.SGD):
+        def step(self, closure=None):
+            loss = super().step(closure)
+            seen.append([p.grad.clone() for group in self.param_groups for p in group["params"]])
+            return loss
+
+    detector = RobustRealNVPDetector(
+        max_epochs=1, batch_size=256, optimizer=Spy, **{**settings, "lr": 1e-9}
+    ).fit(X)
+    flow = detector.net_.module_
+    x = torch.from_numpy(detector._preprocessor.transform(X))
+    with torch.no_grad():
+        order = (-flow(x[None])[0]).sort(stable=True).indices
+    kept = x[order[: keep_count(256, 0.2)]]
+    other = CouplingFlow(2, n_couplings=4, hidden_layer_sizes=(32, 32))
+    other.load_state_dict(flow.state_dict())
+    z, log_det = kept, torch.zeros(len(kept))
+    for i in reversed(range(4)):
+        outputs = []
+        for net in (2 * i, 2 * i + 1):
+            h = kept_part = z * other.masks[i]
+            for layer in other.layers[:-1]:
+                h = torch.nn.functional.leaky_relu(h @ layer.weight[net] + layer.bias[net], 0.01)
+            last = other.layers[-1]
+            outputs.append((h @ last.weight[net] + last.bias[net]) * (1 - other.masks[i]))
+        s, t = torch.tanh(outputs[0]), outputs[1]
+        z = kept_part + (1 - other.masks[i]) * (z - t) * torch.exp(-s)
+        log_det = log_det - s.sum(dim=1)
+    likelihood = log_det - 0.5 * (z**2 + np.log(2 * np.pi)).sum(dim=1)
+    (-likelihood.mean()).backward()
+    for ours, theirs in zip(seen[0], other.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs.grad, rtol=1e-3, atol=1e-5)
+    assert detector.keep_frequency_.sum() == keep_count(256, 0.2)
+
+
+def test_ties_and_constant_columns_bound_the_density():
+    """At most 3 per feature above the standard normal density, with 6 couplings."""
+    rng = np.random.RandomState(0)
+    X = np.zeros((300, 4))
+    X[:, 0] = rng.normal(size=300)
+    X[:, 1] = np.round(rng.normal(size=300))
+    X[:, 2] = 5.0
+    detector = RobustRealNVPDetector(max_epochs=100, hidden_layer_sizes=(32, 32), lr=1e-2, random_state=0).fit(X)
+    assert np.isfinite(detector.decision_scores_).all()
+    scaled = detector.decision_scores_ + detector._preprocessor.log_volume
+    assert (-scaled).max() <= 4 * (3 - 0.5 * np.log(2 * np.pi)) + 1e-3
+
+
+def test_one_feature_is_fitted_by_a_normal_distribution():
+    rng = np.random.RandomState(0)
+    X = np.r_[rng.normal(5, 2, 950), rng.normal(40, 0.5, 50)][:, None]
+    detector = RobustRealNVPDetector(contamination=0.05, max_epochs=60, **STANDARD).fit(X)
+    assert roc_auc_score(np.arange(1000) >= 950, detector.decision_scores_) > 0.99
+    drawn = detector.sample(2000, random_state=0)
+    assert drawn.mean() == pytest.approx(5, abs=0.5)
+    with pytest.raises(ValueError, match=r"mask='official' transforms nothing.*1 feature"):
+        RobustRealNVPDetector(mask="official").fit(X)
+
+
+def test_parameters_reach_the_network():
+    X = bell(200)
+    X = np.column_stack([X, X[:, 0]])
+    official = RobustRealNVPDetector(mask="official", max_epochs=1, lipschitz=None).fit(X)
+    assert official.net_.module_.masks[1].tolist() == [1, 1, 0]
+    assert len(official.net_.module_.constraints) == 0
+    default = RobustRealNVPDetector(max_epochs=1).fit(X)
+    assert default.net_.module_.masks[1].tolist() == [1, 0, 0]
+    assert [c.limit for c in default.net_.module_.constraints] == [1.5] * 3
+
+
+def moons(**parameters):
+    """AUC after training on moons with a tight cluster of anomalies."""
+    X, y = make_contaminated_moons(2000, contamination=0.08, anomalies="clustered", random_state=0)
+    detector = RobustRealNVPDetector(
+        contamination=0.08 / 1.08,
+        preprocessing=None,
+        hidden_layer_sizes=(32, 32),
+        max_epochs=100,
+        lr=3e-3,
+        random_state=0,
+        **parameters,
+    ).fit(X)
+    return roc_auc_score(y, detector.decision_scores_)
+
+
+def test_trimming_and_constraint_keep_density_from_a_cluster():
+    """Fails when either is switched off: measured .96 with both, .74 and .73 with one, .09."""
+    assert moons() > 0.9
+    assert moons(trim=False) < 0.8
+    assert moons(lipschitz=None) < 0.8
+    assert moons(trim=False, lipschitz=None) < 0.3
