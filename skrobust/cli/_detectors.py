@@ -6,12 +6,16 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from skrobust import RCADetector
+from skrobust._device import resolve_device
+from skrobust._preprocessing import TablePreprocessor
 from skrobust.detectors._base import RobustDetector
 from skrobust.selection import squared_error
 
@@ -44,9 +48,41 @@ class DetectorKind:
 
 
 class RCA(RCADetector):
-    """RCADetector with a progress bar for the scoring of many rows."""
+    """RCADetector with a progress bar for the scoring of many rows, restored from stored parts."""
 
-    _row_loss = staticmethod(squared_error)  # a model that is loaded has not been through fit
+    def restore(
+        self,
+        module: nn.Module,
+        passes: Tensor | None,
+        preprocessor: TablePreprocessor,
+        n_features: int,
+    ) -> RCA:
+        """Take what ``fit`` would have made; scoring needs no more.
+
+        Parameters
+        ----------
+        module : Module
+            The networks, with their weights, on the CPU.
+        passes : Tensor or None
+            Draws of the scoring ensemble.
+        preprocessor : TablePreprocessor
+            Fitted.
+        n_features : int
+            That the networks take.
+
+        Returns
+        -------
+        RCA
+            Itself.
+        """
+        self.device_ = str(resolve_device(self.device))
+        module = module.to(self.device_).eval()
+        self.net_: Any = SimpleNamespace(module_=module, device=self.device_)
+        self.n_features_in_ = n_features
+        self._passes = passes
+        self._preprocessor = preprocessor
+        self._row_loss = squared_error
+        return self
 
     def _score(self, X: np.ndarray) -> np.ndarray:
         starts = range(0, len(X), SCORED_ROWS)

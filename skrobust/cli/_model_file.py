@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,6 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from skrobust import __version__
-from skrobust._device import resolve_device
 from skrobust._preprocessing import TablePreprocessor
 from skrobust.cli._columns import Column, widths
 from skrobust.cli._detectors import DETECTORS
@@ -192,13 +190,10 @@ def _detector(kind: str, parameters: Any, tensors: dict[str, Tensor], n_features
     _require(set(parameters) == names, "other parameters than expected")
     detector: Any = DETECTORS[kind].build(**parameters)
     detector._validate_params()
-    detector.device_ = str(resolve_device(None))
-    module = _module(detector, tensors, n_features).to(detector.device_).eval()
-    detector.net_ = SimpleNamespace(module_=module, device=detector.device_)
-    detector._passes = _passes(detector, tensors)
-    detector._preprocessor = StoredFill(_array(tensors, "fill", n_features), detector.missing)
-    detector.n_features_in_ = n_features
-    return detector
+    module = _module(detector, tensors, n_features)
+    passes = _passes(module, detector.n_passes, tensors)
+    fill = StoredFill(_array(tensors, "fill", n_features), detector.missing)
+    return detector.restore(module, passes, fill, n_features)
 
 
 def _module(detector: Any, tensors: dict[str, Tensor], n_features: int) -> nn.Module:
@@ -213,10 +208,10 @@ def _module(detector: Any, tensors: dict[str, Tensor], n_features: int) -> nn.Mo
     return module
 
 
-def _passes(detector: Any, tensors: dict[str, Tensor]) -> Tensor | None:
+def _passes(module: Any, n_passes: int, tensors: dict[str, Tensor]) -> Tensor | None:
     """Compare the stored draws with the form that the network would draw."""
     with torch.device("meta"):
-        expected = detector.net_.module_.draw_passes(detector.n_passes)
+        expected = module.draw_passes(n_passes)
     if expected is None:
         return None
     passes = tensors["passes"]
