@@ -44,9 +44,9 @@ def shell(tmp_path, table):
     [
         f"{COMMAND} | head -1 >first; exit ${{PIPESTATUS[0]}}",
         f"{COMMAND} 2>&1 | head -c 1 >first; exit ${{PIPESTATUS[0]}}",
-        f"{COMMAND} >&- 2>&-",
+        f"{COMMAND} >&-",
     ],
-    ids=["reader leaves", "reader of both leaves", "no streams"],
+    ids=["reader leaves", "reader of both leaves", "no stdout"],
 )
 def test_nobody_reads(shell, line):
     done = shell(line)
@@ -70,6 +70,13 @@ def test_names_that_are_no_text(run, trained, tmp_path):
     done = run("detect", path, "--epochs", 1)
     assert done.status == 0 and r"plant\udcff.csv: 300 rows" in done.out
     assert r"Abnormal rows of plant\udcff.csv" in Path("report.html").read_text(encoding="utf-8")
+
+
+def test_no_streams_at_all(run, trained, monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)
+    monkeypatch.setattr("sys.stderr", None)
+    done = run("detect", trained.table, "--epochs", 1)
+    assert done.status == 0 and len(done.files) == 2
 
 
 def test_streams_that_are_closed_or_do_not_know_their_encoding(monkeypatch):
