@@ -1,0 +1,169 @@
+"""What the benchmarks on the ODDS sets share: splits, one measurement, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from skrobust._random import contained_seeding
+from skrobust.benchmarks._results import Cell
+from skrobust.datasets import fetch_odds
+from skrobust.metrics import average_rank
+
+__all__ = ["VALUES", "gain_table", "known", "mean_table", "measure_detector", "split"]
+
+VALUES = ["auc", "rate", "n_train", "n_test", "n_test_anomalies"]
+ENOUGH = 0.9  # share of the sets that a method must be measured on to get an average
+
+
+def split(n_rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Split rows 60/40, uniformly at random."""
+    order = np.random.RandomState(seed).permutation(n_rows)
+    n_train = int(0.6 * n_rows)
+    return order[:n_train], order[n_train:]
+
+
+def known(
+    what: str, given: Sequence[str] | None, standard: Sequence[str], more: Sequence[str] = ()
+) -> list[str]:
+    """Return the given names, or the standard ones; refuse those that are not in either list."""
+    allowed = [*standard, *more]
+    unknown = [name for name in given or () if name not in allowed]
+    if unknown:
+        raise ValueError(f"unknown {what} {unknown[0]!r}; allowed are {', '.join(allowed)}")
+    return list(given or standard)
+
+
+def measure_detector(
+    cell: Cell,
+    build: Callable[[float, int], Any],
+    assumed_rate: float | None = None,
+    scale: Callable[[], Any] | None = None,
+    most_rows: int | None = None,
+) -> dict[str, float]:
+    """Train a detector on the contaminated part of a set and score the other.
+
+    Parameters
+    ----------
+    cell : Cell
+        Gives set and seed.
+    build : callable
+        Makes the detector from the rate it is told and the number of features.
+    assumed_rate : float, optional
+        That rate; None for the true one of the whole set, as in the thesis.
+    scale : callable, optional
+        Makes a scaler, fitted on the training rows.
+    most_rows : int, optional
+        Train on the first so many.
+    """
+    X, y = fetch_odds(cell.set, return_X_y=True)
+    train, test = split(len(X), cell.seed)
+    train = train[:most_rows]
+    rate = float(np.mean(y)) if assumed_rate is None else assumed_rate
+    rows, new = X[train], X[test]
+    if scale is not None:
+        scaler = scale().fit(rows)
+        rows, new = scaler.transform(rows), scaler.transform(new)
+    detector = build(rate, X.shape[1])
+    with contained_seeding(cell.seed):
+        scores = detector.fit(rows).decision_function(new)
+    return {
+        "auc": round(float(roc_auc_score(y[test], scores)), 6),
+        "rate": round(rate, 6),
+        "n_train": len(train),
+        "n_test": len(test),
+        "n_test_anomalies": int(y[test].sum()),
+    }
+
+
+def mean_table(
+    frame: pd.DataFrame,
+    methods: Sequence[str],
+    thesis: Mapping[str, Mapping[str, float]],
+    without: Sequence[str] = (),
+) -> tuple[pd.DataFrame, str]:
+    """Mean AUC by set and method, and the table to print.
+
+    Averages are over the same sets for all methods, within a set over the same seeds; methods
+    that were measured on a few sets only are left out.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Cells with ``auc``.
+    methods : sequence of str
+        Columns, in order.
+    thesis : mapping
+        Columns of the thesis's table, each a mapping from set to figure, in the sets' order.
+    without : sequence of str
+        Sets that a second mean leaves out.
+
+    Returns
+    -------
+    means : DataFrame
+        Sets by methods.
+    text : str
+        The same with the thesis's columns, means, average ranks and the number of seeds.
+    """
+    coverage = frame.groupby("method")["set"].nunique() / frame["set"].nunique()
+    broad = [name for name in methods if coverage.get(name, 0) >= ENOUGH]
+    cells = frame.pivot_table(index=["set", "seed"], columns="method", values="auc")[broad]
+    cells = cells[cells.notna().all(axis=1)]
+    means = cells.groupby("set").mean()
+    order = list(next(iter(thesis.values())))
+    means = means.reindex([name for name in order if name in means.index])
+    shown = means.assign(**{name: pd.Series(figures) for name, figures in thesis.items()})
+    averages = {f"mean of {len(means)}": shown.mean()}
+    if set(without) & set(means.index):
+        others = shown.drop(index=list(without), errors="ignore")
+        averages[f"mean of {len(others)} without {', '.join(without)}"] = others.mean()
+    averages["average rank"] = average_rank(means)
+    shown = pd.concat([shown, pd.DataFrame(averages).T])
+    counts = cells.groupby("set").size().reindex(shown.index)
+    shown["seeds"] = counts.map("{:.0f}".format, na_action="ignore")
+    return means, shown.round(3).to_string(na_rep="")
+
+
+def gain_table(cells: pd.DataFrame, base_of: Mapping[str, str], order: Sequence[str]) -> str:
+    """What methods gain over their base, on the cells where both are measured.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        AUC, indexed by set and seed, a column per method.
+    base_of : mapping
+        The base of each method.
+    order : sequence of str
+        Order of the sets.
+
+    Returns
+    -------
+    str
+        Mean AUC of both, number of sets and cells; then the gain set by set. Empty if there is
+        nothing to compare.
+    """
+    gains, averages = {}, {}
+    for name, base in base_of.items():
+        pair = cells[[name, base]].dropna() if {name, base} <= set(cells) else cells[[]].iloc[:0]
+        if pair.empty:
+            continue
+        means = pair.groupby("set").mean()
+        gains[name] = means[name] - means[base]
+        averages[name] = {
+            "mean AUC": round(means[name].mean(), 3),
+            "base": base,
+            "its mean": round(means[base].mean(), 3),
+            "gain": round(gains[name].mean(), 3),
+            "sets": len(means),
+            "cells": len(pair),
+        }
+    if not gains:
+        return ""
+    table = pd.DataFrame(gains).T
+    table = table[[name for name in order if name in table]].round(3)
+    average = pd.DataFrame(averages).T
+    return f"{average.to_string()}\n\ngain by set\n\n{table.to_string(na_rep='')}"
