@@ -7,6 +7,26 @@ the SHA-256 of the whole archive stands in (``_cifar.py``).
 __all__ = ["DIGESTS"]
 
 DIGESTS: dict[str, dict[str, str]] = {
+    "features/CIFAR10_0.npz": {
+        "X": "a2d21414348c80f8d0211020c5e115d8e48cb55b66edfcaf6817cc3ce65dfa28",
+        "y": "06adf160d995b81d19083ec9449587dd445615b3c3dc9bfbd1c59db89773094f",
+    },
+    "features/CIFAR10_4.npz": {
+        "X": "df28607c03418ab050fafd5fad546b3e8795c327bf5d2cef159d3ab3162c41c9",
+        "y": "2610120a3c97207b304abdba427d101a8cf59423eb8442da7a6fd000d612262b",
+    },
+    "features/CIFAR10_6.npz": {
+        "X": "3a6378abcde90c16692b8ff2adee1a05b181a9b06d55b08f89497f1f37241a49",
+        "y": "c99476a903182fb0b0878e08275731b55c876b32809a515dcf0dadde2247db6a",
+    },
+    "features/SVHN_0.npz": {
+        "X": "f71a0db713f6c5d6c6e8a91ebb64b63ec2fb11657e260f3214900d7bab70bcdb",
+        "y": "ef7503b823501d8fca313c58e3d9dfd021fb257265a208b7bfa939958d55f797",
+    },
+    "features/SVHN_8.npz": {
+        "X": "1bc522843728802010fbf2d49aae2b8f34b06c5c6a7b5711e27118b6b12ba68b",
+        "y": "c34930444294afcfddf65ebfadcab9b2048238a3c97f6173e387c55d77c9a43b",
+    },
     "images/cifar10.npz": {
         "x_train": "90bd1111666811c90f862768dd66e8b3b9e161e40cc02f8a7aa1eec8cedcc68e",
         "y_train": "f5e17c96ec44209f003b070426be775fdd141449a22410501b102dc9d8a62f4e",

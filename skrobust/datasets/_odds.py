@@ -14,7 +14,7 @@ from sklearn.utils import Bunch
 from skrobust.datasets._fetch import SourceSet, load_set
 from skrobust.datasets._tables import check_choice, make_table
 
-__all__ = ["ODDS_SETS", "fetch_odds"]
+__all__ = ["ODDS_SETS", "convert_table", "fetch_odds", "read_npz"]
 
 ADBENCH = (
     "https://raw.githubusercontent.com/Minqi824/ADBench/"
@@ -136,22 +136,24 @@ def fetch_odds(
 
 def _source(name):
     file = ODDS_SETS[name].source
-    base, read = (PYOD, loadmat) if file.endswith(".mat") else (ADBENCH, _read_npz)
+    base, read = (PYOD, loadmat) if file.endswith(".mat") else (ADBENCH, read_npz)
     dtype = np.float64 if name in DOUBLE_PRECISION else np.float32
     return SourceSet(
         title=f"ODDS {name}",
         file=f"odds/{name}.npz",
         mirrors=[[f"{base}/{file}"]],
-        convert=partial(_convert, read=read, dtype=dtype),
+        convert=partial(convert_table, read=read, dtype=dtype),
     )
 
 
-def _convert(paths, read, dtype):
+def convert_table(paths, read, dtype):
+    """Arrays of a file that holds X and a column y."""
     content = read(paths[0])
     return {"X": content["X"].astype(dtype), "y": content["y"].ravel().astype(np.int8)}
 
 
-def _read_npz(path):
+def read_npz(path):
+    """Arrays of a file of numpy's."""
     with np.load(path, allow_pickle=False) as content:
         return dict(content)
 

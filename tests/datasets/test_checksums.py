@@ -58,5 +58,5 @@ def test_damage_is_named():
 
 def test_table_is_well_formed():
     digests = [digest for file in DIGESTS.values() for digest in file.values()]
-    assert len(DIGESTS) == 18 + 5 + 8
+    assert len(DIGESTS) == 18 + 5 + 5 + 8
     assert all(len(digest) == 64 and set(digest) <= set("0123456789abcdef") for digest in digests)

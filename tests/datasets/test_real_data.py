@@ -5,7 +5,7 @@ import pytest
 from scipy.io import savemat
 
 from skrobust import datasets
-from skrobust.datasets import ODDS_SETS, REGRESSION_SETS, _cifar, _odds, _regression
+from skrobust.datasets import FEATURE_SETS, ODDS_SETS, REGRESSION_SETS, _cifar, _odds, _regression
 from skrobust.datasets._checksums import find_damage
 from skrobust.datasets._digests import DIGESTS
 
@@ -30,6 +30,14 @@ def test_odds(name, fetch):
     assert bunch.data.shape == (n_samples, n_features)
     assert bunch.target.sum() == n_anomalies and set(bunch.target) == {0, 1}
     assert np.isfinite(bunch.data).all()
+
+
+@pytest.mark.parametrize("name", FEATURE_SETS)
+def test_image_features(name, fetch):
+    n_samples, n_anomalies, _ = FEATURE_SETS[name]
+    bunch = fetch(datasets.fetch_image_features, name)
+    assert bunch.data.shape == (n_samples, 512)
+    assert bunch.target.sum() == n_anomalies
 
 
 @pytest.mark.parametrize("name", ODDS_SETS)

@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from skrobust import datasets
-from skrobust.datasets import _cifar, _images, _odds, _regression
+from skrobust.datasets import _cifar, _features, _images, _odds, _regression
 
 
 def in_memory(write, *args, **kwargs):
@@ -26,6 +26,7 @@ def home(server, monkeypatch, tmp_path):
     """An empty cache; every source is the local server."""
     for module, names in [
         (_odds, ["ADBENCH", "PYOD"]),
+        (_features, ["ADBENCH"]),
         (_regression, ["UCI", "LAGOS"]),
         (_cifar, ["TORONTO"]),
     ]:
@@ -61,6 +62,17 @@ def test_odds_from_pyod(home, server, expect, table):
     assert server.requests == ["PYOD/glass.mat"]
     np.testing.assert_array_equal(X, table["X"])
     np.testing.assert_array_equal(y, table["y"])
+
+
+def test_image_features(home, server, expect, table):
+    expect("features/SVHN_0.npz", table)
+    server.files["SVHN_0.npz"] = in_memory(np.savez, **table)
+    bunch = datasets.fetch_image_features("SVHN_0", data_home=home)
+    assert server.requests == ["ADBENCH/SVHN_0.npz"]
+    np.testing.assert_array_equal(bunch.data, table["X"])
+    assert "the digit 0 as normal" in bunch.DESCR
+    with pytest.raises(ValueError, match="CIFAR10_0"):
+        datasets.fetch_image_features("CIFAR10_1")
 
 
 def test_odds_in_double_precision(home, server, expect):
