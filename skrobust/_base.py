@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -91,7 +91,16 @@ class RobustEstimator(BaseEstimator):
         self._net_parameters = {**known, **for_net}
         return self
 
-    def _fit_net(self, module: type[nn.Module], step: RobustStep, x: Tensor, y=None, **kwargs):
+    def _fit_net(
+        self,
+        module: type[nn.Module],
+        step: RobustStep,
+        x: Tensor,
+        y=None,
+        *,
+        more_callbacks: Sequence = (),
+        **kwargs,
+    ):
         """Build a net under a drawn seed and train it on rows that lie on the device.
 
         ``kwargs`` go to the net. Call it inside :meth:`_isolated`.
@@ -99,7 +108,7 @@ class RobustEstimator(BaseEstimator):
         callbacks = (
             self.callbacks if isinstance(self.callbacks, (list, tuple)) else [self.callbacks]
         )
-        callbacks = [callback for callback in callbacks if callback is not None]
+        callbacks = [*(c for c in callbacks if c is not None), *more_callbacks]
         if self.verbose:
             callbacks = [*callbacks, ("progress_bar", EpochProgressBar(type(self).__name__))]
         net = RobustNet(

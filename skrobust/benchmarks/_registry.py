@@ -31,5 +31,6 @@ class Entry:
 
 BENCHMARKS = {
     "rca-odds": Entry("rca_odds", "Table 2.1: anomaly detection on ODDS, contaminated training"),
+    "nvp-odds": Entry("nvp_odds", "Table 3.1, Figure 3.4: robust flows on ODDS"),
     "rca-passes": Entry("rca_passes", "Section 2.3: how many passes the scoring ensemble needs"),
 }

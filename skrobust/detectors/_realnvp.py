@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import EarlyStopping
+from skorch.dataset import ValidSplit
 from torch import Tensor
 
+from skrobust._random import draw_seed
 from skrobust._validation import Integral, Interval, Real, StrOptions, validate_rows, validate_sizes
 from skrobust.detectors._base import RobustDetector
 from skrobust.networks import CouplingFlow, LipschitzBound
@@ -18,6 +23,8 @@ from skrobust.selection import DropSchedule
 from skrobust.training import RobustNet, RobustStep
 
 __all__ = ["RobustRealNVPDetector"]
+
+_VALID_ROWS = 1024
 
 
 class RobustRealNVPDetector(RobustDetector):
@@ -64,6 +71,14 @@ class RobustRealNVPDetector(RobustDetector):
         Training epochs.
     min_steps : int, optional
         Epochs repeat until this many steps are done too.
+    early_stopping : bool, default=False
+        Whether to hold out ``validation_fraction`` of the rows, and to stop when their likelihood
+        has not grown for ``patience`` steps; the flow of the best epoch is kept. The held-out rows
+        of lowest density do not count, as in training: no labels are needed.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the training rows to hold out for ``early_stopping``.
+    patience : int, default=300
+        Steps without improvement, for ``early_stopping``.
     batch_size : int, default=128
         Rows per training step.
     lr : float, default=3e-4
@@ -173,6 +188,9 @@ class RobustRealNVPDetector(RobustDetector):
         "n_couplings": [Interval(Integral, 1, None, closed="left")],
         "hidden_layer_sizes": ["array-like"],
         "mask": [StrOptions({"complement", "official"})],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "patience": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -191,6 +209,9 @@ class RobustRealNVPDetector(RobustDetector):
         margin=1.0,
         max_epochs=20,
         min_steps=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        patience=300,
         batch_size=128,
         lr=3e-4,
         optimizer=torch.optim.Adam,
@@ -215,6 +236,9 @@ class RobustRealNVPDetector(RobustDetector):
         self.margin = margin
         self.max_epochs = max_epochs
         self.min_steps = min_steps
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
         self.batch_size = batch_size
         self.lr = lr
         self.optimizer = optimizer
@@ -324,10 +348,34 @@ class RobustRealNVPDetector(RobustDetector):
             module__mask=self.mask,
             module__lipschitz=self.lipschitz,
             module__exact=self.constraint == "exact",
+            **(self._stopping(len(x)) if self.early_stopping else {}),
         )
         net.module_.settle()
         self._radius = float(x.double().abs().amax(dim=0).norm())
         return net
+
+    def _stopping(self, n_rows: int) -> dict[str, Any]:
+        """A split and a callback of skorch; the likelihood of the split is trimmed (RobustNet)."""
+        n_valid = math.ceil(self.validation_fraction * n_rows)
+        n_train = n_rows - n_valid
+        if n_train < 2:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} leaves {n_train} of {n_rows} rows "
+                "to train on; pass more rows, a smaller fraction or early_stopping=False"
+            )
+        steps = math.ceil(n_train / self.batch_size)
+        stop = EarlyStopping(
+            monitor="valid_loss",
+            patience=math.ceil(self.patience / steps),
+            threshold=0.0,
+            threshold_mode="abs",
+            load_best=True,
+        )
+        return {
+            "train_split": ValidSplit(self.validation_fraction, random_state=draw_seed(None)),
+            "iterator_valid__batch_size": max(self.batch_size, _VALID_ROWS),
+            "more_callbacks": [("early_stopping", stop)],
+        }
 
     def _flow(self) -> CouplingFlow:
         return self.net_.module_.eval()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -32,9 +32,9 @@ class LipschitzBound(NamedTuple):
         Bound on the Lipschitz constant of the map from data to code, for data of a limited norm.
     """
 
-    scale: Tensor
-    shift: Tensor
-    map: Tensor
+    scale: Any
+    shift: Any
+    map: Any
 
 
 class CouplingFlow(nn.Module):

@@ -88,7 +88,13 @@ class DropSchedule:
 
     def drop_rate(self, progress: Progress, batch_size: Size) -> Size:
         """Share of a batch of ``batch_size`` rows (or of several) that is dropped now, below 1."""
-        reached = self._reached(progress)
+        return self._with_margin(self._reached(progress), batch_size)
+
+    def final_rate(self, batch_size: Size) -> Size:
+        """Share that is dropped after the ramp."""
+        return self._with_margin(self.rate, batch_size)
+
+    def _with_margin(self, reached: float, batch_size: Size) -> Size:
         if reached == 0:
             return 0.0 * batch_size
         margin = binomial_margin(self.rate, batch_size, self.margin) * reached / self.rate

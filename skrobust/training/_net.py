@@ -11,7 +11,7 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer
 
-from skrobust.selection import Progress, ScoreMemory
+from skrobust.selection import Progress, ScoreMemory, keep_count
 from skrobust.training._batches import DeviceBatches, RowDataset
 from skrobust.training._record import TrainingRecord
 from skrobust.training._step import RobustStep, StepState
@@ -107,11 +107,18 @@ class RobustNet(NeuralNet):
             super()._set_training(training)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
-        """Run the robust step in training; otherwise the mean loss of all rows and networks."""
+        """Run the robust step in training; otherwise the loss of the rows it would keep.
+
+        Held-out rows are as corrupted as the others: the validation loss is the mean over those
+        of the lowest loss, without the share that the schedule ends with, summed over networks.
+        """
         y, row_ids = (part.to(self.device) for part in y_true)
         if training:
             return self.step(self.module_, X.to(self.device), y, row_ids, self.state_)
-        return self.step.row_loss(y_pred, self._shared(X), y).mean(dim=1).sum()
+        losses = self.step.row_loss(y_pred, self._shared(X), y)
+        drop_rate = self.step.schedule.final_rate(losses.shape[1])
+        n_kept = keep_count(losses.shape[1], drop_rate)
+        return losses.sort(dim=1).values[:, :n_kept].mean(dim=1).sum()
 
     def _shared(self, x):
         return x.to(self.device).expand(self.n_networks, *x.shape)

@@ -138,7 +138,9 @@ def test_ties_and_constant_columns_bound_the_density():
     X[:, 0] = rng.normal(size=300)
     X[:, 1] = np.round(rng.normal(size=300))
     X[:, 2] = 5.0
-    detector = RobustRealNVPDetector(max_epochs=100, hidden_layer_sizes=(32, 32), lr=1e-2, random_state=0).fit(X)
+    detector = RobustRealNVPDetector(
+        max_epochs=100, hidden_layer_sizes=(32, 32), lr=1e-2, random_state=0
+    ).fit(X)
     assert np.isfinite(detector.decision_scores_).all()
     scaled = detector.decision_scores_ + detector._preprocessor.log_volume
     assert (-scaled).max() <= 4 * (3 - 0.5 * np.log(2 * np.pi)) + 1e-3

@@ -134,6 +134,19 @@ def test_skorch_callbacks_and_a_validation_split_work(X, tmp_path):
     assert np.isfinite(detector.decision_scores_).all()
 
 
+def test_validation_loss_leaves_out_the_share_that_is_dropped(X):
+    """A held-out row that is far off does not decide when to stop."""
+    far = X.copy()
+    held_out = ValidSplit(0.2, random_state=0)(RowDataset(torch.from_numpy(X)))[1].indices
+    far[held_out[0]] = 1e3
+    settings = {"max_epochs": 3, "preprocessing": None, "margin": 0.0, **SMALL}
+    settings |= {"train_split": ValidSplit(0.2, random_state=0), "random_state": 0}
+    robust = RCADetector(**settings).fit(far)
+    assert robust.history_[-1, "valid_loss"] < 100
+    plain = RCADetector(**{**settings, "contamination": 0.0}).fit(far)
+    assert plain.history_[-1, "valid_loss"] > 1000
+
+
 def test_held_out_rows_are_scored_by_the_final_model(X):
     detector = RCADetector(
         max_epochs=3, n_networks=1, train_split=ValidSplit(0.2, random_state=0), **SMALL
