@@ -40,33 +40,33 @@ METHODS: dict[str, dict] = {
     "RealNVP": {**_CHAPTER, "trim": False, "lipschitz": None},
     "constraint only": {**_CHAPTER, "trim": False},
     "default": {},
-    "default, no constraint": {"lipschitz": None},
-    "default, plain": {"trim": False, "lipschitz": None},
+    "default unconstrained": {"lipschitz": None},
+    "default plain": {"trim": False, "lipschitz": None},
 }
 
 # Measured only when asked for by name.
 ALTERNATIVES: dict[str, dict] = {
-    "standard .75, 1000": {
+    "std .75 1000": {
         "preprocessing": "standard",
         "lipschitz": 0.75,
         "min_steps": 1000,
         "max_epochs": 5,
     },
-    "standard .75, 1000, stopping": {
+    "std .75 1000 stop": {
         "preprocessing": "standard",
         "lipschitz": 0.75,
         "min_steps": 1000,
         "max_epochs": 5,
         "early_stopping": True,
     },
-    "standard 1, 1000, stopping": {
+    "std 1 1000 stop": {
         "preprocessing": "standard",
         "lipschitz": 1.0,
         "min_steps": 1000,
         "max_epochs": 5,
         "early_stopping": True,
     },
-    "standard 1, 500": {
+    "std 1 500": {
         "preprocessing": "standard",
         "lipschitz": 1.0,
         "min_steps": 500,
@@ -125,8 +125,8 @@ def render(frame: pd.DataFrame) -> str:
         "RobustRealNVP": "TrimRealNVP",
         "constraint only": "RealNVP",
         "TrimRealNVP": "RealNVP",
-        "default": "default, no constraint",
-        "default, no constraint": "default, plain",
+        "default": "default unconstrained",
+        "default unconstrained": "default plain",
         **dict.fromkeys(ALTERNATIVES, "default"),
     }
     effects = gain_table(cells, base_of, list(TABLE_3_1))
