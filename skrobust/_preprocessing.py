@@ -66,8 +66,8 @@ class TablePreprocessor:
     @property
     def log_volume(self) -> float:
         """Logarithm of the factor by which scaling changes a volume."""
-        scaler = self.pipeline_["scale"]
         if self.scaling is None:
             return 0.0
+        scaler = self.pipeline_["scale"]
         sign = 1.0 if self.scaling == "minmax" else -1.0  # its scale_ multiplies, not divides
         return sign * float(np.log(scaler.scale_).sum())

@@ -41,6 +41,8 @@ def main(argv: list[str] | None = None) -> int:
     path = arguments.out or RESULTS / f"{arguments.name}.csv"
     try:
         results = ResultFile(path, benchmark.VALUES)
+        if arguments.picture is not None:
+            return _draw(benchmark, arguments)
         failures = [] if arguments.table else _measure(benchmark, results, arguments)
     except BlockingIOError:
         return _refuse(f"another run is writing to {path}")
@@ -59,6 +61,13 @@ def _measure(
     cells = benchmark.cells(arguments.seeds, **chosen)
     measure = partial(benchmark.measure, device=arguments.device)
     return measure_missing(cells, measure, results, arguments.jobs)
+
+
+def _draw(benchmark: ModuleType, arguments: argparse.Namespace) -> int:
+    if not hasattr(benchmark, "draw"):
+        return _refuse(f"{arguments.name} has no picture")
+    benchmark.draw(arguments.device).savefig(arguments.picture, dpi=100)
+    return 0
 
 
 def _refuse(message: str) -> int:
@@ -84,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--data-home", type=Path, help="folder with the data sets (default: $SKROBUST_DATA)")
     add("--out", type=Path, help="CSV file (default: the one that comes with the package)")
     add("--table", action="store_true", help="measure nothing, print the table")
+    add("--picture", type=Path, metavar="FILE", help="draw the figure instead, as PNG or SVG")
     return parser
 
 

@@ -16,7 +16,8 @@ class Entry:
     ----------
     module : str
         Module of this package with ``cells(n_seeds, sets, methods, settings)``,
-        ``measure(cell, device)``, ``VALUES`` and ``render(frame)``.
+        ``measure(cell, device)``, ``VALUES`` and ``render(frame)``; with a figure also
+        ``draw(device)``.
     what : str
         What it reproduces.
     """
@@ -31,6 +32,9 @@ class Entry:
 
 BENCHMARKS = {
     "rca-odds": Entry("rca_odds", "Table 2.1: anomaly detection on ODDS, contaminated training"),
+    "moons-density": Entry("moons_density", "Figures 3.1-3.3: densities on two moons"),
+    "nvp-epsilon": Entry("nvp_epsilon", "Figures 3.5, 3.6: a wrong rate, a high rate"),
+    "nvp-features": Entry("nvp_features", "Table 3.2 in form: robust flows on image features"),
     "nvp-odds": Entry("nvp_odds", "Table 3.1, Figure 3.4: robust flows on ODDS"),
     "rca-passes": Entry("rca_passes", "Section 2.3: how many passes the scoring ensemble needs"),
 }

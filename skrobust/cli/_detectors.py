@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from skrobust import RCADetector
+from skrobust import RCADetector, RobustRealNVPDetector
 from skrobust._device import resolve_device
 from skrobust._preprocessing import TablePreprocessor
 from skrobust.detectors._base import RobustDetector
@@ -37,18 +37,18 @@ class DetectorKind:
         Makes a detector from its parameters.
     scoring_parameters : tuple of str
         Those that scoring depends on: they go into the model file.
-    feature_errors : callable
+    feature_scores : callable
         Maps a fitted detector and rows (n, n_features) to (n, n_features) numbers that sum to the
         rows' scores.
     """
 
     build: Callable[..., RobustDetector]
     scoring_parameters: tuple[str, ...]
-    feature_errors: Callable[[Any, np.ndarray], np.ndarray]
+    feature_scores: Callable[[Any, np.ndarray], np.ndarray]
 
 
-class RCA(RCADetector):
-    """RCADetector with a progress bar for the scoring of many rows, restored from stored parts."""
+class _Restorable(RobustDetector):
+    """A progress bar for the scoring of many rows, and a way back from stored parts."""
 
     def restore(
         self,
@@ -56,7 +56,7 @@ class RCA(RCADetector):
         passes: Tensor | None,
         preprocessor: TablePreprocessor,
         n_features: int,
-    ) -> RCA:
+    ) -> _Restorable:
         """Take what ``fit`` would have made; scoring needs no more.
 
         Parameters
@@ -64,7 +64,7 @@ class RCA(RCADetector):
         module : Module
             The networks, with their weights, on the CPU.
         passes : Tensor or None
-            Draws of the scoring ensemble.
+            Draws of the scoring ensemble, for detectors that have one.
         preprocessor : TablePreprocessor
             Fitted.
         n_features : int
@@ -72,7 +72,7 @@ class RCA(RCADetector):
 
         Returns
         -------
-        RCA
+        detector
             Itself.
         """
         self.device_ = str(resolve_device(self.device))
@@ -81,7 +81,6 @@ class RCA(RCADetector):
         self.n_features_in_ = n_features
         self._passes = passes
         self._preprocessor = preprocessor
-        self._row_loss = squared_error
         return self
 
     def _score(self, X: np.ndarray) -> np.ndarray:
@@ -93,6 +92,16 @@ class RCA(RCADetector):
                 parts.append(super()._score(X[start : start + SCORED_ROWS]))
                 bar.update(len(parts[-1]))
         return np.concatenate(parts)
+
+
+class RCA(_Restorable, RCADetector):
+    """RCADetector of the commands."""
+
+    _row_loss = staticmethod(squared_error)  # which a restored one has not been told by fit
+
+
+class RealNVP(_Restorable, RobustRealNVPDetector):
+    """RobustRealNVPDetector of the commands."""
 
 
 def plan_epochs(n_rows: int, detector: RobustDetector, wanted: int | None) -> dict[str, Any]:
@@ -116,13 +125,19 @@ def plan_epochs(n_rows: int, detector: RobustDetector, wanted: int | None) -> di
         return {"max_epochs": wanted, "min_steps": None}
     steps = math.ceil(n_rows / detector.batch_size)
     most = max(LEAST_EPOCHS, MOST_STEPS // steps)
-    return {"max_epochs": min(detector.max_epochs, most), "min_steps": LEAST_STEPS}
+    least = max(LEAST_STEPS, detector.min_steps or 0)
+    return {"max_epochs": min(detector.max_epochs, most), "min_steps": least}
 
 
 DETECTORS = {
     "rca": DetectorKind(
         partial(RCA, preprocessing=None),  # the columns are scaled already
         ("n_networks", "hidden_layer_sizes", "latent_dim", "dropout", "n_passes"),
-        RCA.feature_errors,
+        RCA.feature_scores,
+    ),
+    "realnvp": DetectorKind(
+        partial(RealNVP, preprocessing=None),
+        ("n_couplings", "hidden_layer_sizes", "mask", "lipschitz", "constraint"),
+        RealNVP.feature_scores,
     ),
 }

@@ -46,7 +46,7 @@ def column_shares(model: Model, frame: pd.DataFrame) -> np.ndarray:
     array of shape (n_rows, n_columns)
         Rows sum to 1, or are 0 where no column stands out.
     """
-    excess = model.feature_errors(encode(model.columns, frame)) - model.typical
+    excess = model.feature_scores(encode(model.columns, frame)) - model.typical
     ends = np.cumsum(widths(model.columns))
     sums = np.pad(np.cumsum(excess, axis=1), ((0, 0), (1, 0)))
     by_column = sums[:, ends] - sums[:, ends - widths(model.columns)]

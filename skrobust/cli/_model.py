@@ -55,9 +55,9 @@ class Model:
     id_column: str | None = None
     label: LabelRule | None = None
 
-    def feature_errors(self, X: np.ndarray) -> np.ndarray:
+    def feature_scores(self, X: np.ndarray) -> np.ndarray:
         """Share of each feature in the scores of encoded rows, (n, n_features)."""
-        return DETECTORS[self.kind].feature_errors(self.detector, X)
+        return DETECTORS[self.kind].feature_scores(self.detector, X)
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def typical_errors(kind: str, detector: Any, X: np.ndarray) -> np.ndarray:
     """Mean error of each feature over an even sample of the rows that are not reported."""
     normal = np.flatnonzero(detector.labels_ == 0)
     sample = normal[np.linspace(0, len(normal) - 1, min(len(normal), _SAMPLE)).astype(int)]
-    return DETECTORS[kind].feature_errors(detector, X[sample]).mean(axis=0)
+    return DETECTORS[kind].feature_scores(detector, X[sample]).mean(axis=0)
 
 
 def _blocks(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:

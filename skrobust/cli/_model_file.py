@@ -76,8 +76,9 @@ def dump_model(model: Model) -> bytes:
     tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
     weights = detector.net_.module_.state_dict()
     tensors |= {_WEIGHTS + name: w.cpu().contiguous() for name, w in weights.items()}
-    if detector._passes is not None:
-        tensors["passes"] = detector._passes.cpu()
+    passes = getattr(detector, "_passes", None)
+    if passes is not None:
+        tensors["passes"] = passes.cpu()
     return save(tensors, metadata={_KEY: json.dumps(_header(model), allow_nan=False)})
 
 
@@ -191,7 +192,7 @@ def _detector(kind: str, parameters: Any, tensors: dict[str, Tensor], n_features
     detector: Any = DETECTORS[kind].build(**parameters)
     detector._validate_params()
     module = _module(detector, tensors, n_features)
-    passes = _passes(module, detector.n_passes, tensors)
+    passes = _passes(module, detector.n_passes, tensors) if "n_passes" in parameters else None
     fill = StoredFill(_array(tensors, "fill", n_features), detector.missing)
     return detector.restore(module, passes, fill, n_features)
 

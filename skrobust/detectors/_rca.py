@@ -267,8 +267,8 @@ class RCADetector(RobustDetector):
         self._row_loss = _LOSSES[self.loss]
         return net
 
-    def feature_errors(self, X):
-        """Reconstruction error of each feature: which columns make a row abnormal.
+    def feature_scores(self, X):
+        """What each feature adds to a row's score: which columns make a row abnormal.
 
         Parameters
         ----------
@@ -278,8 +278,9 @@ class RCADetector(RobustDetector):
         Returns
         -------
         array of shape (n_samples, n_features), float64
-            Mean over networks and passes; a row's sum is its ``decision_function``. Features that
-            are hard to reconstruct in every row have large errors in normal rows too: compare.
+            Reconstruction error of the feature, mean over networks and passes; a row's sum is its
+            ``decision_function``. Features that are hard to reconstruct in every row have large
+            errors in normal rows too: compare.
         """
         check_is_fitted(self)
         X = validate_rows(self, X, reset=False, missing=self._preprocessor.missing)

@@ -329,30 +329,32 @@ class RobustRealNVPDetector(RobustDetector):
                 "mask='official' transforms nothing of a table with 1 feature; "
                 "mask='complement' fits a normal distribution to it"
             )
-        self._log_volume = self._preprocessor.log_volume
+        log_volume = self._preprocessor.log_volume
         step = RobustStep(
-            row_loss=partial(_negative_log_density, log_volume=self._log_volume),
+            row_loss=partial(_negative_log_density, log_volume=log_volume),
             schedule=DropSchedule(
                 rate=rate if self.trim else 0.0, warmup=self.warmup, margin=self.margin
             ),
         )
-        net = self._fit_net(
-            CouplingFlow,
-            step,
-            x,
-            module__in_features=x.shape[1],
-            module__n_couplings=self.n_couplings,
-            module__hidden_layer_sizes=validate_sizes(
-                "hidden_layer_sizes", self.hidden_layer_sizes
-            ),
-            module__mask=self.mask,
-            module__lipschitz=self.lipschitz,
-            module__exact=self.constraint == "exact",
-            **(self._stopping(len(x)) if self.early_stopping else {}),
-        )
+        network, settings = self._network(x.shape[1])
+        stopping = self._stopping(len(x)) if self.early_stopping else {}
+        net = self._fit_net(network, step, x, **settings, **stopping)
         net.module_.settle()
         self._radius = float(x.double().abs().amax(dim=0).norm())
         return net
+
+    def _network(self, n_features: int):
+        """Class of the network and its settings, for the net to build it under the seed."""
+        return CouplingFlow, {
+            "module__in_features": n_features,
+            "module__n_couplings": self.n_couplings,
+            "module__hidden_layer_sizes": validate_sizes(
+                "hidden_layer_sizes", self.hidden_layer_sizes
+            ),
+            "module__mask": self.mask,
+            "module__lipschitz": self.lipschitz,
+            "module__exact": self.constraint == "exact",
+        }
 
     def _stopping(self, n_rows: int) -> dict[str, Any]:
         """A split and a callback of skorch; the likelihood of the split is trimmed (RobustNet)."""

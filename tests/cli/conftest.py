@@ -32,10 +32,9 @@ def table():
     return make_table()
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory):
+def train(detector, tmp_path_factory):
     """Folder with a table, and what ``detect`` made of it."""
-    folder = tmp_path_factory.mktemp("trained")
+    folder = tmp_path_factory.mktemp(detector)
     paths = {
         "table": folder / "plant.csv",
         "scores": folder / "scores.csv",
@@ -44,9 +43,30 @@ def trained(tmp_path_factory):
     }
     make_table().to_csv(paths["table"], index=False)
     argv = ["detect", paths["table"], "--id", "ref", "--label", "fault", "--contamination", "0.02"]
-    argv += ["--epochs", "60", "--out", paths["scores"], "--report", paths["report"]]
+    argv += [
+        "--detector",
+        detector,
+        "--epochs",
+        "60",
+        "--out",
+        paths["scores"],
+        "--report",
+        paths["report"],
+    ]
     assert main([*map(str, argv), "--save", str(paths["model"])]) == 0
     return SimpleNamespace(planted=PLANTED, folder=folder, **paths)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """With the default detector."""
+    return train("rca", tmp_path_factory)
+
+
+@pytest.fixture(scope="session", params=["rca", "realnvp"])
+def trained_by_each(request, tmp_path_factory):
+    """With each detector in turn."""
+    return train(request.param, tmp_path_factory)
 
 
 @pytest.fixture

@@ -163,10 +163,10 @@ def test_truth_values_are_read_alike(tmp_path):
     assert list(as_text(inferred)) == list(as_text(as_str)) == ["True", "False"]
 
 
-def test_feature_errors_sum_to_the_score(trained, table):
-    model = load_model(trained.model)
+def test_feature_scores_sum_to_the_score(trained_by_each, table):
+    model = load_model(trained_by_each.model)
     X = encode(model.columns, table)
-    errors = model.feature_errors(X)
+    errors = model.feature_scores(X)
     scores = model.detector.decision_function(X)
     np.testing.assert_allclose(errors.sum(axis=1), scores, rtol=1e-4)
 

@@ -12,18 +12,18 @@ from skrobust.cli._columns import learn_column
 from skrobust.cli._notes import notes_on_columns
 
 
-def test_planted_rows_come_first_and_their_column_is_named(trained):
-    scores = pd.read_csv(trained.scores, dtype={"ref": str})
-    assert set(scores.index[scores["rank"] <= 3]) == set(trained.planted)
-    assert scores["label"][trained.planted].all()
-    page = trained.report.read_text(encoding="utf-8")
+def test_planted_rows_come_first_and_their_column_is_named(trained_by_each):
+    scores = pd.read_csv(trained_by_each.scores, dtype={"ref": str})
+    assert set(scores.index[scores["rank"] <= 3]) == set(trained_by_each.planted)
+    assert scores["label"][trained_by_each.planted].all()
+    page = trained_by_each.report.read_text(encoding="utf-8")
     rows = re.findall(r'<tr><th scope="row">(\d+) .*?<b>(\w+)</b>', page)[:3]
-    assert {int(row) - 1 for row, _ in rows} == set(trained.planted)
+    assert {int(row) - 1 for row, _ in rows} == set(trained_by_each.planted)
     assert {column for _, column in rows} == {"pressure"}
 
 
-def test_scores_are_in_the_order_of_the_table(trained, table):
-    scores = pd.read_csv(trained.scores, dtype={"ref": str})
+def test_scores_are_in_the_order_of_the_table(trained_by_each, table):
+    scores = pd.read_csv(trained_by_each.scores, dtype={"ref": str})
     assert list(scores) == ["ref", "row", "score", "probability", "label", "rank"]
     assert list(scores["ref"]) == list(table["ref"])
     assert list(scores["row"]) == list(range(1, 301))

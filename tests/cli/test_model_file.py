@@ -14,9 +14,9 @@ from safetensors.torch import save
 from skrobust.cli._model_file import dump_model, load_model
 
 
-def test_scores_of_the_training_table_are_those_of_detect(run, trained):
-    assert run("score", trained.model, trained.table).status == 0
-    expected, scores = pd.read_csv(trained.scores), pd.read_csv("scores.csv")
+def test_scores_of_the_training_table_are_those_of_detect(run, trained_by_each):
+    assert run("score", trained_by_each.model, trained_by_each.table).status == 0
+    expected, scores = pd.read_csv(trained_by_each.scores), pd.read_csv("scores.csv")
     pd.testing.assert_frame_equal(scores, expected, rtol=1e-6, atol=1e-6)
 
 
@@ -41,13 +41,13 @@ def test_rows_without_any_label(run, trained, table, tmp_path, label):
     np.testing.assert_allclose(pd.read_csv("scores.csv")["score"], expected, rtol=1e-6)
 
 
-def test_one_row_scores_as_among_others(run, trained, table, tmp_path):
+def test_one_row_scores_as_among_others(run, trained_by_each, table, tmp_path):
     path = tmp_path / "one.csv"
     table.iloc[[7]].to_csv(path, index=False)
-    done = run("score", trained.model, path, "--report", "r.html")
+    done = run("score", trained_by_each.model, path, "--report", "r.html")
     assert done.status == 0 and "all rows have one label" in done.out
     assert "pressure 900 (typical" in done.out
-    expected = pd.read_csv(trained.scores)["score"][7]
+    expected = pd.read_csv(trained_by_each.scores)["score"][7]
     assert pd.read_csv("scores.csv")["score"][0] == pytest.approx(expected, rel=1e-6)
 
 
@@ -73,13 +73,13 @@ def test_numbers_as_text_and_extreme_values(run, trained, table, tmp_path):
     assert np.isfinite(pd.read_csv("scores.csv")["score"]).all()
 
 
-def test_loading_and_saving_again_gives_the_same_bytes(trained):
-    assert dump_model(load_model(trained.model)) == trained.model.read_bytes()
+def test_loading_and_saving_again_gives_the_same_bytes(trained_by_each):
+    assert dump_model(load_model(trained_by_each.model)) == trained_by_each.model.read_bytes()
 
 
-def test_loading_draws_no_random_numbers(trained):
+def test_loading_draws_no_random_numbers(trained_by_each):
     before = torch.random.get_rng_state()
-    load_model(trained.model)
+    load_model(trained_by_each.model)
     assert torch.equal(before, torch.random.get_rng_state())
 
 

@@ -281,12 +281,12 @@ def test_contamination_zero_equals_a_plain_loop_to_the_bit():
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "binary_crossentropy"])
-def test_feature_errors_add_up_and_point_at_the_planted_feature(loss):
+def test_feature_scores_add_up_and_point_at_the_planted_feature(loss):
     X, X_new, y = planted(0)
     X_new = X_new[~y]
     X_new[:20, 7] += 6.0
     detector = RCADetector(loss=loss, random_state=0, **SMALL).fit(X)
-    errors = detector.feature_errors(X_new)
+    errors = detector.feature_scores(X_new)
     assert errors.shape == X_new.shape
     np.testing.assert_allclose(errors.sum(axis=1), detector.decision_function(X_new), rtol=1e-5)
     if loss == "squared_error":  # the other clips what lies outside the training range
