@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 
 from benchmarks.data import contaminated_rows, normal_rows
+from benchmarks.memory import extra_memory
 from benchmarks.official import OfficialStyleRCA
 from benchmarks.report import Row, at_least, at_most
-from benchmarks.timing import Ratio, compare, quartiles
+from benchmarks.timing import Ratio, compare
 from skrobust import RCADetector
 
 __all__ = ["run_passes", "run_rate"]
 
 HIDDEN, CODE, BATCH = (128, 128), 10, 128
-MEMORY_ROWS = 1_000_000
 
 
 def run_passes(rounds: int) -> Iterator[Row]:
@@ -37,7 +35,7 @@ def run_rate(rounds: int) -> Iterator[Row]:
         ratio = _compare_rates(detector, peer, normal_rows(n_rows), rounds)
         yield Row(f"rows/s over PyOD AutoEncoder, n={n_rows}", ratio, at_least(4))
     yield Row("time n=1e6 / n=1e5", _compare_growth(detector, rounds), at_most(11))
-    yield _memory()
+    yield extra_memory("rca", 64)
 
 
 def _compare_passes(X, v: int, dropout: float, rounds: int) -> Ratio:
@@ -87,44 +85,3 @@ def _pyod(X):
         device="cpu",
         verbose=0,
     ).fit(X)
-
-
-def _memory(n_runs: int = 3) -> Row:
-    """Peak of the resident memory while scoring, beyond rows and result, in fresh processes."""
-    compared = f"extra memory, n={MEMORY_ROWS}"
-    if not sys.platform.startswith("linux"):
-        return Row(compared, None, at_most(64), unit="MiB", note="needs /proc")
-    command = [sys.executable, "-m", "benchmarks.rca_scoring"]
-    outputs = [
-        subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
-        for _ in range(n_runs)
-    ]
-    values = [float(output) for output in outputs]
-    return Row(compared, quartiles(values), at_most(64), unit="MiB", note="upper bound")
-
-
-def _print_extra_memory() -> None:
-    """Score many rows and print the growth of this process's peak memory in MiB.
-
-    The peak counts from the start of the process. The rows are drawn in place and later than all
-    else, so that it is no larger than the memory in use when scoring begins; if it were, the
-    number printed would be too large, never too small.
-    """
-    import torch
-
-    torch.set_num_threads(1)
-    detector = _detector(contaminated_rows(1000), n_networks=1, n_passes=0)
-    X = normal_rows(MEMORY_ROWS)
-    before = _status_mib("VmRSS")
-    result = detector.decision_function(X)
-    print(_status_mib("VmHWM") - before - result.nbytes / 2**20)
-
-
-def _status_mib(key: str) -> float:
-    with open("/proc/self/status") as file:
-        line = next(line for line in file if line.startswith(key))
-    return int(line.split()[1]) / 1024
-
-
-if __name__ == "__main__":
-    _print_extra_memory()

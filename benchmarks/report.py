@@ -16,7 +16,7 @@ from benchmarks.timing import Ratio
 
 __all__ = ["Goal", "Row", "at_least", "at_most", "format_table", "write_csv"]
 
-_PEERS = ("torch", "numpy", "scikit-learn", "skorch", "pyod", "deepod")
+_PEERS = ("torch", "numpy", "scikit-learn", "skorch", "pyod", "deepod", "zuko")
 
 
 @dataclass(frozen=True)

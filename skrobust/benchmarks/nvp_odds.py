@@ -46,32 +46,15 @@ METHODS: dict[str, dict] = {
 
 # Measured only when asked for by name.
 ALTERNATIVES: dict[str, dict] = {
-    "std .75 1000": {
-        "preprocessing": "standard",
-        "lipschitz": 0.75,
-        "min_steps": 1000,
-        "max_epochs": 5,
-    },
-    "std .75 1000 stop": {
-        "preprocessing": "standard",
-        "lipschitz": 0.75,
-        "min_steps": 1000,
-        "max_epochs": 5,
-        "early_stopping": True,
-    },
-    "std 1 1000 stop": {
-        "preprocessing": "standard",
-        "lipschitz": 1.0,
-        "min_steps": 1000,
-        "max_epochs": 5,
-        "early_stopping": True,
-    },
-    "std 1 500": {
-        "preprocessing": "standard",
-        "lipschitz": 1.0,
-        "min_steps": 500,
-        "max_epochs": 5,
-    },
+    "minmax": {"preprocessing": "minmax"},
+    "margin 0": {"margin": 0.0},
+    "margin 2": {"margin": 2.0},
+    "limit 0.5": {"lipschitz": 0.5},
+    "limit 1": {"lipschitz": 1.0},
+    "limit 1.5": {"lipschitz": 1.5},
+    "2000 steps": {"min_steps": 2000},
+    "500 steps": {"min_steps": 500},
+    "early stopping": {"early_stopping": True},
 }
 _PARAMETERS = METHODS | ALTERNATIVES
 

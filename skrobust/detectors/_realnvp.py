@@ -43,10 +43,10 @@ class RobustRealNVPDetector(RobustDetector):
         training then drops ``training_rate``. 0 trains on all rows.
     trim : bool, default=True
         Whether to drop rows in training.
-    lipschitz : float or None, default=1.5
+    lipschitz : float or None, default=0.75
         Limit on the largest singular value of every matrix in the networks s and t (the thesis's
         k). A network of three layers changes at most k^3 times as fast as its input. None: no
-        limit.
+        limit. The chapter has 1.5 for rows scaled to [0, 1], and 1 for two moons.
     constraint : {"cap", "exact"}, default="cap"
         "cap" shrinks matrices beyond the limit and leaves the others; "exact" rescales every
         matrix to the limit, as the thesis's equation says.
@@ -59,18 +59,20 @@ class RobustRealNVPDetector(RobustDetector):
         features is never transformed.
     training_rate : float in [0, 0.5], default=0.1
         Share dropped in training when ``contamination`` is a PyThresh object.
-    preprocessing : {"minmax", "standard", None}, default="minmax"
-        Scaling, fitted on the training rows.
+    preprocessing : {"minmax", "standard", None}, default="standard"
+        Scaling, fitted on the training rows. The chapter scales to [0, 1]; a flow that begins near
+        the standard normal distribution has less to learn from standardised rows.
     missing : {"error", "mean"}, default="error"
         "mean" replaces nan by the mean of the column over the training rows.
     margin : float, default=1.0
         Standard deviations of a batch's share of anomalies that training drops on top of
         ``contamination``, for the batches that hold more than average; 0 is the thesis's rule.
         Threshold and labels do not include it.
-    max_epochs : int, default=20
+    max_epochs : int, default=5
         Training epochs.
-    min_steps : int, optional
-        Epochs repeat until this many steps are done too.
+    min_steps : int or None, default=1000
+        Epochs repeat until this many steps are done too, so that the length of the training does
+        not depend on how many batches an epoch happens to have.
     early_stopping : bool, default=False
         Whether to hold out ``validation_fraction`` of the rows, and to stop when their likelihood
         has not grown for ``patience`` steps; the flow of the best epoch is kept. The held-out rows
@@ -198,17 +200,17 @@ class RobustRealNVPDetector(RobustDetector):
         contamination=0.1,
         *,
         trim=True,
-        lipschitz=1.5,
+        lipschitz=0.75,
         constraint="cap",
         n_couplings=6,
         hidden_layer_sizes=(256, 256),
         mask="complement",
         training_rate=0.1,
-        preprocessing="minmax",
+        preprocessing="standard",
         missing="error",
         margin=1.0,
-        max_epochs=20,
-        min_steps=None,
+        max_epochs=5,
+        min_steps=1000,
         early_stopping=False,
         validation_fraction=0.1,
         patience=300,
