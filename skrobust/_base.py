@@ -116,13 +116,12 @@ class RobustEstimator(BaseEstimator):
             step=step,
             n_rows=len(x),
             max_epochs=self.max_epochs,
-            min_steps=self.min_steps,
             batch_size=self.batch_size,
             lr=self.lr,
             optimizer=self.optimizer,
             callbacks=callbacks,
             device=str(x.device),
-            **{**self._fused(), **kwargs, **self._net_parameters},
+            **{"min_steps": self.min_steps, **self._fused(), **kwargs, **self._net_parameters},
         )
         return net.fit(RowDataset(x, y), None)
 

@@ -53,6 +53,7 @@ ALTERNATIVES: dict[str, dict] = {
     "limit 1": {"lipschitz": 1.0},
     "limit 1.5": {"lipschitz": 1.5},
     "2000 steps": {"min_steps": 2000},
+    "1000 steps": {"min_steps": 1000},
     "500 steps": {"min_steps": 500},
     "early stopping": {"early_stopping": True},
 }

@@ -105,14 +105,15 @@ class RealNVP(_Restorable, RobustRealNVPDetector):
 
 
 def plan_epochs(n_rows: int, detector: RobustDetector, wanted: int | None) -> dict[str, Any]:
-    """Training length: what was asked for, or the default within 500 to 20,000 steps.
+    """Training length: what was asked for, or the default in at most 20,000 steps.
 
     Parameters
     ----------
     n_rows : int
         Training rows.
     detector : RobustDetector
-        Its ``max_epochs`` is the default, its ``batch_size`` makes the steps.
+        Its ``max_epochs`` is the default, its ``batch_size`` makes the steps. Without
+        ``min_steps`` of its own it gets at least 500.
     wanted : int or None
         Epochs asked for.
 
@@ -125,7 +126,7 @@ def plan_epochs(n_rows: int, detector: RobustDetector, wanted: int | None) -> di
         return {"max_epochs": wanted, "min_steps": None}
     steps = math.ceil(n_rows / detector.batch_size)
     most = max(LEAST_EPOCHS, MOST_STEPS // steps)
-    least = max(LEAST_STEPS, detector.min_steps or 0)
+    least = LEAST_STEPS if detector.min_steps is None else detector.min_steps
     return {"max_epochs": min(detector.max_epochs, most), "min_steps": least}
 
 

@@ -25,6 +25,7 @@ from skrobust.training import RobustNet, RobustStep
 __all__ = ["RobustRealNVPDetector"]
 
 _VALID_ROWS = 1024
+_STEPS, _EPOCHS = 1000, 100
 
 
 class RobustRealNVPDetector(RobustDetector):
@@ -70,9 +71,10 @@ class RobustRealNVPDetector(RobustDetector):
         Threshold and labels do not include it.
     max_epochs : int, default=5
         Training epochs.
-    min_steps : int or None, default=1000
+    min_steps : int, "auto" or None, default="auto"
         Epochs repeat until this many steps are done too, so that the length of the training does
-        not depend on how many batches an epoch happens to have.
+        not depend on how many batches an epoch happens to have. "auto" is 1,000, but at most 100
+        epochs: small tables are overfitted sooner.
     early_stopping : bool, default=False
         Whether to hold out ``validation_fraction`` of the rows, and to stop when their likelihood
         has not grown for ``patience`` steps; the flow of the best epoch is kept. The held-out rows
@@ -190,6 +192,7 @@ class RobustRealNVPDetector(RobustDetector):
         "n_couplings": [Interval(Integral, 1, None, closed="left")],
         "hidden_layer_sizes": ["array-like"],
         "mask": [StrOptions({"complement", "official"})],
+        "min_steps": [*RobustDetector._parameter_constraints["min_steps"], StrOptions({"auto"})],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "patience": [Interval(Integral, 1, None, closed="left")],
@@ -210,7 +213,7 @@ class RobustRealNVPDetector(RobustDetector):
         missing="error",
         margin=1.0,
         max_epochs=5,
-        min_steps=1000,
+        min_steps="auto",
         early_stopping=False,
         validation_fraction=0.1,
         patience=300,
@@ -340,6 +343,9 @@ class RobustRealNVPDetector(RobustDetector):
         )
         network, settings = self._network(x.shape[1])
         stopping = self._stopping(len(x)) if self.early_stopping else {}
+        settings["min_steps"] = self.min_steps
+        if self.min_steps == "auto":
+            settings["min_steps"] = min(_STEPS, _EPOCHS * math.ceil(len(x) / self.batch_size))
         net = self._fit_net(network, step, x, **settings, **stopping)
         net.module_.settle()
         self._radius = float(x.double().abs().amax(dim=0).norm())
