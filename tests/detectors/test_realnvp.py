@@ -165,7 +165,34 @@ def test_parameters_reach_the_network():
     assert len(official.net_.module_.constraints) == 0
     default = RobustRealNVPDetector(max_epochs=1).fit(X)
     assert default.net_.module_.masks[1].tolist() == [1, 0, 0]
-    assert [c.limit for c in default.net_.module_.constraints] == [1.5] * 3
+    assert [c.limit for c in default.net_.module_.constraints] == [0.75] * 3
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "min_steps", "n_epochs"),
+    [(100, "auto", 100), (1000, "auto", 100), (6400, "auto", 20), (100, 7, 7), (300, None, 5)],
+)
+def test_training_length(n_rows, min_steps, n_epochs):
+    """1,000 steps of 128 rows, but 100 epochs at most."""
+    X = np.random.RandomState(0).rand(n_rows, 2)
+    detector = RobustRealNVPDetector(min_steps=min_steps, hidden_layer_sizes=(4,), n_couplings=2)
+    assert len(detector.fit(X).history_) == n_epochs
+
+
+def test_early_stopping_needs_no_labels_and_keeps_the_best_epoch():
+    X = bell(150)
+    settings = {"early_stopping": True, "max_epochs": 400, "patience": 40, **STANDARD}
+    detector = RobustRealNVPDetector(contamination=0.05, **settings).fit(X)
+    losses = detector.history_[:, "valid_loss"]
+    assert len(losses) < 400
+    assert np.argmin(losses) == len(losses) - 1 - 20  # two steps an epoch
+    assert np.isnan(detector.keep_frequency_).sum() == 15
+    held_out = np.sort(detector.decision_scores_[np.isnan(detector.keep_frequency_)])
+    assert held_out[:13].mean() == pytest.approx(min(losses), abs=0.02)
+    again = RobustRealNVPDetector(contamination=0.05, **settings).fit(X)
+    np.testing.assert_array_equal(again.decision_scores_, detector.decision_scores_)
+    with pytest.raises(ValueError, match=r"validation_fraction=0\.9 leaves 0 of 4 rows"):
+        RobustRealNVPDetector(early_stopping=True, validation_fraction=0.9).fit(X[:4])
 
 
 def moons(**parameters):
@@ -178,7 +205,7 @@ def moons(**parameters):
         max_epochs=100,
         lr=3e-3,
         random_state=0,
-        **parameters,
+        **{"lipschitz": 1.5, **parameters},
     ).fit(X)
     return roc_auc_score(y, detector.decision_scores_)
 
