@@ -78,7 +78,7 @@ def measure_features(
     build: Callable[[], Any], train: np.ndarray, test: np.ndarray, y: np.ndarray, seed: int
 ) -> dict[str, float]:
     """Train a detector behind a PCA to 128 components; its AUC on the test."""
-    pipeline = make_pipeline(PCA(min(N_COMPONENTS, len(train)), random_state=seed), build())
+    pipeline = make_pipeline(PCA(min(N_COMPONENTS, *train.shape), random_state=seed), build())
     with contained_seeding(seed):
         scores = pipeline.fit(train).decision_function(test)
     return {

@@ -102,7 +102,8 @@ def draw(device: str = "cpu"):
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 7.6), layout="constrained")
-    axes = figure.subplots(len(SETS), 1 + len(METHODS), sharex=True, sharey=True)
+    shape = (len(SETS), 1 + len(METHODS))
+    axes = figure.subplots(*shape, sharex=True, sharey=True, squeeze=False)
     axis = np.linspace(-2.0, 3.5, 221)
     grid = np.stack(np.meshgrid(axis, axis), axis=-1)
     for row, name in zip(axes, SETS, strict=True):

@@ -1,0 +1,133 @@
+"""Benchmarks of chapter 3: cells, contaminated features, tables and the picture."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skrobust.benchmarks import _features, moons_density, nvp_epsilon, nvp_features, nvp_odds
+from skrobust.benchmarks.__main__ import main
+from skrobust.benchmarks._results import Cell
+from skrobust.datasets import DataNotSuppliedError
+
+
+def features(name, **kwargs):
+    """Rows that say what they are: class of the set in column 0, anomaly in 1, number in 2."""
+    y = np.arange(2500) >= 2300
+    code = list(_features.CLUSTER_OF).index(name)
+    X = np.column_stack([np.full(2500, code), y, np.arange(2500), np.zeros((2500, 509))])
+    return X.astype(np.float32), y.astype(int)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.4])
+def test_uniform_contamination(monkeypatch, rate):
+    monkeypatch.setattr(_features, "fetch_image_features", features)
+    train, test, y = _features.contaminate("SVHN_0", "u", rate, seed=0, n_train=200)
+    assert train[:, 1].sum() == 200 * rate
+    assert len(train) == 200
+    assert y.sum() == test[:, 1].sum() == 80  # 40 % of the set's own
+    assert (test[:1000, 1] == 0).all()
+    assert not set(train[:, 2]) & set(test[:, 2])
+    other = _features.contaminate("SVHN_0", "u", rate, seed=1, n_train=200)[0]
+    assert not np.array_equal(train, other)
+
+
+def test_clustered_contamination(monkeypatch):
+    monkeypatch.setattr(_features, "fetch_image_features", features)
+    train, test, y = _features.contaminate("SVHN_0", "c", 0.1, seed=0)
+    cluster = list(_features.CLUSTER_OF).index("SVHN_8")
+    odd = train[:, 0] == cluster
+    assert odd.mean() == pytest.approx(0.1, abs=0.001)
+    assert (train[:, 1] == 0).all()  # normal pictures of the other set
+    assert y.sum() == 200
+    assert (test[:, 0] != cluster).all()
+
+
+def test_measures_on_planted_features(monkeypatch):
+    def planted(name, **kwargs):
+        rng = np.random.RandomState(len(name))
+        y = (np.arange(1600) >= 1500).astype(int)
+        return rng.normal(size=(1600, 8)) + 5 * y[:, None], y
+
+    monkeypatch.setattr(_features, "fetch_image_features", planted)
+    for cell in (
+        Cell("SVHN_0-u", "IForest", "rate 0.1", 0),
+        Cell("SVHN_0-u", "RobustRealNVP", "rate 0.1", 0),
+    ):
+        assert nvp_features.measure(cell)["auc"] > 0.9
+    values = nvp_epsilon.measure(Cell("SVHN_0-u", "RobustRealNVP", "assumed 0.2", 0))
+    assert values["auc"] > 0.9
+    assert values["n_test"] == 1040
+
+
+def test_cells():
+    assert len(nvp_odds.cells(2, ["glass"])) == 2 * len(nvp_odds.METHODS)
+    assert len(nvp_features.cells(1)) == 10 * (len(nvp_odds.METHODS) + len(nvp_features.PEERS))
+    epsilon = nvp_epsilon.cells(1, ["SVHN_0"])
+    assert {c.method for c in epsilon if c.setting == "assumed 0.2"} == {"RobustRealNVP", "default"}
+    assert {c.set for c in epsilon if c.setting == "true 0.3"} == {"SVHN_0-u"}
+    with pytest.raises(ValueError, match="unknown method 'NVP'"):
+        nvp_odds.cells(1, methods=["NVP"])
+
+
+def test_chapter_and_default_differ_as_said():
+    assert nvp_odds.METHODS["default"] == {}
+    assert nvp_odds.METHODS["RealNVP"]["trim"] is False
+    assert nvp_odds.METHODS["TrimRealNVP"]["lipschitz"] is None
+    assert nvp_odds.METHODS["RobustRealNVP"]["lipschitz"] == 1.5
+    assert nvp_odds.METHODS["RobustRealNVP"]["margin"] == 0.0
+
+
+def test_odds_table_compares_methods_and_effects(monkeypatch, tmp_path):
+    others = pd.DataFrame(
+        [("glass", "IForest", "rate true", 0, 0.7)],
+        columns=["set", "method", "setting", "seed", "auc"],
+    )
+    others.to_csv(tmp_path / "others.csv", index=False)
+    monkeypatch.setattr(nvp_odds, "OTHERS", tmp_path / "others.csv")
+    rows = [
+        ("glass", "RobustRealNVP", "rate true", 0, 0.8),
+        ("glass", "TrimRealNVP", "rate true", 0, 0.75),
+        ("glass", "RealNVP", "rate true", 0, 0.6),
+    ]
+    text = nvp_odds.render(pd.DataFrame(rows, columns=others.columns))
+    assert "RobustRealNVP against RealNVP: 1 0 0" in text
+    assert "IForest" in text
+    effects = text.partition("Effects")[2]
+    assert "TrimRealNVP" in effects
+    assert "0.05" in effects
+    assert nvp_odds.render(pd.DataFrame(columns=others.columns)) == "nothing measured yet"
+
+
+def test_moons_claims_are_counted_over_seeds():
+    values = {"RealNVP": 0.3, "TrimRealNVP": 0.2, "RobustRealNVP": 0.1}
+    rows = [
+        ("clustered", method, "5001 steps", seed, density if seed else 0.5 - density, -1.0, 0.9)
+        for seed in range(3)
+        for method, density in values.items()
+    ]
+    columns = ["set", "method", "setting", "seed", *moons_density.VALUES]
+    text = moons_density.render(pd.DataFrame(rows, columns=columns))
+    assert "RobustRealNVP < TrimRealNVP < RealNVP in 2 of 3 seeds" in text
+
+
+def test_moons_cells_are_measured_and_drawn(monkeypatch, tmp_path, capsys):
+    short = {name: {**s, "min_steps": 20} for name, s in moons_density.METHODS.items()}
+    monkeypatch.setattr(moons_density, "METHODS", short)
+    values = moons_density.measure(Cell("clustered", "RobustRealNVP", "5001 steps", 0))
+    assert values["centre_density"] > 0
+    assert np.isfinite(values["held_out"])
+    assert np.isnan(moons_density.measure(Cell("clean", "RealNVP", "5001 steps", 0))["auc"])
+    monkeypatch.setattr(moons_density, "SETS", {"clustered": 0.05})
+    assert main(["moons-density", "--picture", str(tmp_path / "moons.png")]) == 0
+    assert (tmp_path / "moons.png").read_bytes().startswith(b"\x89PNG")
+    assert main(["rca-odds", "--picture", "x.png"]) == 2
+    assert "has no picture" in capsys.readouterr().err
+
+
+def test_real_features():
+    try:
+        train, test, _ = _features.contaminate("CIFAR10_0", "u", 0.1, 0)
+    except DataNotSuppliedError:
+        pytest.skip("the image features are not under SKROBUST_DATA")
+    assert train.shape == (1570, 512)
+    assert len(test) == 1106
