@@ -25,6 +25,7 @@ ALTERNATIVES: dict[str, dict] = {
     "RCA margin 2": {"margin": 2.0},
     "RCA margin 4": {"margin": 4.0},
     "RCA cross-entropy": {"margin": 0.0, "loss": "binary_crossentropy"},
+    "RCA margin 1 cross-entropy": {"margin": 1.0, "loss": "binary_crossentropy"},
     "AE cross-entropy": {**_AE, "loss": "binary_crossentropy"},
     "RCA standardised": {"margin": 0.0, "preprocessing": "standard"},
     "RCA twice as long": {"margin": 0.0, "max_epochs": 400},

@@ -93,7 +93,7 @@ def _alternatives(frame: pd.DataFrame) -> str:
     cells = cells.pivot_table(index=["set", "seed"], columns="method", values="auc")
     is_special = cells.index.get_level_values("set") == CROSS_ENTROPY_SET
     base_of = {name: name.split()[0] for name in ALTERNATIVES}
-    for name in ("RCA", "AE"):
+    for name in ("RCA", "RCA margin 1", "AE"):
         if {name, f"{name} cross-entropy"} <= set(cells):
             published = cells[name].where(~is_special, cells[f"{name} cross-entropy"])
             cells[f"{name}, losses as published"] = published
