@@ -142,7 +142,7 @@ class CouplingFlow(nn.Module):
         """
         shape = (self.n_couplings, self.n_networks, 2)
         product = torch.ones(shape, dtype=torch.float64)
-        for weight, _ in self._layers():
+        for weight in self.weights():
             norms = torch.linalg.matrix_norm(weight.double(), ord=2).cpu()
             product *= norms.view(shape)
         scale, shift = product.unbind(dim=-1)
@@ -167,31 +167,50 @@ class CouplingFlow(nn.Module):
     def _pairs(self):
         return zip(self.layers, self.constraints, strict=bool(self.constraints))
 
-    def _layers(self) -> list[tuple[Tensor, Tensor]]:
-        """Weights (constrained) and biases of all networks, one pair per layer."""
-        layers = cast("list[StackedLinear]", self.layers)
+    def weights(self) -> list[Tensor]:
+        """The matrices of each layer, (2 n_couplings n_networks, in, out), constrained."""
         if not self.constraints:
-            return [(layer.weight, layer.bias) for layer in layers]
-        return [(constraint(layer.weight), layer.bias) for layer, constraint in self._pairs()]
+            return [layer.weight for layer in cast("list[StackedLinear]", self.layers)]
+        return [constraint(layer.weight) for layer, constraint in self._pairs()]
 
-    def _nets(self) -> list[list[tuple[Tensor, Tensor]]]:
-        """Weights (2 n_networks, in, out) and biases (2 n_networks, 1, out) of each coupling."""
-        by_layer = []
-        for weight, bias in self._layers():
-            weights = weight.view(self.n_couplings, -1, *weight.shape[1:]).unbind()
-            biases = bias.view(self.n_couplings, -1, *bias.shape[1:]).unbind()
-            by_layer.append(zip(weights, biases, strict=True))
+    def _nets(self) -> list[list[_Layer]]:
+        """The layers of each coupling."""
+        parts: list[tuple[Tensor, ...]] = [
+            (layer.weight, layer.bias) for layer in cast("list[StackedLinear]", self.layers)
+        ]
+        if self.constraints:
+            splits = [constraint.split(layer.weight) for layer, constraint in self._pairs()]
+            parts = [(w, bias, f) for (_, bias), (w, f) in zip(parts, splits, strict=True)]
+        by_layer = [
+            [_Layer(*one) for one in zip(*map(self._by_coupling, layer), strict=True)]
+            for layer in parts
+        ]
         return [list(net) for net in zip(*by_layer, strict=True)]
 
+    def _by_coupling(self, part: Tensor) -> tuple[Tensor, ...]:
+        return part.view(self.n_couplings, -1, *part.shape[1:]).unbind()
 
-def _scale_and_shift(net: list[tuple[Tensor, Tensor]], mask: Tensor, x: Tensor):
+
+class _Layer(NamedTuple):
+    """One layer of the networks s and t of one coupling, 2 n_networks of them."""
+
+    weight: Tensor
+    bias: Tensor
+    factor: Tensor | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.factor is not None:
+            x = x * self.factor  # smaller than the weight, and in the cache
+        return torch.baddbmm(self.bias, x, self.weight)
+
+
+def _scale_and_shift(net: list[_Layer], mask: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """Run s and t of one coupling on the coordinates that the mask passes on."""
     n_networks, n_rows, n_features = x.shape
     h = (x * mask).unsqueeze(1).expand(-1, 2, -1, -1).reshape(2 * n_networks, n_rows, n_features)
-    for weight, bias in net[:-1]:
-        h = F.leaky_relu(torch.baddbmm(bias, h, weight), _SLOPE)
-    weight, bias = net[-1]
-    h = torch.baddbmm(bias, h, weight).view(n_networks, 2, n_rows, n_features) * (1.0 - mask)
+    for layer in net[:-1]:
+        h = F.leaky_relu(layer(h), _SLOPE)
+    h = net[-1](h).view(n_networks, 2, n_rows, n_features) * (1.0 - mask)
     return torch.tanh(h[:, 0]), h[:, 1]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 __all__ = ["SpectralConstraint"]
 
@@ -45,12 +46,26 @@ class SpectralConstraint(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return the constrained matrices."""
+        weight, factor = self.split(weight)
+        return weight * factor
+
+    def split(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return matrices and factors, (n_matrices, 1, 1), whose product is the constrained ones.
+
+        A caller may multiply the inputs of the matrices instead, which are smaller.
+        """
         if self.training:
             self.advance(weight, 1)
-        sigma = (torch.bmm(self.left, weight) * self.right).sum(dim=2, keepdim=True)
-        # A matrix of zeros has sigma 0.
-        factor = self.limit / sigma.clamp(min=torch.finfo(sigma.dtype).tiny)
-        return weight * (factor if self.exact else factor.clamp(max=1.0))
+        with torch.no_grad():
+            sigma = (torch.bmm(self.left, weight) * self.right).sum(dim=2, keepdim=True)
+            # A matrix of zeros has sigma 0.
+            sigma = sigma.clamp(min=torch.finfo(sigma.dtype).tiny)
+            factor = self.limit / sigma
+            if not self.exact:
+                factor = factor.clamp(max=1.0)
+            is_scaled = (factor < 1.0) | self.exact
+            slope = torch.where(is_scaled, -1.0 / sigma, 0.0)
+        return _ThroughSigma.apply(weight, self.left, self.right, slope), factor
 
     @torch.no_grad()
     def advance(self, weight: Tensor, n_iterations: int) -> None:
@@ -64,3 +79,23 @@ class SpectralConstraint(nn.Module):
         """Replace the followed vectors by the exact ones, for when training is over."""
         left, _, right = torch.linalg.svd(weight, full_matrices=False)
         self.left, self.right = left[:, :, :1].mT.contiguous(), right[:, :1].contiguous()
+
+
+class _ThroughSigma(torch.autograd.Function):
+    """Give matrices that are multiplied by limit / sigma the gradient through sigma.
+
+    With factor f = limit / sigma(W), the gradient of a loss of f W is f G - f <G, W> / sigma u v',
+    u and v being the singular vectors. f G arrives here; the second part is added.
+    """
+
+    @staticmethod
+    def forward(ctx, weight, left, right, slope):
+        ctx.save_for_backward(weight, left, right, slope)
+        return weight.view_as(weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        weight, left, right, slope = ctx.saved_tensors
+        inner = (gradient * weight).sum(dim=(1, 2), keepdim=True)
+        return gradient.addcmul((slope * inner * left).mT, right), None, None, None

@@ -150,7 +150,7 @@ def test_power_iteration_follows_in_training_only():
 def test_settling_makes_the_limit_exact():
     flow = make_flow(9, spread=10.0, lipschitz=0.7, hidden_layer_sizes=(40, 30))
     flow.settle()
-    for weight, _ in flow._layers():
+    for weight in flow.weights():
         norms = torch.linalg.matrix_norm(weight, ord=2)
         assert norms.max().item() == pytest.approx(0.7, rel=1e-9)
 
