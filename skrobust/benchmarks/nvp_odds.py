@@ -44,6 +44,13 @@ METHODS: dict[str, dict] = {
     "default plain": {"trim": False, "lipschitz": None},
 }
 
+AGAINST = [
+    ("RobustRealNVP", "RealNVP"),
+    ("TrimRealNVP", "RealNVP"),
+    ("default", "default plain"),
+    ("default unconstrained", "default plain"),
+]
+
 # Measured only when asked for by name.
 ALTERNATIVES: dict[str, dict] = {
     "minmax": {"preprocessing": "minmax"},
@@ -100,7 +107,7 @@ def render(frame: pd.DataFrame) -> str:
     parts = [f"Test AUC, {SETTING}\n\n{text}"]
     _, text = mean_table(pd.concat([frame, others]), ["RobustRealNVP", "default", *PEERS], thesis)
     parts.append(f"Beside other methods\n\n{text}")
-    for name, base in (("RobustRealNVP", "RealNVP"), ("TrimRealNVP", "RealNVP")):
+    for name, base in AGAINST:
         if {name, base} <= set(means):
             counts = " ".join(map(str, win_draw_loss(means, name).loc[base]))
             parts.append(f"{name} against {base}: {counts} (sets won, drawn, lost)")
