@@ -18,8 +18,6 @@ from skrobust.benchmarks._odds import known
 from skrobust.benchmarks._results import Cell
 from skrobust.datasets import make_contaminated_moons
 
-__all__ = ["VALUES", "cells", "draw", "measure", "render"]
-
 VALUES = ["centre_density", "held_out", "auc"]
 SETS = {"clean": 0.0, "uniform": 0.05, "clustered": 0.05}
 CENTRE = (2.5, 2.5)

@@ -17,8 +17,6 @@ from skrobust.benchmarks._odds import known
 from skrobust.benchmarks._results import Cell
 from skrobust.benchmarks.nvp_odds import METHODS
 
-__all__ = ["VALUES", "cells", "measure", "render"]
-
 VALUES = ["auc", "n_train", "n_test"]
 TRUE = 0.1
 ASSUMED = {f"assumed {rate:g}": rate for rate in (0.05, 0.075, 0.1, 0.125, 0.15, 0.2)}

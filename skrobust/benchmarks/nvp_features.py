@@ -20,8 +20,6 @@ from skrobust.benchmarks._results import Cell
 from skrobust.benchmarks.nvp_odds import METHODS
 from skrobust.metrics import average_rank
 
-__all__ = ["VALUES", "cells", "measure", "render"]
-
 VALUES = ["auc", "n_train", "n_test"]
 SETTING = "rate 0.1"
 RATE = 0.1

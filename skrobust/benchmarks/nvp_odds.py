@@ -18,8 +18,6 @@ from skrobust.benchmarks._results import Cell
 from skrobust.benchmarks._targets import TABLE_3_1
 from skrobust.metrics import win_draw_loss
 
-__all__ = ["ALTERNATIVES", "METHODS", "VALUES", "cells", "measure", "render"]
-
 SETTING = "rate true"
 OTHERS = Path(__file__).parent / "results" / "rca-odds.csv"
 

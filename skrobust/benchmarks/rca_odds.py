@@ -26,8 +26,6 @@ from skrobust.benchmarks._results import Cell
 from skrobust.benchmarks._targets import TABLE_2_1
 from skrobust.metrics import win_draw_loss
 
-__all__ = ["ALTERNATIVES", "VALUES", "cells", "measure", "render"]
-
 RATES = {"rate true": None, "rate 0.1": 0.1}
 LARGEST_OCSVM = 5000
 WITHOUT = "glass"  # its figure in the thesis cannot come from the stated protocol
