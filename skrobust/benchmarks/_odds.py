@@ -14,9 +14,9 @@ from skrobust.benchmarks._results import Cell
 from skrobust.datasets import fetch_odds
 from skrobust.metrics import average_rank
 
-__all__ = ["VALUES", "gain_table", "known", "mean_table", "measure_detector", "split"]
+__all__ = ["ODDS_VALUES", "gain_table", "known", "mean_table", "measure_detector", "split"]
 
-VALUES = ["auc", "rate", "n_train", "n_test", "n_test_anomalies"]
+ODDS_VALUES = ["auc", "rate", "n_train", "n_test", "n_test_anomalies"]
 ENOUGH = 0.9  # share of the sets that a method must be measured on to get an average
 
 

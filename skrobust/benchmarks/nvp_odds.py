@@ -13,11 +13,12 @@ import pandas as pd
 
 from skrobust import RobustRealNVPDetector
 from skrobust.benchmarks._detectors import PEERS
-from skrobust.benchmarks._odds import VALUES, gain_table, known, mean_table, measure_detector
+from skrobust.benchmarks._odds import ODDS_VALUES, gain_table, known, mean_table, measure_detector
 from skrobust.benchmarks._results import Cell
 from skrobust.benchmarks._targets import TABLE_3_1
 from skrobust.metrics import win_draw_loss
 
+VALUES = ODDS_VALUES
 SETTING = "rate true"
 OTHERS = Path(__file__).parent / "results" / "rca-odds.csv"
 
