@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral, Real
 
@@ -18,6 +18,7 @@ __all__ = [
     "Real",
     "RealNotInt",
     "StrOptions",
+    "check_choice",
     "fit_context",
     "unchanged_on_error",
     "validate_rows",
@@ -97,3 +98,10 @@ def validate_sizes(name: str, sizes) -> tuple[int, ...]:
     if not valid:
         raise ValueError(f"{name} must be a non-empty sequence of positive ints, got {sizes!r}")
     return tuple(int(width) for width in widths)
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Raise ValueError unless ``value`` is one of the choices."""
+    if not isinstance(value, str) or value not in choices:
+        options = ", ".join(map(repr, choices))
+        raise ValueError(f"{name} must be one of {options}; got {value!r}")
