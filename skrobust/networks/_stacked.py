@@ -91,7 +91,8 @@ class StackedMLP(nn.Module):
         return self.sizes[1:-2] if self.dropout else []
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (n_networks, n_rows, sizes[0]) to (n_networks, n_rows, sizes[-1])."""
+        """Map (n_networks, n_rows, ...), flattened, to (n_networks, n_rows, sizes[-1])."""
+        x = x.flatten(2)
         last = len(self.layers) - 1
         for i, layer in enumerate(self.layers):
             x = layer(x)
@@ -131,7 +132,8 @@ class StackedMLP(nn.Module):
         return _widen(chain)
 
     def run_thinned(self, chain: list, x: Tensor) -> Tensor:
-        """Run the result of :meth:`thinned` on rows (n_rows, sizes[0]), without gradient."""
+        """Run the result of :meth:`thinned` on rows (n_rows, ...), without gradient."""
+        x = x.flatten(1)
         for weight, bias in chain[:-1]:
             x = F.leaky_relu_(torch.addmm(bias, x, weight), self.negative_slope)
         weight, bias = chain[-1]
