@@ -21,6 +21,7 @@ __all__ = [
     "check_choice",
     "fit_context",
     "unchanged_on_error",
+    "validate_examples",
     "validate_rows",
     "validate_sizes",
 ]
@@ -75,6 +76,58 @@ def validate_rows(estimator: BaseEstimator, X, *, reset: bool, missing: str = "e
     if missing == "error":
         _refuse_nan(estimator, X)
     return X
+
+
+def validate_examples(estimator, X, y="no_validation", *, reset, missing="error", **target_options):
+    """Check the inputs of a learner, a table or an array of any shape, and their targets.
+
+    Parameters
+    ----------
+    estimator : estimator
+        As in :func:`validate_rows`.
+    X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+        The inputs.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs), optional
+        Their targets, in ``fit``.
+    reset : bool
+        Whether this is ``fit``.
+    missing : {"error", "mean"}
+        Whether cells of a table may be nan.
+    **target_options : dict
+        ``multi_output`` and ``y_numeric`` of scikit-learn's ``check_X_y``.
+
+    Returns
+    -------
+    X : array, float64 or float32 for tables and float32 otherwise
+    y : array
+        Only if ``y`` was given.
+
+    Raises
+    ------
+    ValueError
+        As :func:`validate_rows`, and for targets that are missing, not finite, or too few.
+    """
+    is_table = _n_dimensions(X) < 3
+    checked = validate_data(
+        estimator,
+        X,
+        y,
+        reset=reset,
+        dtype=[np.float64, np.float32] if is_table else np.float32,
+        ensure_all_finite="allow-nan" if is_table else True,
+        ensure_min_samples=2 if reset else 1,
+        allow_nd=True,
+        **target_options,
+    )
+    if is_table and missing == "error":
+        _refuse_nan(estimator, checked[0] if isinstance(checked, tuple) else checked)
+    return checked
+
+
+def _n_dimensions(X) -> int:
+    if hasattr(X, "shape"):
+        return len(X.shape)
+    return np.asarray(X).ndim
 
 
 def _refuse_nan(estimator, X):
