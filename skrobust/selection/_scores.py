@@ -87,19 +87,19 @@ def crossentropy(logits: Tensor, labels: Tensor) -> Tensor:
 
     Parameters
     ----------
-    logits : Tensor of shape (..., n_rows, n_classes)
+    logits : Tensor of shape (n_networks, n_rows, n_classes)
         Outputs before the softmax.
-    labels : Tensor of shape (n_rows,) or (..., n_rows), int64
+    labels : Tensor of shape (n_rows,) or (n_networks, n_rows), int64
         Observed classes, 0 to ``n_classes - 1``.
 
     Returns
     -------
-    Tensor of shape (..., n_rows)
+    Tensor of shape (n_networks, n_rows)
         In nats.
     """
-    shape = logits.shape[:-1]
-    labels = labels.expand(shape).reshape(-1)
-    return F.cross_entropy(logits.reshape(len(labels), -1), labels, reduction="none").view(shape)
+    labels = labels.expand(logits.shape[:-1])
+    # along the rows instead of the few classes the softmax is vectorised: four times as fast
+    return F.cross_entropy(logits.transpose(1, 2), labels, reduction="none")
 
 
 def absolute_error(output: Tensor, target: Tensor) -> Tensor:
@@ -148,20 +148,20 @@ def crossentropy_gradient_norm(logits: Tensor, labels: Tensor) -> Tensor:
 
     Parameters
     ----------
-    logits : Tensor of shape (..., n_rows, n_classes)
+    logits : Tensor of shape (n_networks, n_rows, n_classes)
         Outputs before the softmax.
-    labels : Tensor of shape (n_rows,) or (..., n_rows), int64
+    labels : Tensor of shape (n_rows,) or (n_networks, n_rows), int64
         Observed classes.
 
     Returns
     -------
-    Tensor of shape (..., n_rows)
+    Tensor of shape (n_networks, n_rows)
         Between 0 and sqrt(2). With two classes it ranks as the loss does, with more it does not.
     """
-    gradient = logits.softmax(dim=-1)
-    observed = labels.expand(gradient.shape[:-1]).unsqueeze(-1)
-    gradient.scatter_add_(-1, observed, gradient.new_full((), -1.0).expand(observed.shape))
-    return gradient.norm(dim=-1)
+    gradient = logits.transpose(1, 2).softmax(dim=1)
+    observed = labels.expand(logits.shape[:-1]).unsqueeze(1)
+    gradient.scatter_add_(1, observed, gradient.new_full((), -1.0).expand(observed.shape))
+    return gradient.square_().sum(dim=1).sqrt_()  # norm is slow along this dimension
 
 
 @torch.no_grad()

@@ -187,23 +187,25 @@ class RobustLearner(RobustEstimator):
         n_inputs = math.prod(x.shape[1:])
         if self.module is None:
             hidden = validate_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
-            settings = {"sizes": (n_inputs, *hidden, n_outputs), "n_networks": self.n_networks}
-            return StackedMLP, _for_module(settings)
+            sizes = (n_inputs, *hidden, n_outputs)
+            return StackedMLP, {
+                "module__sizes": sizes,
+                "module__n_networks": self.n_networks,
+                "module__narrow_output": True,
+            }
         ensemble = partial(NetworkEnsemble, self.module, n_networks=self.n_networks)
         if isinstance(self.module, nn.Module):
             self._refuse_module_parameters()
             return ensemble, {}
-        sizes = {
+        known = {
             "in_features": n_inputs,
             "in_channels": x.shape[1],
             "out_features": n_outputs,
             "n_classes": n_outputs,
         }
         wanted = inspect.signature(self.module).parameters.keys()
-        bound = getattr(self.module, "keywords", {})  # what a functools.partial has fixed
-        return ensemble, _for_module(
-            {name: size for name, size in sizes.items() if name in wanted and name not in bound}
-        )
+        bound = getattr(self.module, "keywords", {}).keys()  # what a functools.partial has fixed
+        return ensemble, {f"module__{name}": known[name] for name in known.keys() & wanted - bound}
 
     def _refuse_module_parameters(self) -> None:
         for name in self._net_parameters:
@@ -265,10 +267,6 @@ def of_rows(output: Tensor, x: Tensor, y: Tensor, function: RowFunction, n_outpu
             f"per class or target; {x.shape[1]} rows gave {tuple(output.shape[1:])}"
         )
     return function(output, y)
-
-
-def _for_module(settings: dict[str, Any]) -> dict[str, Any]:
-    return {f"module__{name}": value for name, value in settings.items()}
 
 
 def _lowest(scores: np.ndarray, n_lowest: int) -> np.ndarray:

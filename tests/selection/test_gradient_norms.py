@@ -76,8 +76,8 @@ def test_lemma_5_orders_the_two_vectors_against_the_loss():
     """True class 2 of 10: the gradient norm drops beta first, the loss alpha."""
     alpha = torch.tensor([0.08, 0.28, *[0.08] * 8])
     beta = torch.tensor([0.1, 0.3, 0.34, 0.05, 0.05, 0.1, 0.03, 0.03, 1e-12, 1e-12])
-    logits, labels = torch.stack([alpha, beta]).log(), torch.tensor([1, 1])
-    norms, losses = crossentropy_gradient_norm(logits, labels), crossentropy(logits, labels)
+    logits, labels = torch.stack([alpha, beta]).log()[None], torch.tensor([1, 1])
+    norms, losses = crossentropy_gradient_norm(logits, labels)[0], crossentropy(logits, labels)[0]
     torch.testing.assert_close(norms.square(), torch.tensor([0.5760, 0.6324]), rtol=1e-4, atol=0)
     torch.testing.assert_close(losses, torch.tensor([1.2730, 1.2040]), rtol=1e-3, atol=0)
     assert norms[0] < norms[1] and losses[0] > losses[1]
