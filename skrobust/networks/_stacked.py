@@ -131,7 +131,7 @@ class StackedMLP(nn.Module):
         for i, layer in enumerate(self.layers):
             x = layer(x)
             if i < last:
-                x = F.leaky_relu(x, self.negative_slope)
+                x = F.leaky_relu(x, self.negative_slope) if self.negative_slope else F.relu(x)
             if i < last - 1:
                 x = cheap_dropout(x, self.dropout, self.training)
         return x
