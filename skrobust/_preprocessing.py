@@ -85,7 +85,7 @@ class TargetScaler:
     """Scale targets by what corrupted ones cannot move far: median and median deviation.
 
     The deviation is that from the median, times 1.4826, which is the standard deviation of normal
-    targets. Where more than half of the targets are equal, the standard deviation stands in.
+    targets. Where more than half of the targets are equal, the mean deviation stands in.
     """
 
     def fit(self, y: np.ndarray) -> TargetScaler:
@@ -94,7 +94,7 @@ class TargetScaler:
         self.center_ = np.median(y, axis=0)
         deviation = np.abs(y - self.center_)
         scale = 1.4826 * np.median(deviation, axis=0)
-        scale = np.where(scale > 0, scale, y.std(axis=0))
+        scale = np.where(scale > 0, scale, deviation.mean(axis=0))
         self.scale_ = np.where(scale > 0, scale, 1.0)
         return self
 

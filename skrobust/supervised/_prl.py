@@ -263,8 +263,8 @@ class PRLClassifier(ClassifierMixin, RobustLearner):
         return self._predictions(X)
 
     def _encode(self, y: np.ndarray) -> tuple[np.ndarray, int]:
-        check_classification_targets(y)
         try:
+            check_classification_targets(y)
             self.classes_, codes = np.unique(y, return_inverse=True)
         except TypeError as error:
             kinds = ", ".join(sorted({type(label).__name__ for label in y}))
