@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from skrobust._device import limited_threads, resolve_device
 from skrobust._random import contained_seeding, draw_seed
 from skrobust._validation import HasMethods, Integral, Interval, Real, RealNotInt
-from skrobust.training import EpochProgressBar, RobustNet, RobustStep, RowDataset
+from skrobust.training import EpochProgressBar, RobustNet, RobustStep, RowDataset, map_rows
 
 __all__ = ["RobustEstimator"]
 
@@ -123,7 +124,32 @@ class RobustEstimator(BaseEstimator):
             device=str(x.device),
             **{"min_steps": self.min_steps, **self._fused(), **kwargs, **self._net_parameters},
         )
-        return net.fit(RowDataset(x, y), None)
+        # skorch hands y to train_split, which may stratify by it
+        return net.fit(RowDataset(x, y), None if y is None else y.cpu().numpy())
+
+    def _take_record(self, rows: Tensor, targets: Tensor | None = None) -> None:
+        """Move what training recorded into fitted attributes."""
+        record = self.net_.state_.record
+        scores = record.scores.mean(dim=0)
+        held_out = ~record.seen
+        if held_out.any():
+            held_targets = None if targets is None else targets[held_out]
+            scores[held_out] = self.net_.score_rows(rows[held_out], held_targets)
+        self.sample_scores_ = scores.double().cpu().numpy()
+        self.keep_frequency_ = record.keep_frequency.double().cpu().numpy()
+        self.history_ = self.net_.history
+        del self.net_.state_
+
+    def _map(self, make_function: Callable[[], Callable], X: np.ndarray, prepare=None):
+        """Make a function of chunks and apply it to the rows, preprocessed unless told how."""
+        prepare = prepare or self._preprocessor.transform
+        with limited_threads(self.n_threads), torch.no_grad():
+            return map_rows(make_function(), X, prepare, self.device_)
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if hasattr(self, "net_"):
+            self.device_ = str(resolve_device(self.net_.device))
 
     def _fused(self) -> dict[str, bool]:
         """Ask for torch's one-kernel update, unless the user chose another form."""

@@ -7,7 +7,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
-__all__ = ["TablePreprocessor"]
+__all__ = ["ImagePreprocessor", "TablePreprocessor", "TargetScaler"]
 
 _SCALERS = {"minmax": MinMaxScaler, "standard": StandardScaler, None: FunctionTransformer}
 _LARGEST_TRAINED = np.float64(1e150)  # not float: a float32 table would overflow it
@@ -71,3 +71,38 @@ class TablePreprocessor:
         scaler = self.pipeline_["scale"]
         sign = 1.0 if self.scaling == "minmax" else -1.0  # its scale_ multiplies, not divides
         return sign * float(np.log(scaler.scale_).sum())
+
+
+class ImagePreprocessor:
+    """Leave arrays of any shape (n_samples, ...) as they are, in float32."""
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Return float32 rows."""
+        return np.ascontiguousarray(X, dtype=np.float32)
+
+
+class TargetScaler:
+    """Scale targets by what corrupted ones cannot move far: median and median deviation.
+
+    The deviation is that from the median, times 1.4826, which is the standard deviation of normal
+    targets. Where more than half of the targets are equal, the mean deviation stands in.
+    """
+
+    def fit(self, y: np.ndarray) -> TargetScaler:
+        """Learn from finite targets (n_samples, n_outputs)."""
+        y = y.astype(np.float64)
+        self.center_ = np.median(y, axis=0)
+        deviation = np.abs(y - self.center_)
+        scale = 1.4826 * np.median(deviation, axis=0)
+        scale = np.where(scale > 0, scale, deviation.mean(axis=0))
+        self.scale_ = np.where(scale > 0, scale, 1.0)
+        return self
+
+    def transform(self, y: np.ndarray) -> np.ndarray:
+        """Return float32 targets; values beyond +-1e15 are clipped so that errors stay finite."""
+        scaled = (y - self.center_) / self.scale_
+        return np.clip(scaled, -_LARGEST, _LARGEST).astype(np.float32)
+
+    def inverse_transform(self, y: np.ndarray) -> np.ndarray:
+        """Bring scaled targets (n_samples, n_outputs) back to their units."""
+        return y * self.scale_ + self.center_

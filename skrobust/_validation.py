@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral, Real
 
@@ -18,8 +18,10 @@ __all__ = [
     "Real",
     "RealNotInt",
     "StrOptions",
+    "check_choice",
     "fit_context",
     "unchanged_on_error",
+    "validate_examples",
     "validate_rows",
     "validate_sizes",
 ]
@@ -76,6 +78,58 @@ def validate_rows(estimator: BaseEstimator, X, *, reset: bool, missing: str = "e
     return X
 
 
+def validate_examples(estimator, X, y="no_validation", *, reset, missing="error", **target_options):
+    """Check the inputs of a learner, a table or an array of any shape, and their targets.
+
+    Parameters
+    ----------
+    estimator : estimator
+        As in :func:`validate_rows`.
+    X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+        The inputs.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs), optional
+        Their targets, in ``fit``.
+    reset : bool
+        Whether this is ``fit``.
+    missing : {"error", "mean"}
+        Whether cells of a table may be nan.
+    **target_options : dict
+        ``multi_output`` and ``y_numeric`` of scikit-learn's ``check_X_y``.
+
+    Returns
+    -------
+    X : array, float64 or float32 for tables and float32 otherwise
+    y : array
+        Only if ``y`` was given.
+
+    Raises
+    ------
+    ValueError
+        As :func:`validate_rows`, and for targets that are missing, not finite, or too few.
+    """
+    is_table = _n_dimensions(X) < 3
+    checked = validate_data(
+        estimator,
+        X,
+        y,
+        reset=reset,
+        dtype=[np.float64, np.float32] if is_table else np.float32,
+        ensure_all_finite="allow-nan" if is_table else True,
+        ensure_min_samples=2 if reset else 1,
+        allow_nd=True,
+        **target_options,
+    )
+    if is_table and missing == "error":
+        _refuse_nan(estimator, checked[0] if isinstance(checked, tuple) else checked)
+    return checked
+
+
+def _n_dimensions(X) -> int:
+    if hasattr(X, "shape"):
+        return len(X.shape)
+    return np.asarray(X).ndim
+
+
 def _refuse_nan(estimator, X):
     if np.isnan(np.sum(X)) and np.isnan(X).any():
         name = type(estimator).__name__
@@ -97,3 +151,10 @@ def validate_sizes(name: str, sizes) -> tuple[int, ...]:
     if not valid:
         raise ValueError(f"{name} must be a non-empty sequence of positive ints, got {sizes!r}")
     return tuple(int(width) for width in widths)
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Raise ValueError unless ``value`` is one of the choices."""
+    if not isinstance(value, str) or value not in choices:
+        options = ", ".join(map(repr, choices))
+        raise ValueError(f"{name} must be one of {options}; got {value!r}")

@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 from sklearn.utils import Bunch
 
+from skrobust._validation import check_choice
 from skrobust.datasets._fetch import SourceSet, get_data_home, load_set, read_cached
 from skrobust.datasets._images import SUBSETS, make_pictures
-from skrobust.datasets._tables import check_choice
 
 __all__ = ["fetch_cifar10"]
 

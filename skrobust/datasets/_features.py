@@ -9,9 +9,10 @@ from types import MappingProxyType
 import numpy as np
 from sklearn.utils import Bunch
 
+from skrobust._validation import check_choice
 from skrobust.datasets._fetch import SourceSet, load_set
 from skrobust.datasets._odds import convert_table, read_npz
-from skrobust.datasets._tables import check_choice, make_table
+from skrobust.datasets._tables import make_table
 
 __all__ = ["FEATURE_SETS", "fetch_image_features"]
 

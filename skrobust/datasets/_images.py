@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.utils import Bunch
 
+from skrobust._validation import check_choice
 from skrobust.datasets._fetch import SourceSet, load_set
-from skrobust.datasets._tables import check_choice
 
 __all__ = ["SUBSETS", "fetch_fashion_mnist", "fetch_mnist", "make_pictures"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.datasets import make_moons
 from sklearn.utils import check_random_state
 
-from skrobust.datasets._tables import check_choice
+from skrobust._validation import check_choice
 
 __all__ = ["make_contaminated_moons"]
 

@@ -11,8 +11,9 @@ import numpy as np
 from scipy.io import loadmat
 from sklearn.utils import Bunch
 
+from skrobust._validation import check_choice
 from skrobust.datasets._fetch import SourceSet, load_set
-from skrobust.datasets._tables import check_choice, make_table
+from skrobust.datasets._tables import make_table
 
 __all__ = ["ODDS_SETS", "convert_table", "fetch_odds", "read_npz"]
 

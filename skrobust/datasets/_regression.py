@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import Bunch
 
+from skrobust._validation import check_choice
 from skrobust.datasets._fetch import SourceSet, load_set
-from skrobust.datasets._tables import check_choice, make_table
+from skrobust.datasets._tables import make_table
 
 __all__ = ["REGRESSION_SETS", "fetch_lagos", "fetch_regression"]
 

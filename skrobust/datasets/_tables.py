@@ -8,14 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-__all__ = ["check_choice", "make_table"]
-
-
-def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
-    """Raise ValueError unless ``value`` is one of the choices."""
-    if not isinstance(value, str) or value not in choices:
-        options = ", ".join(map(repr, choices))
-        raise ValueError(f"{name} must be one of {options}; got {value!r}")
+__all__ = ["make_table"]
 
 
 def make_table(

@@ -21,7 +21,6 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor
 
 from skrobust._base import RobustEstimator
-from skrobust._device import limited_threads, resolve_device
 from skrobust._preprocessing import TablePreprocessor
 from skrobust._validation import (
     HasMethods,
@@ -32,7 +31,7 @@ from skrobust._validation import (
     unchanged_on_error,
     validate_rows,
 )
-from skrobust.training import RobustNet, map_rows
+from skrobust.training import RobustNet
 
 __all__ = ["RobustDetector"]
 
@@ -281,11 +280,6 @@ class RobustDetector(RobustEstimator, BaseDetector):
         tags.input_tags.allow_nan = self.missing == "mean"
         return tags
 
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        if hasattr(self, "net_"):
-            self.device_ = str(resolve_device(self.net_.device))
-
     def _training_rate(self, n_rows: int) -> float:
         """Share of rows that training does not trust, for all forms of ``contamination``."""
         rate = float(self.contamination if self._has_rate() else self.training_rate)
@@ -300,18 +294,6 @@ class RobustDetector(RobustEstimator, BaseDetector):
     def _has_rate(self) -> bool:
         return isinstance(self.contamination, Real)
 
-    def _take_record(self, rows: Tensor) -> None:
-        """Move what training recorded into fitted attributes."""
-        record = self.net_.state_.record
-        scores = record.scores.mean(dim=0)
-        held_out = ~record.seen
-        if held_out.any():
-            scores[held_out] = self.net_.score_rows(rows[held_out])
-        self.sample_scores_ = scores.double().cpu().numpy()
-        self.keep_frequency_ = record.keep_frequency.double().cpu().numpy()
-        self.history_ = self.net_.history
-        del self.net_.state_
-
     def _check_scores(self) -> None:
         """The loss is checked before each update; this looks at what the last one left."""
         if not (
@@ -324,12 +306,6 @@ class RobustDetector(RobustEstimator, BaseDetector):
 
     def _score(self, X: np.ndarray) -> np.ndarray:
         return self._map(self._row_scorer, X)
-
-    def _map(self, make_function: Callable[[], Callable], X: np.ndarray, prepare=None):
-        """Make a function of chunks and apply it to the rows, preprocessed unless told how."""
-        prepare = prepare or self._preprocessor.transform
-        with limited_threads(self.n_threads), torch.no_grad():
-            return map_rows(make_function(), X, prepare, self.device_)
 
     def _process_decision_scores(self):
         """Set threshold and labels from ``decision_scores_`` (PyOD's name for it)."""

@@ -1,12 +1,14 @@
 """Networks: plain ``torch.nn.Module`` classes that know nothing of scikit-learn."""
 
 from skrobust.networks._autoencoder import Autoencoder, VariationalAutoencoder
+from skrobust.networks._cnn import CNN9
 from skrobust.networks._ensemble import NetworkEnsemble
 from skrobust.networks._flow import CouplingFlow, LipschitzBound
 from skrobust.networks._spectral import SpectralConstraint
 from skrobust.networks._stacked import StackedLinear, StackedMLP
 
 __all__ = [
+    "CNN9",
     "Autoencoder",
     "CouplingFlow",
     "LipschitzBound",

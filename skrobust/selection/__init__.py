@@ -12,18 +12,37 @@ from skrobust.selection._rules import (
     keep_single_lowest,
 )
 from skrobust.selection._schedules import DropSchedule, Progress, binomial_margin
-from skrobust.selection._scores import binary_crossentropy, gaussian_divergence, squared_error
+from skrobust.selection._scores import (
+    absolute_error,
+    absolute_gradient_norm,
+    binary_crossentropy,
+    crossentropy,
+    crossentropy_gradient_norm,
+    error_beyond,
+    gaussian_divergence,
+    huber,
+    huber_gradient_norm,
+    squared_error,
+    squared_gradient_norm,
+)
 
 __all__ = [
     "DropSchedule",
     "Progress",
     "ScoreMemory",
     "Selection",
+    "absolute_error",
+    "absolute_gradient_norm",
     "binary_crossentropy",
     "binomial_margin",
+    "crossentropy",
+    "crossentropy_gradient_norm",
     "derangement",
+    "error_beyond",
     "exchange",
     "gaussian_divergence",
+    "huber",
+    "huber_gradient_norm",
     "keep_all",
     "keep_count",
     "keep_disagreement",
@@ -31,4 +50,5 @@ __all__ = [
     "keep_lowest_per_group",
     "keep_single_lowest",
     "squared_error",
+    "squared_gradient_norm",
 ]

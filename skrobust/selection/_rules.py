@@ -40,11 +40,10 @@ class Selection(NamedTuple):
 
     def mask(self, n_rows: int) -> Tensor:
         """Which of the ``n_rows`` rows are kept, (n_networks, n_rows) bool."""
-        kept = torch.ones_like(self.rows, dtype=torch.bool)
-        if self.weights is not None:
-            kept = self.weights > 0
         mask = torch.zeros(len(self.rows), n_rows, dtype=torch.bool, device=self.rows.device)
-        return mask.scatter_(1, self.rows, kept)
+        if self.weights is None:
+            return mask.scatter_(1, self.rows, True)
+        return mask.scatter_(1, self.rows, self.weights > 0)
 
     def weighted_mean(self, losses: Tensor) -> Tensor:
         """Mean loss of the kept rows, one per network.

@@ -75,6 +75,11 @@ class RobustStep:
         Select on scores remembered over epochs instead of the batch's own.
     memory_decay : float, default=0.9
         Weight of the past for ``memory="average"``.
+    start : float in [0, 1], default=0.0
+        Share of the training that minimises ``start_loss`` instead of ``row_loss``. The scores
+        stay what they are afterwards.
+    start_loss : callable of the form of ``row_loss``, optional
+        A loss that leads to a better place to begin from.
     perturb : callable ``(module, x, y, row_ids, state) -> x``, optional
         Changes the inputs (n_networks, n_rows, ...) before the forward pass of the update (the
         inner maximisation of chapter 5). It may select rows by a rule and schedule of its own,
@@ -95,11 +100,15 @@ class RobustStep:
     score_apart: str | None = None
     memory: str | None = None
     memory_decay: float = 0.9
+    start: float = 0.0
+    start_loss: Callable[[Any, Tensor, Tensor], Tensor] | None = None
     perturb: Callable[..., Tensor] | None = None
 
     def __post_init__(self) -> None:
         if self.per_group and self.rule is not keep_lowest:
             raise ValueError("per_group=True keeps the lowest of each group; it takes no rule")
+        if self.start > 0 and self.start_loss is None:
+            raise ValueError("start > 0 needs a start_loss")
 
     def __call__(
         self, module: nn.Module, x: Tensor, y: Tensor, row_ids: Tensor, state: StepState
@@ -118,20 +127,28 @@ class RobustStep:
             Updated in place: the record and the memory take in the batch.
         """
         inputs = x.expand(len(state.record.scores), *x.shape)
+        row_loss = self._loss_of(state.progress)
         if self.perturb is not None:
             inputs = self.perturb(module, inputs, y, row_ids, state)
         if self.score_apart is not None:
             scores = self._score_apart(module, inputs, y)
             given = self._give(scores, y, row_ids, state)
             inputs = _rows_of(inputs, given.rows)
-            losses = self.row_loss(module(inputs), inputs, y[given.rows])
+            losses = row_loss(module(inputs), inputs, y[given.rows])
         else:
             output = module(inputs)
-            all_losses = self.row_loss(output, inputs, y)
-            scores = self._score(output, inputs, y, all_losses)
+            all_losses = row_loss(output, inputs, y)
+            score = self.row_score or self.row_loss
+            scores = all_losses if score is row_loss else score(output, inputs, y)
+            scores = scores.detach()
             given = self._give(scores, y, row_ids, state)
             losses = all_losses.gather(1, given.rows)
         return given.weighted_mean(losses).sum()
+
+    def _loss_of(self, progress: Progress) -> Callable[[Any, Tensor, Tensor], Tensor]:
+        if self.start_loss is not None and progress.step < self.start * progress.n_steps:
+            return self.start_loss
+        return self.row_loss
 
     @torch.no_grad()
     def _score_apart(self, module: nn.Module, x: Tensor, y: Tensor) -> Tensor:
@@ -139,10 +156,6 @@ class RobustStep:
         output = module(x)
         module.train()
         return (self.row_score or self.row_loss)(output, x, y)
-
-    def _score(self, output: Any, x: Tensor, y: Tensor, losses: Tensor) -> Tensor:
-        scores = losses if self.row_score is None else self.row_score(output, x, y)
-        return scores.detach()
 
     def _select(self, scores: Tensor, y: Tensor, progress: Progress) -> Selection:
         if self.per_group:

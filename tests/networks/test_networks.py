@@ -47,6 +47,29 @@ def test_stacked_equals_looped_outputs_and_gradients(sizes, n_networks):
             )
 
 
+@pytest.mark.parametrize("width", [1, 3, 15, 16])
+@pytest.mark.parametrize("n_networks", [1, 3])
+def test_narrow_output_is_the_same_layer(width, n_networks):
+    outputs, gradients = [], []
+    for narrow in (False, True):
+        torch.manual_seed(0)
+        mlp = StackedMLP([4, 8, width], n_networks=n_networks, narrow_output=narrow)
+        x = torch.randn(n_networks, 9, 4, requires_grad=True)
+        outputs.append(mlp(x))
+        loss = outputs[-1].square().sum()
+        gradients.append(torch.autograd.grad(loss, [x, *mlp.parameters()]))
+    torch.testing.assert_close(*outputs, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-4)
+    assert (type(mlp.layers[-1]) is not StackedLinear) == (width < 16)
+
+
+def test_inputs_are_flattened():
+    torch.manual_seed(0)
+    mlp, x = StackedMLP([12, 5, 2], n_networks=2), torch.randn(7, 3, 4)
+    assert torch.equal(mlp(x.expand(2, -1, -1, -1)), mlp(x.flatten(1).expand(2, -1, -1)))
+    torch.testing.assert_close(mlp.run_thinned(mlp.thinned(1), x), mlp(x.expand(2, 7, 3, 4))[1])
+
+
 def test_stacked_networks_differ_and_are_initialised_as_linear():
     torch.manual_seed(0)
     layer = StackedLinear(2, 100, 400)

@@ -249,3 +249,29 @@ def test_a_score_may_need_the_graph_of_the_shared_forward_pass(regression):
 def test_per_group_takes_no_other_rule():
     with pytest.raises(ValueError, match="takes no rule"):
         RobustStep(row_sum_error, DropSchedule(0.1), rule=keep_single_lowest, per_group=True)
+
+
+def test_start_loss_trains_the_first_share_of_the_steps_and_scores_stay(regression):
+    module, x, y = regression
+
+    def start_loss(output, x, y):
+        return 7.0 * row_sum_error(output, x, y)
+
+    plain = RobustStep(row_sum_error, DropSchedule(0.4))
+    for apart in (None, "train"):
+        step = RobustStep(
+            row_sum_error, DropSchedule(0.4), start=0.3, start_loss=start_loss, score_apart=apart
+        )
+        for position, factor in [(0, 7.0), (2, 7.0), (3, 1.0), (9, 1.0)]:
+            state, expected = state_for(module, 20), state_for(module, 20)
+            state.progress = Progress(0, 1, position, 10)
+            loss = step(module, x, y, torch.arange(20), state)
+            torch.testing.assert_close(
+                loss, factor * plain(module, x, y, torch.arange(20), expected)
+            )
+            torch.testing.assert_close(state.record.scores, expected.record.scores)
+
+
+def test_a_start_needs_a_loss():
+    with pytest.raises(ValueError, match="start > 0 needs a start_loss"):
+        RobustStep(row_sum_error, DropSchedule(0.1), start=0.1)

@@ -1,0 +1,143 @@
+"""Wrong targets for regression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skrobust._validation import check_choice
+from skrobust.corruption._draw import check_rate, draw_mask
+
+__all__ = ["corrupt_targets"]
+
+_MIXED = ("linadv", "signflip", "uninoise", "pairflip")
+_KINDS = (*_MIXED, "maximum", "mixture")
+
+
+def corrupt_targets(
+    y,
+    rate: float,
+    *,
+    kind: str = "linadv",
+    X=None,
+    weight_scale: float = 1.0,
+    bounds: tuple[float, float] = (-5.0, 5.0),
+    group_size: int = 2,
+    mixture_of: Sequence[str] = _MIXED,
+    random_state: int | np.random.RandomState | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give a share of the rows wrong targets.
+
+    The thesis's corruptions, which suppose targets of mean 0 and variance 1 ("maximum": any).
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Finite targets.
+    rate : float in [0, 1]
+        Share of the rows, of which exactly floor(rate n_samples) are changed (the thesis's
+        epsilon).
+    kind : {"linadv", "signflip", "uninoise", "pairflip", "maximum", "mixture"}, default="linadv"
+        What the targets of a changed row become:
+
+        - "linadv": ``X @ W`` with one random matrix W.
+        - "signflip": ``-y``.
+        - "uninoise": uniform noise on ``bounds``.
+        - "pairflip": the row's own targets in the wrong places; every group of ``group_size``
+          columns (the coordinates of a landmark) gets what belongs to the one before it.
+        - "maximum": the largest target in ``y``, of each column.
+        - "mixture": in each row one of ``mixture_of``, all equally likely.
+    X : array-like of shape (n_samples, n_features), optional
+        Features, for "linadv" only.
+    weight_scale : float, default=1.0
+        Standard deviation of the elements of W, drawn from a normal distribution.
+    bounds : (float, float), default=(-5.0, 5.0)
+        Range of the noise.
+    group_size : int, default=2
+        Columns per group.
+    mixture_of : sequence of str, default=("linadv", "signflip", "uninoise", "pairflip")
+        The other kinds that are mixed.
+    random_state : int, RandomState or None, default=None
+        Seeds the draw. Under one int, a higher rate changes the same rows and more.
+
+    Returns
+    -------
+    y_corrupted : array of the shape of ``y``, float64
+        A copy.
+    mask : array of shape (n_samples,), bool
+        True where the row was changed.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not one of the above, a target is not finite, "linadv" has no ``X`` of
+        as many rows, or "pairflip" has no two groups.
+
+    Notes
+    -----
+    The thesis gives neither the distribution of W nor the permutation of the landmarks; the
+    defaults are ours.
+
+    References
+    ----------
+    .. [1] Liu, B. Robust learning of deep neural networks under data corruption. Section 4.4.
+
+    Examples
+    --------
+    >>> from skrobust.corruption import corrupt_targets
+    >>> y, mask = corrupt_targets([1.0, 2.0, 3.0, 4.0], 0.5, kind="maximum", random_state=0)
+    >>> bool((y[mask] == 4.0).all()), int(mask.sum())
+    (True, 2)
+    """
+    rate = check_rate(rate)
+    check_choice("kind", kind, _KINDS)
+    if not mixture_of:
+        raise ValueError(f"mixture_of must name at least one kind, got {mixture_of!r}")
+    for part in mixture_of:
+        check_choice("each of mixture_of", part, _KINDS[:-1])
+    given = np.array(y, dtype=np.float64)
+    if given.ndim not in (1, 2) or not np.isfinite(given).all():
+        raise ValueError(
+            "y must hold finite targets, (n_samples,) or (n_samples, n_outputs); got an array of "
+            f"shape {given.shape} with {np.count_nonzero(~np.isfinite(given))} that are not finite"
+        )
+    targets = given.reshape(len(given), -1)
+    kinds = list(dict.fromkeys(mixture_of)) if kind == "mixture" else [kind]
+    rng = check_random_state(random_state)
+    mask = draw_mask(len(targets), rate, True, rng)
+    which = rng.randint(len(kinds), size=len(targets))
+    wrong = {
+        "linadv": lambda: _linear(X, targets, weight_scale, rng),
+        "signflip": lambda: -targets,
+        "uninoise": lambda: rng.uniform(*bounds, size=targets.shape),
+        "pairflip": lambda: _next_group(targets, group_size),
+        "maximum": lambda: np.broadcast_to(targets.max(axis=0), targets.shape),
+    }
+    corrupted = targets.copy()
+    for i, name in enumerate(kinds):
+        rows = mask & (which == i)
+        corrupted[rows] = wrong[name]()[rows]
+    return corrupted.reshape(given.shape), mask
+
+
+def _linear(X, targets: np.ndarray, scale: float, rng: np.random.RandomState) -> np.ndarray:
+    if X is None:
+        raise ValueError("kind='linadv' computes targets from the features: pass X")
+    X = np.asarray(X, dtype=np.float64)
+    if X.ndim != 2 or len(X) != len(targets):
+        raise ValueError(
+            f"X must be a table of {len(targets)} rows, as y has; got an array of shape {X.shape}"
+        )
+    return X @ (scale * rng.normal(size=(X.shape[1], targets.shape[1])))
+
+
+def _next_group(targets: np.ndarray, size: int) -> np.ndarray:
+    n_outputs = targets.shape[1]
+    if n_outputs % size or n_outputs < 2 * size:
+        raise ValueError(
+            f"kind='pairflip' exchanges groups of group_size={size} columns and needs at least "
+            f"two of them; y has {n_outputs} columns"
+        )
+    return np.roll(targets, size, axis=1)

@@ -1,0 +1,276 @@
+"""What the robust classifier and the robust regressor share."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from skrobust._base import RobustEstimator
+from skrobust._preprocessing import ImagePreprocessor, TablePreprocessor
+from skrobust._validation import (
+    Integral,
+    Interval,
+    Real,
+    StrOptions,
+    fit_context,
+    unchanged_on_error,
+    validate_examples,
+    validate_sizes,
+)
+from skrobust.networks import NetworkEnsemble, StackedMLP
+from skrobust.selection import DropSchedule
+from skrobust.training import CHUNK_ROWS, RobustNet, RobustStep
+
+__all__ = ["RobustLearner", "RowFunction", "of_rows"]
+
+RowFunction = Callable[[Tensor, Tensor], Tensor]
+
+
+class RobustLearner(RobustEstimator):
+    """Base of the learners: trains on the rows of each batch that a score trusts.
+
+    A subclass turns targets into numbers in :meth:`_encode`, names its losses in
+    :meth:`_row_functions`, and turns the networks' outputs into predictions in :meth:`_combine`.
+    """
+
+    module: Any
+    corruption_rate: float
+    selection: str | None
+    n_networks: int
+    reforward: bool
+    memory: str | None
+    memory_decay: float
+    hidden_layer_sizes: Any
+    preprocessing: str | None
+    missing: str
+    margin: float
+    warmup: int | float
+    lr: float
+
+    _target_options: dict[str, bool] = {}
+    _parameter_constraints: dict = {
+        **RobustEstimator._parameter_constraints,
+        "module": [None, callable],
+        "corruption_rate": [Interval(Real, 0, 1, closed="left")],
+        "selection": [None, StrOptions({"loss-gradient", "loss"})],
+        "n_networks": [Interval(Integral, 1, None, closed="left")],
+        "reforward": ["boolean"],
+        "memory": [None, StrOptions({"sum", "average"})],
+        "memory_decay": [Interval(Real, 0, 1, closed="left")],
+        "hidden_layer_sizes": ["array-like"],
+        "preprocessing": [None, StrOptions({"minmax", "standard"})],
+        "missing": [StrOptions({"error", "mean"})],
+    }
+
+    @abstractmethod
+    def _encode(self, y: np.ndarray) -> tuple[np.ndarray, int]:
+        """Learn from the targets; return them as numbers, and the number of outputs."""
+
+    @abstractmethod
+    def _row_functions(self) -> tuple[RowFunction, RowFunction]:
+        """Loss of each row, and the norm of its gradient at the output (Algorithm 4)."""
+
+    @abstractmethod
+    def _combine(self, outputs: Tensor) -> Tensor:
+        """Turn outputs (n_networks, n_rows, n_outputs) into one prediction per row."""
+
+    def _start(self, n_outputs: int) -> dict[str, Any]:
+        """Settings of the step for a first part of the training that differs."""
+        return {}
+
+    @fit_context
+    def fit(self, X, y):
+        """Fit the networks to examples of which some may be corrupted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Inputs: a table, or an array of images (n_samples, channels, height, width) or of any
+            other shape that the module takes.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets, the corrupted ones among them. Labels are one column.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter, the inputs or the targets are invalid, or the module's outputs do not
+            have the width that the targets need; the message names what.
+        TypeError
+            If ``__init__`` was given a keyword that does not exist.
+        FloatingPointError
+            If the training loss stops being finite; the message names epoch and batch.
+
+        Notes
+        -----
+        Whatever interrupts ``fit`` leaves the estimator as it was before.
+        """
+        with unchanged_on_error(self):
+            self._check_net_parameters()
+            X, y = validate_examples(
+                self, X, y, reset=True, missing=self.missing, **self._target_options
+            )
+            n_trusted = self._count_trusted(len(X))
+            targets, n_outputs = self._encode(y)
+            self._row_shape = X.shape[1:]
+            self._preprocessor = self._make_preprocessor(X)
+            x = self._preprocessor.transform(X)
+            with self._isolated() as device:
+                self.device_ = str(device)
+                rows, given = (torch.from_numpy(part).to(device) for part in (x, targets))
+                self.net_ = self._train(rows, given, n_outputs)
+                self._take_record(rows, given)
+            self._check_result(X)
+            self.corruption_rate_ = float(self.corruption_rate)
+            self.inlier_mask_ = _lowest(self.sample_scores_, n_trusted)
+        return self
+
+    def _count_trusted(self, n_rows: int) -> int:
+        rate = self.corruption_rate
+        n_trusted = n_rows - math.ceil(rate * n_rows - 1e-9)
+        if n_trusted < 1:
+            raise ValueError(
+                f"corruption_rate={rate} leaves none of {n_rows} training rows (n_samples); pass "
+                "more rows or a smaller rate"
+            )
+        if rate > 0.5:
+            warnings.warn(
+                f"corruption_rate={rate} is above 0.5: no guarantee holds where corrupted rows "
+                "are the majority, and only corruption without a pattern is likely to be found",
+                UserWarning,
+                stacklevel=4,
+            )
+        return n_trusted
+
+    def _make_preprocessor(self, X: np.ndarray) -> TablePreprocessor | ImagePreprocessor:
+        if X.ndim > 2:
+            return ImagePreprocessor()
+        return TablePreprocessor(self.preprocessing, self.missing).fit(X)
+
+    def _train(self, x: Tensor, y: Tensor, n_outputs: int) -> RobustNet:
+        loss, gradient_norm = (
+            partial(of_rows, function=function, n_outputs=n_outputs)
+            for function in self._row_functions()
+        )
+        step = RobustStep(
+            row_loss=loss,
+            row_score=gradient_norm if self.selection == "loss-gradient" else None,
+            schedule=DropSchedule(
+                rate=0.0 if self.selection is None else float(self.corruption_rate),
+                warmup=self.warmup,
+                margin=self.margin,
+            ),
+            exchange=self.n_networks > 1 and self.selection is not None,
+            score_apart="train" if self.reforward else None,
+            memory=self.memory,
+            memory_decay=self.memory_decay,
+            **self._start(n_outputs),
+        )
+        module, settings = self._network(x, n_outputs)
+        return self._fit_net(module, step, x, y, **settings)
+
+    def _network(self, x: Tensor, n_outputs: int):
+        """Return what makes the networks, and its settings, for the net to call under the seed."""
+        n_inputs = math.prod(x.shape[1:])
+        if self.module is None:
+            hidden = validate_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
+            sizes = (n_inputs, *hidden, n_outputs)
+            return StackedMLP, {
+                "module__sizes": sizes,
+                "module__n_networks": self.n_networks,
+                "module__narrow_output": True,
+            }
+        ensemble = partial(NetworkEnsemble, self.module, n_networks=self.n_networks)
+        if isinstance(self.module, nn.Module):
+            self._refuse_module_parameters()
+            return ensemble, {}
+        known = {
+            "in_features": n_inputs,
+            "in_channels": x.shape[1],
+            "out_features": n_outputs,
+            "n_classes": n_outputs,
+        }
+        wanted = inspect.signature(self.module).parameters.keys()
+        bound = getattr(self.module, "keywords", {}).keys()  # what a functools.partial has fixed
+        return ensemble, {f"module__{name}": known[name] for name in known.keys() & wanted - bound}
+
+    def _refuse_module_parameters(self) -> None:
+        for name in self._net_parameters:
+            if name.startswith("module__"):
+                raise ValueError(
+                    f"{name} was given for a module that is built already; pass the module's class"
+                )
+
+    def _predictions(self, X) -> np.ndarray:
+        """Predictions (n_samples, ...) in the units of training, float64."""
+        check_is_fitted(self)
+        X = validate_examples(self, X, reset=False, missing=self._missing_allowed())
+        if X.shape[1:] != self._row_shape:
+            raise ValueError(
+                f"X has examples of shape {X.shape[1:]}, but {type(self).__name__} is expecting "
+                f"{self._row_shape}"
+            )
+        return self._map(self._predictor, X)
+
+    def _missing_allowed(self) -> str:
+        return getattr(self._preprocessor, "missing", "error")
+
+    def _predictor(self) -> Callable[[Tensor], Tensor]:
+        """Return a function from chunks (n_chunks, rows, ...) to predictions."""
+        module = self.net_.module_.eval()
+        if isinstance(module, StackedMLP):
+            chains = [module.thinned(k) for k in range(module.n_networks)]
+
+            def run(x: Tensor) -> Tensor:
+                return torch.stack([module.run_thinned(chain, x) for chain in chains])
+        else:
+
+            def run(x: Tensor) -> Tensor:
+                return module(x.expand(self.net_.n_networks, *x.shape))
+
+        return lambda chunks: torch.stack([self._combine(run(x).double()) for x in chunks])
+
+    def _check_result(self, X: np.ndarray) -> None:
+        """The loss is checked before each update; this looks at what the last one left."""
+        predictions = self._map(self._predictor, X[:CHUNK_ROWS])
+        if not (np.isfinite(predictions).all() and np.isfinite(self.sample_scores_).all()):
+            raise FloatingPointError(
+                "training ended with weights whose predictions are not finite; try a smaller lr "
+                f"(now {self.lr})"
+            )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing == "mean"
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def of_rows(output: Tensor, x: Tensor, y: Tensor, function: RowFunction, n_outputs: int) -> Tensor:
+    """Apply a loss or score to outputs (n_networks, n_rows, n_outputs); x is not used."""
+    if output.shape != (*x.shape[:2], n_outputs):
+        raise ValueError(
+            f"module must map n_rows inputs to outputs of shape (n_rows, {n_outputs}), one column "
+            f"per class or target; {x.shape[1]} rows gave {tuple(output.shape[1:])}"
+        )
+    return function(output, y)
+
+
+def _lowest(scores: np.ndarray, n_lowest: int) -> np.ndarray:
+    """Mark the lowest scores; of equal ones the first."""
+    mask = np.zeros(len(scores), dtype=bool)
+    mask[np.argsort(scores, kind="stable")[:n_lowest]] = True
+    return mask
