@@ -88,8 +88,8 @@ def mean_table(
 ) -> tuple[pd.DataFrame, str]:
     """Mean AUC by set and method, and the table to print.
 
-    Averages are over the same sets for all methods, within a set over the same seeds; methods
-    that were measured on a few sets only are left out.
+    A method that lacks a set has no average over sets, and one that was measured on few sets is
+    left out. Where methods have different numbers of seeds, the last column says so.
 
     Parameters
     ----------
@@ -111,20 +111,22 @@ def mean_table(
     """
     coverage = frame.groupby("method")["set"].nunique() / frame["set"].nunique()
     broad = [name for name in methods if coverage.get(name, 0) >= ENOUGH]
-    cells = frame.pivot_table(index=["set", "seed"], columns="method", values="auc")[broad]
-    cells = cells[cells.notna().all(axis=1)]
-    means = cells.groupby("set").mean()
+    frame = frame[frame["method"].isin(broad)]
+    means = frame.pivot_table(index="set", columns="method", values="auc")[broad]
     order = list(next(iter(thesis.values())))
     means = means.reindex([name for name in order if name in means.index])
     shown = means.assign(**{name: pd.Series(figures) for name, figures in thesis.items()})
-    averages = {f"mean of {len(means)}": shown.mean()}
+    averages = {f"mean of {len(means)}": shown.mean(skipna=False)}
     if set(without) & set(means.index):
         others = shown.drop(index=list(without), errors="ignore")
-        averages[f"mean of {len(others)} without {', '.join(without)}"] = others.mean()
+        averages[f"mean of {len(others)} without {', '.join(without)}"] = others.mean(skipna=False)
     averages["average rank"] = average_rank(means)
     shown = pd.concat([shown, pd.DataFrame(averages).T])
-    counts = cells.groupby("set").size().reindex(shown.index)
-    shown["seeds"] = counts.map("{:.0f}".format, na_action="ignore")
+    counts = frame.groupby(["set", "method"])["seed"].nunique().groupby("set").agg(["min", "max"])
+    ranges = {
+        name: f"{n.min()}-{n.max()}".removeprefix(f"{n.max()}-") for name, n in counts.T.items()
+    }
+    shown["seeds"] = pd.Series(ranges).reindex(shown.index)
     return means, shown.round(3).to_string(na_rep="")
 
 

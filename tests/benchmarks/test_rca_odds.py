@@ -71,9 +71,11 @@ def synthetic():
 def test_table_shows_means_ranks_wins_and_the_thesis():
     true_rate, assumed = rca_odds.render(synthetic()).split("\n\nTest AUC, ")
     lines = {line.split()[0]: line.split() for line in true_rate.splitlines() if line.strip()}
-    assert list(map(float, lines["vowels"][1:])) == [0.9, 0.76, 0.917, 0.879, 1]
+    assert list(map(float, lines["vowels"][1:-1])) == [0.92, 0.76, 0.917, 0.879]
+    assert lines["vowels"][-1] == "1-2"
+    assert lines["glass"][-1] == "1"
     assert lines["mean"][2:5] == ["1", "without", "glass"]
-    assert list(map(float, lines["mean"][5:])) == [0.9, 0.76, 0.917, 0.879]
+    assert list(map(float, lines["mean"][5:])) == [0.92, 0.76, 0.917, 0.879]
     assert lines["average"][2:4] == ["1.50", "1.50"] or lines["average"][2:4] == ["1.5", "1.5"]
     assert lines["win"][1] == "1"
     assert lines["loss"][1] == "1"
