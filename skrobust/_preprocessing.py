@@ -64,13 +64,13 @@ class TablePreprocessor:
         return self.pipeline_["scale"].inverse_transform(rows.astype(np.float64))
 
     @property
-    def log_volume(self) -> float:
-        """Logarithm of the factor by which scaling changes a volume."""
+    def log_scales(self) -> np.ndarray:
+        """Logarithms of the factors that scaling multiplies the columns by."""
         if self.scaling is None:
-            return 0.0
+            return np.zeros(len(self.unobserved_))
         scaler = self.pipeline_["scale"]
         sign = 1.0 if self.scaling == "minmax" else -1.0  # its scale_ multiplies, not divides
-        return sign * float(np.log(scaler.scale_).sum())
+        return sign * np.log(scaler.scale_)
 
 
 class ImagePreprocessor:

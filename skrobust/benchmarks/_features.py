@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.decomposition import PCA
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import pairwise_distances_argmin_min, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import check_random_state
 
@@ -18,6 +18,7 @@ __all__ = ["CLUSTER_OF", "N_COMPONENTS", "contaminate", "measure_features"]
 
 N_COMPONENTS = 128
 N_TEST = 1000  # normal pictures of the test
+SAME = 0.01  # distance of two copies of a picture's features
 
 # The class whose pictures are the clustered anomalies.
 CLUSTER_OF = {
@@ -40,8 +41,8 @@ def contaminate(
         Set of :func:`skrobust.datasets.fetch_image_features`.
     kind : {"u", "c"}
         "u": training anomalies are 60 % of the set's own, which come from all other classes; the
-        test has the rest of them. "c": training anomalies are normal pictures of another set;
-        the test has all of the set's own anomalies.
+        test has the rest of them. "c": training anomalies are normal pictures of another set, but
+        for those that are among this set's own anomalies, all of which the test has.
     rate : float
         Share of anomalies among the training rows.
     seed : int
@@ -63,12 +64,16 @@ def contaminate(
     train_odd, test_odd = odd[: int(0.6 * len(odd))], odd[int(0.6 * len(odd)) :]
     if kind == "c":
         other, other_y = fetch_image_features(CLUSTER_OF[name], return_X_y=True)
-        train_odd, test_odd = rng.permutation(other[other_y == 0]), odd
+        pool = other[other_y == 0]
+        # The anomalies of a set come from all other classes: some are pictures of the pool.
+        distance = pairwise_distances_argmin_min(pool, odd)[1]
+        train_odd, test_odd = rng.permutation(pool[distance > SAME]), odd
     rest = normal[N_TEST:]
     n_odd = min(len(train_odd), int(len(rest) * rate / (1 - rate)))
+    n_normal = round(n_odd * (1 - rate) / rate)
     if n_train is not None:
         n_odd = round(rate * n_train)
-    n_normal = round(n_odd * (1 - rate) / rate)
+        n_normal = n_train - n_odd
     train = np.vstack([rest[:n_normal], train_odd[:n_odd]])
     test = np.vstack([normal[:N_TEST], test_odd])
     return train, test, np.arange(len(test)) >= N_TEST

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skrobust.networks._spectral import SpectralConstraint
-from skrobust.networks._stacked import StackedLinear
+from skrobust.networks._stacked import LEAST_COLUMNS, StackedLinear
 
 __all__ = ["CouplingFlow", "LipschitzBound"]
 
@@ -181,6 +181,10 @@ class CouplingFlow(nn.Module):
         if self.constraints:
             splits = [constraint.split(layer.weight) for layer, constraint in self._pairs()]
             parts = [(w, bias, f) for (_, bias), (w, f) in zip(parts, splits, strict=True)]
+        # See StackedMLP: in narrow products a row's last bit may depend on its place.
+        extra = 0 if self.training else max(0, LEAST_COLUMNS - self.in_features)
+        weight, bias, *factor = parts[-1]
+        parts[-1] = (F.pad(weight, (0, extra)), F.pad(bias, (0, extra)), *factor)
         by_layer = [
             [_Layer(*one) for one in zip(*map(self._by_coupling, layer), strict=True)]
             for layer in parts
@@ -210,7 +214,7 @@ def _scale_and_shift(net: list[_Layer], mask: Tensor, x: Tensor) -> tuple[Tensor
     h = (x * mask).unsqueeze(1).expand(-1, 2, -1, -1).reshape(2 * n_networks, n_rows, n_features)
     for layer in net[:-1]:
         h = F.leaky_relu(layer(h), _SLOPE)
-    h = net[-1](h).view(n_networks, 2, n_rows, n_features) * (1.0 - mask)
+    h = net[-1](h)[..., :n_features].view(n_networks, 2, n_rows, n_features) * (1.0 - mask)
     return torch.tanh(h[:, 0]), h[:, 1]
 
 

@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 __all__ = ["SpectralConstraint"]
 
 _FIRST_ITERATIONS = 15
+_LEAST_SIGMA = 1e-12
 
 
 class SpectralConstraint(nn.Module):
@@ -58,8 +59,7 @@ class SpectralConstraint(nn.Module):
             self.advance(weight, 1)
         with torch.no_grad():
             sigma = (torch.bmm(self.left, weight) * self.right).sum(dim=2, keepdim=True)
-            # A matrix of zeros has sigma 0.
-            sigma = sigma.clamp(min=torch.finfo(sigma.dtype).tiny)
+            sigma = sigma.clamp(min=_LEAST_SIGMA)  # a matrix of zeros stays one
             factor = self.limit / sigma
             if not self.exact:
                 factor = factor.clamp(max=1.0)
@@ -72,11 +72,18 @@ class SpectralConstraint(nn.Module):
         """Run power iterations."""
         for _ in range(n_iterations):
             self.right = F.normalize(torch.bmm(self.left, weight), dim=2)
-            self.left = F.normalize(torch.bmm(self.right, weight.mT), dim=2)
+            left = F.normalize(torch.bmm(self.right, weight.mT), dim=2)
+            # A matrix of zeros has no direction; keep one for when it is no longer zero.
+            self.left = torch.where(left.any(dim=2, keepdim=True), left, self.left)
 
     @torch.no_grad()
     def settle(self, weight: Tensor) -> None:
-        """Replace the followed vectors by the exact ones, for when training is over."""
+        """Replace the followed vectors by the exact ones, for when training is over.
+
+        Matrices that are not finite are left to the checks of who trained them.
+        """
+        if not weight.isfinite().all():
+            return
         left, _, right = torch.linalg.svd(weight, full_matrices=False)
         self.left, self.right = left[:, :, :1].mT.contiguous(), right[:, :1].contiguous()
 

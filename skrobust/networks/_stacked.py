@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from skrobust.networks._dropout import dropout as cheap_dropout
 
-__all__ = ["StackedLinear", "StackedMLP"]
+__all__ = ["LEAST_COLUMNS", "StackedLinear", "StackedMLP"]
 
-_LEAST_COLUMNS = 16
+LEAST_COLUMNS = 16
 
 
 class StackedLinear(nn.Module):
@@ -110,7 +110,7 @@ class StackedMLP(nn.Module):
     ) -> None:
         super().__init__()
         *inner, output = pairwise(sizes)
-        is_narrow = narrow_output and sizes[-1] < _LEAST_COLUMNS
+        is_narrow = narrow_output and sizes[-1] < LEAST_COLUMNS
         last_layer = _NarrowLinear if is_narrow else StackedLinear
         self.layers = nn.ModuleList(StackedLinear(n_networks, a, b) for a, b in inner)
         self.layers.append(last_layer(n_networks, *output))
@@ -181,7 +181,7 @@ def _widen(chain: list) -> list:
     last bit, on the row's place among the others; from 12 columns on it does not.
     """
     for i, (weight, bias) in enumerate(chain):
-        extra = max(0, _LEAST_COLUMNS - weight.shape[1])
+        extra = max(0, LEAST_COLUMNS - weight.shape[1])
         chain[i] = (F.pad(weight, (0, extra)), F.pad(bias, (0, extra)))
         if extra and i + 1 < len(chain):
             weight, bias = chain[i + 1]

@@ -107,10 +107,10 @@ class RobustNet(NeuralNet):
             super()._set_training(training)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
-        """Run the robust step in training; otherwise the loss of the rows it would keep.
+        """Run the robust step in training; otherwise the mean of the lowest losses.
 
-        Held-out rows are as corrupted as the others: the validation loss is the mean over those
-        of the lowest loss, without the share that the schedule ends with, summed over networks.
+        Held-out rows are as corrupted as the others: those of largest loss, the share that the
+        schedule ends with, do not count. Summed over networks.
         """
         y, row_ids = (part.to(self.device) for part in y_true)
         if training:

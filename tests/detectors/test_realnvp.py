@@ -49,6 +49,8 @@ def test_feature_scores_add_up():
     parts = detector.feature_scores(X)
     assert parts.shape == X.shape
     np.testing.assert_allclose(parts.sum(axis=1), detector.decision_scores_, rtol=1e-4, atol=1e-4)
+    likely = np.exp(-parts[np.argsort(detector.decision_scores_)[:50]]).mean(axis=0)
+    assert 5 < likely[0] / likely[1] < 45  # columns of deviation 2 and 30
     odd = X[:1] + np.array([0, 900])
     gain = detector.feature_scores(odd) - parts[:1]
     assert gain[0, 1] > 10
@@ -142,7 +144,7 @@ def test_ties_and_constant_columns_bound_the_density():
         max_epochs=100, hidden_layer_sizes=(32, 32), lr=1e-2, random_state=0
     ).fit(X)
     assert np.isfinite(detector.decision_scores_).all()
-    scaled = detector.decision_scores_ + detector._preprocessor.log_volume
+    scaled = detector.decision_scores_ + detector._preprocessor.log_scales.sum()
     assert (-scaled).max() <= 4 * (3 - 0.5 * np.log(2 * np.pi)) + 1e-3
 
 
@@ -153,8 +155,36 @@ def test_one_feature_is_fitted_by_a_normal_distribution():
     assert roc_auc_score(np.arange(1000) >= 950, detector.decision_scores_) > 0.99
     drawn = detector.sample(2000, random_state=0)
     assert drawn.mean() == pytest.approx(5, abs=0.5)
-    with pytest.raises(ValueError, match=r"mask='official' transforms nothing.*1 feature"):
-        RobustRealNVPDetector(mask="official").fit(X)
+    for wrong in ({"mask": "official"}, {"n_couplings": 1}):
+        with pytest.raises(
+            ValueError, match=r"n_couplings=\d transforms nothing of a table with 1 f"
+        ):
+            RobustRealNVPDetector(**wrong).fit(X)
+
+
+@pytest.mark.parametrize("n_features", [2, 5, 9, 11])
+def test_score_does_not_depend_on_the_place_among_the_others(n_features):
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(700, n_features))
+    detector = RobustRealNVPDetector(max_epochs=2, min_steps=None, random_state=0).fit(X)
+    order = rng.permutation(700)
+    np.testing.assert_array_equal(
+        detector.decision_function(X[order]), detector.decision_function(X)[order]
+    )
+
+
+def test_weights_that_are_not_finite_are_named():
+    settings = {"max_epochs": 1, "min_steps": None, "random_state": 0}
+    with pytest.raises(FloatingPointError, match="try a smaller lr"):
+        RobustRealNVPDetector(lr=3e38, **settings).fit(bell(100))
+
+
+def test_bound_is_for_the_box_of_the_training_rows():
+    detector = RobustRealNVPDetector(**SMALL).fit(bell())
+    rows = detector._preprocessor.transform(bell())
+    corner = float(np.linalg.norm(np.abs(rows).max(axis=0)))
+    expected = detector.net_.module_.lipschitz_bound(corner).map.item()
+    assert detector.lipschitz_bound_.map == pytest.approx(expected)
 
 
 def test_parameters_reach_the_network():
@@ -191,6 +221,11 @@ def test_early_stopping_needs_no_labels_and_keeps_the_best_epoch():
     assert held_out[:13].mean() == pytest.approx(min(losses), abs=0.02)
     again = RobustRealNVPDetector(contamination=0.05, **settings).fit(X)
     np.testing.assert_array_equal(again.decision_scores_, detector.decision_scores_)
+    short = {**settings, "max_epochs": 1, "patience": 1000}
+    limited = RobustRealNVPDetector(min_steps="auto", **short).fit(bell(130))
+    assert len(limited.history_) == 100
+    with pytest.raises(ValueError, match="train_split of its own"):
+        RobustRealNVPDetector(early_stopping=True, train_split=None).fit(X)
     with pytest.raises(ValueError, match=r"validation_fraction=0\.9 leaves 0 of 4 rows"):
         RobustRealNVPDetector(early_stopping=True, validation_fraction=0.9).fit(X[:4])
 

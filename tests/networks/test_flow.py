@@ -90,10 +90,72 @@ def test_official_mask_never_transforms_the_middle_of_an_odd_number():
 
 
 def test_far_away_points_have_a_finite_density():
-    flow = CouplingFlow(6)
+    flow = make_flow(6, spread=30.0).float()
     with torch.no_grad():
-        values = flow(torch.full((1, 3, 6), 1e15))
+        values = flow(1e15 * torch.randn(1, 50, 6))
     assert torch.isfinite(values).all()
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_constraint_acts_in_the_density(exact):
+    """The same as a flow without constraint that has the constrained matrices."""
+    flow = make_flow(5, spread=10.0, lipschitz=0.7, exact=exact)
+    free = make_flow(5)
+    with torch.no_grad():
+        for ours, theirs, weight in zip(free.layers, flow.layers, flow.weights(), strict=True):
+            ours.weight.copy_(weight)
+            ours.bias.copy_(theirs.bias)
+    x = torch.randn(1, 20, 5, dtype=torch.float64)
+    torch.testing.assert_close(flow(x), free(x))
+    assert not torch.allclose(flow(x), make_flow(5, spread=10.0)(x))
+
+
+def test_gradient_through_the_constraint_of_the_whole_flow():
+    """Against finite differences, with matrices below and beyond the limit."""
+    flow = make_flow(4, spread=1.0, lipschitz=0.8, n_couplings=2, hidden_layer_sizes=(6,))
+    with torch.no_grad():
+        flow.layers[0].weight[0] *= 10
+    flow.settle()
+    x = torch.randn(1, 15, 4, dtype=torch.float64)
+    flow(x).sum().backward()
+    for matrix in (0, 1):
+        weight = flow.layers[0].weight
+        with torch.no_grad():
+            values = []
+            for shift in (1e-6, -1e-6):
+                weight[matrix, 1, 2] += shift
+                flow.settle()
+                values.append(flow(x).sum())
+                weight[matrix, 1, 2] -= shift
+        expected = (values[0] - values[1]) / 2e-6
+        torch.testing.assert_close(weight.grad[matrix, 1, 2], expected, rtol=1e-5, atol=1e-8)
+
+
+def test_small_matrices_get_the_plain_gradient():
+    weight = (0.1 * torch.eye(3)).unsqueeze(0).requires_grad_()
+    coefficients = torch.randn(1, 3, 3)
+    (SpectralConstraint(weight.detach(), 1.0)(weight) * coefficients).sum().backward()
+    assert torch.equal(weight.grad, coefficients)
+
+
+def test_lipschitz_bound_is_the_formula():
+    flow = make_flow(3, spread=0.3, n_couplings=2, hidden_layer_sizes=(4,))
+    bound = flow.lipschitz_bound(1.5)
+    norms = [torch.linalg.matrix_norm(weight, ord=2) for weight in flow.weights()]
+    products = (norms[0] * norms[1]).view(2, 2)  # coupling, s and t
+    torch.testing.assert_close(bound.scale[0], products[:, 0])
+    torch.testing.assert_close(bound.shift[0], products[:, 1])
+    size, expected = 1.5, 1.0
+    for coupling in (1, 0):
+        net = flow._nets()[coupling]
+        zero = torch.zeros(1, 1, 3, dtype=torch.float64)
+        last = torch.nn.functional.leaky_relu(net[0](zero.expand(2, 1, 3)), 0.01)
+        origin = (net[1](last)[1, 0, :3] * (1 - flow.masks[coupling])).norm().item()
+        s, t = products[coupling].tolist()
+        largest = origin + t * size
+        expected *= math.e * (1 + t + (size + largest) * s)
+        size += math.e * (size + largest)
+    assert bound.map.item() == pytest.approx(expected)
 
 
 def test_spectral_constraint_equals_torchs():
@@ -158,7 +220,12 @@ def test_settling_makes_the_limit_exact():
 def test_a_matrix_of_zeros_stays_one():
     weight = torch.zeros(1, 3, 3)
     assert torch.equal(SpectralConstraint(weight, 1.0)(weight), weight)
-    assert torch.equal(SpectralConstraint(weight, 1.0, exact=True)(weight), weight)
+    assert torch.equal(SpectralConstraint(weight, 5.0, exact=True)(weight), weight)
+    constraint = SpectralConstraint(weight, 1.0)
+    large = 10 * torch.randn(1, 3, 3)
+    for _ in range(50):
+        limited = constraint(large)
+    assert torch.linalg.matrix_norm(limited, ord=2).item() == pytest.approx(1.0, rel=1e-2)
 
 
 @pytest.mark.parametrize("lipschitz", [None, 1.0])
