@@ -65,9 +65,9 @@ class TablePreprocessor:
 
     @property
     def log_scales(self) -> np.ndarray:
-        """Logarithms of the factors that scaling multiplies the columns by."""
+        """Logarithms of the factors that scaling multiplies the columns by; broadcasts to them."""
         if self.scaling is None:
-            return np.zeros(len(self.unobserved_))
+            return np.zeros(1)
         scaler = self.pipeline_["scale"]
         sign = 1.0 if self.scaling == "minmax" else -1.0  # its scale_ multiplies, not divides
         return sign * np.log(scaler.scale_)
