@@ -127,14 +127,19 @@ class RobustEstimator(BaseEstimator):
         # skorch hands y to train_split, which may stratify by it
         return net.fit(RowDataset(x, y), None if y is None else y.cpu().numpy())
 
-    def _take_record(self, rows: Tensor, targets: Tensor | None = None) -> None:
-        """Move what training recorded into fitted attributes."""
+    def _take_record(
+        self, rows: Tensor, targets: Tensor | None = None, rescore: bool = False
+    ) -> None:
+        """Move what training recorded into fitted attributes.
+
+        Rows that were held out, or all with ``rescore``, are scored by the networks as they are.
+        """
         record = self.net_.state_.record
         scores = record.scores.mean(dim=0)
-        held_out = ~record.seen
-        if held_out.any():
-            held_targets = None if targets is None else targets[held_out]
-            scores[held_out] = self.net_.score_rows(rows[held_out], held_targets)
+        missing = torch.ones_like(record.seen) if rescore else ~record.seen
+        if missing.any():
+            given = None if targets is None else targets[missing]
+            scores[missing] = self.net_.score_rows(rows[missing], given)
         self.sample_scores_ = scores.double().cpu().numpy()
         self.keep_frequency_ = record.keep_frequency.double().cpu().numpy()
         self.history_ = self.net_.history

@@ -14,7 +14,7 @@ from skrobust.benchmarks._results import Cell
 from skrobust.datasets import fetch_odds
 from skrobust.metrics import average_rank
 
-__all__ = ["ODDS_VALUES", "gain_table", "known", "mean_table", "measure_detector", "split"]
+__all__ = ["ODDS_VALUES", "gain_table", "mean_table", "measure_detector", "split"]
 
 ODDS_VALUES = ["auc", "rate", "n_train", "n_test", "n_test_anomalies"]
 ENOUGH = 0.9  # share of the sets that a method must be measured on to get an average
@@ -25,17 +25,6 @@ def split(n_rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     order = np.random.RandomState(seed).permutation(n_rows)
     n_train = int(0.6 * n_rows)
     return order[:n_train], order[n_train:]
-
-
-def known(
-    what: str, given: Sequence[str] | None, standard: Sequence[str], more: Sequence[str] = ()
-) -> list[str]:
-    """Return the given names, or the standard ones; refuse those that are not in either list."""
-    allowed = [*standard, *more]
-    unknown = [name for name in given or () if name not in allowed]
-    if unknown:
-        raise ValueError(f"unknown {what} {unknown[0]!r}; allowed are {', '.join(allowed)}")
-    return list(given or standard)
 
 
 def measure_detector(

@@ -36,5 +36,9 @@ BENCHMARKS = {
     "nvp-epsilon": Entry("nvp_epsilon", "Figures 3.5, 3.6: a wrong rate, a high rate"),
     "nvp-features": Entry("nvp_features", "Table 3.2 in form: robust flows on image features"),
     "nvp-odds": Entry("nvp_odds", "Table 3.1, Figure 3.4: robust flows on ODDS"),
+    "prl-epsilon": Entry("prl_epsilon", "Table 4.4 in form: a wrong rate of wrong labels"),
+    "prl-images": Entry("prl_images", "Table 4.2 in form: pictures with wrong labels"),
+    "prl-lagos": Entry("prl_lagos", "Table 4.5: nutrients of lakes from corrupted measurements"),
+    "prl-regression": Entry("prl_regression", "Table 4.1 in form: regression on wrong targets"),
     "rca-passes": Entry("rca_passes", "Section 2.3: how many passes the scoring ensemble needs"),
 }

@@ -7,7 +7,7 @@ import io
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -21,7 +21,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Cell", "ResultFile", "provenance"]
+__all__ = ["Cell", "ResultFile", "known", "provenance"]
 
 _PACKAGES = ("skrobust", "torch", "scikit-learn", "skorch", "pyod", "numpy")
 
@@ -45,6 +45,17 @@ class Cell(NamedTuple):
     method: str
     setting: str
     seed: int
+
+
+def known(
+    what: str, given: Sequence[str] | None, standard: Sequence[str], more: Sequence[str] = ()
+) -> list[str]:
+    """Return the given names, or the standard ones; refuse those that are not in either list."""
+    allowed = [*standard, *more]
+    unknown = [name for name in given or () if name not in allowed]
+    if unknown:
+        raise ValueError(f"unknown {what} {unknown[0]!r}; allowed are {', '.join(allowed)}")
+    return list(given or standard)
 
 
 class ResultFile:

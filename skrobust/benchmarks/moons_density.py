@@ -15,8 +15,7 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from skrobust import RobustRealNVPDetector
-from skrobust.benchmarks._odds import known
-from skrobust.benchmarks._results import Cell
+from skrobust.benchmarks._results import Cell, known
 from skrobust.datasets import make_contaminated_moons
 
 VALUES = ["centre_density", "held_out", "auc"]

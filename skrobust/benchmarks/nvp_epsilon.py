@@ -13,8 +13,7 @@ import pandas as pd
 
 from skrobust import RobustRealNVPDetector
 from skrobust.benchmarks._features import CLUSTER_OF, contaminate, measure_features
-from skrobust.benchmarks._odds import known
-from skrobust.benchmarks._results import Cell
+from skrobust.benchmarks._results import Cell, known
 from skrobust.benchmarks.nvp_odds import METHODS
 
 VALUES = ["auc", "n_train", "n_test"]

@@ -15,8 +15,7 @@ import pandas as pd
 from skrobust import RobustRealNVPDetector
 from skrobust.benchmarks._detectors import make_detector
 from skrobust.benchmarks._features import CLUSTER_OF, N_COMPONENTS, contaminate, measure_features
-from skrobust.benchmarks._odds import known
-from skrobust.benchmarks._results import Cell
+from skrobust.benchmarks._results import Cell, known
 from skrobust.benchmarks.nvp_odds import METHODS
 from skrobust.metrics import average_rank
 

@@ -13,8 +13,8 @@ import pandas as pd
 
 from skrobust import RobustRealNVPDetector
 from skrobust.benchmarks._detectors import PEERS
-from skrobust.benchmarks._odds import ODDS_VALUES, gain_table, known, mean_table, measure_detector
-from skrobust.benchmarks._results import Cell
+from skrobust.benchmarks._odds import ODDS_VALUES, gain_table, mean_table, measure_detector
+from skrobust.benchmarks._results import Cell, known
 from skrobust.benchmarks._targets import TABLE_3_1
 from skrobust.metrics import win_draw_loss
 

@@ -21,8 +21,8 @@ from skrobust.benchmarks._detectors import (
     make_detector,
     uses_rate,
 )
-from skrobust.benchmarks._odds import ODDS_VALUES, gain_table, known, mean_table, measure_detector
-from skrobust.benchmarks._results import Cell
+from skrobust.benchmarks._odds import ODDS_VALUES, gain_table, mean_table, measure_detector
+from skrobust.benchmarks._results import Cell, known
 from skrobust.benchmarks._targets import TABLE_2_1
 from skrobust.metrics import win_draw_loss
 

@@ -15,8 +15,8 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from skrobust import RCADetector
-from skrobust.benchmarks._odds import known, split
-from skrobust.benchmarks._results import Cell
+from skrobust.benchmarks._odds import split
+from skrobust.benchmarks._results import Cell, known
 from skrobust.datasets import fetch_odds
 
 SETS = ["vowels", "pima", "ionosphere", "breastw", "cardio", "letter", "glass", "arrhythmia"]

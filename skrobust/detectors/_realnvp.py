@@ -5,17 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import EarlyStopping
-from skorch.dataset import ValidSplit
 from torch import Tensor
 
-from skrobust._random import draw_seed
+from skrobust._stopping import EarlyStoppingMixin
 from skrobust._validation import Integral, Interval, Real, StrOptions, validate_rows, validate_sizes
 from skrobust.detectors._base import RobustDetector
 from skrobust.networks import CouplingFlow, LipschitzBound
@@ -24,11 +21,10 @@ from skrobust.training import RobustNet, RobustStep
 
 __all__ = ["RobustRealNVPDetector"]
 
-_VALID_ROWS = 1024
 _STEPS, _EPOCHS = 1000, 100
 
 
-class RobustRealNVPDetector(RobustDetector):
+class RobustRealNVPDetector(EarlyStoppingMixin, RobustDetector):
     """Robust density estimation: abnormal rows are those of low density under a normalising flow.
 
     The flow (RealNVP) is trained by maximum likelihood. In every batch the rows of lowest density
@@ -196,9 +192,7 @@ class RobustRealNVPDetector(RobustDetector):
         "hidden_layer_sizes": ["array-like"],
         "mask": [StrOptions({"complement", "official"})],
         "min_steps": [*RobustDetector._parameter_constraints["min_steps"], StrOptions({"auto"})],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "patience": [Interval(Integral, 1, None, closed="left")],
+        **EarlyStoppingMixin._stopping_constraints,
     }
 
     def __init__(
@@ -346,12 +340,11 @@ class RobustRealNVPDetector(RobustDetector):
             ),
         )
         network, settings = self._network(x.shape[1])
-        stopping = self._stopping(len(x)) if self.early_stopping else {}
         settings["min_steps"] = self.min_steps
         if self.min_steps == "auto":
-            n_train = len(x) - (self._count_held_out(len(x)) if self.early_stopping else 0)
-            settings["min_steps"] = min(_STEPS, _EPOCHS * math.ceil(n_train / self.batch_size))
-        net = self._fit_net(network, step, x, **settings, **stopping)
+            steps = math.ceil(self._count_trained(len(x)) / self.batch_size)
+            settings["min_steps"] = min(_STEPS, _EPOCHS * steps)
+        net = self._fit_net(network, step, x, **settings, **self._stopping(len(x)))
         net.module_.settle()
         self._radius = float(x.double().abs().amax(dim=0).norm())
         return net
@@ -368,36 +361,6 @@ class RobustRealNVPDetector(RobustDetector):
             "module__lipschitz": self.lipschitz,
             "module__exact": self.constraint == "exact",
         }
-
-    def _stopping(self, n_rows: int) -> dict[str, Any]:
-        """A split and a callback of skorch; the likelihood of the split is trimmed (RobustNet)."""
-        if "train_split" in self._net_parameters:
-            raise ValueError(
-                "early_stopping=True makes a train_split of its own; pass validation_fraction, or "
-                "early_stopping=False and skorch's EarlyStopping"
-            )
-        n_train = n_rows - self._count_held_out(n_rows)
-        if n_train < 2:
-            raise ValueError(
-                f"validation_fraction={self.validation_fraction} leaves {n_train} of {n_rows} rows "
-                "to train on; pass more rows, a smaller fraction or early_stopping=False"
-            )
-        steps = math.ceil(n_train / self.batch_size)
-        stop = EarlyStopping(
-            monitor="valid_loss",
-            patience=math.ceil(self.patience / steps),
-            threshold=0.0,
-            threshold_mode="abs",
-            load_best=True,
-        )
-        return {
-            "train_split": ValidSplit(self.validation_fraction, random_state=draw_seed(None)),
-            "iterator_valid__batch_size": max(self.batch_size, _VALID_ROWS),
-            "more_callbacks": [("early_stopping", stop)],
-        }
-
-    def _count_held_out(self, n_rows: int) -> int:
-        return math.ceil(self.validation_fraction * n_rows)
 
     def _flow(self) -> CouplingFlow:
         return self.net_.module_.eval()

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from skrobust._base import RobustEstimator
 from skrobust._preprocessing import ImagePreprocessor, TablePreprocessor
+from skrobust._stopping import EarlyStoppingMixin
 from skrobust._validation import (
     Integral,
     Interval,
@@ -36,7 +37,7 @@ __all__ = ["RobustLearner", "RowFunction", "of_rows"]
 RowFunction = Callable[[Tensor, Tensor], Tensor]
 
 
-class RobustLearner(RobustEstimator):
+class RobustLearner(EarlyStoppingMixin, RobustEstimator):
     """Base of the learners: trains on the rows of each batch that a score trusts.
 
     A subclass turns targets into numbers in :meth:`_encode`, names its losses in
@@ -60,6 +61,7 @@ class RobustLearner(RobustEstimator):
     _target_options: dict[str, bool] = {}
     _parameter_constraints: dict = {
         **RobustEstimator._parameter_constraints,
+        **EarlyStoppingMixin._stopping_constraints,
         "module": [None, callable],
         "corruption_rate": [Interval(Real, 0, 1, closed="left")],
         "selection": [None, StrOptions({"loss-gradient", "loss"})],
@@ -132,7 +134,8 @@ class RobustLearner(RobustEstimator):
                 self.device_ = str(device)
                 rows, given = (torch.from_numpy(part).to(device) for part in (x, targets))
                 self.net_ = self._train(rows, given, n_outputs)
-                self._take_record(rows, given)
+                # of an earlier epoch are the networks that early stopping keeps
+                self._take_record(rows, given, self.early_stopping and self.memory is None)
             self._check_result(X)
             self.corruption_rate_ = float(self.corruption_rate)
             self.inlier_mask_ = _lowest(self.sample_scores_, n_trusted)
@@ -180,7 +183,7 @@ class RobustLearner(RobustEstimator):
             **self._start(n_outputs),
         )
         module, settings = self._network(x, n_outputs)
-        return self._fit_net(module, step, x, y, **settings)
+        return self._fit_net(module, step, x, y, **settings, **self._stopping(len(x)))
 
     def _network(self, x: Tensor, n_outputs: int):
         """Return what makes the networks, and its settings, for the net to call under the seed."""

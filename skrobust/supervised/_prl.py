@@ -84,6 +84,14 @@ class PRLClassifier(ClassifierMixin, RobustLearner):
         Training epochs.
     min_steps : int, optional
         Epochs repeat until this many steps are done too.
+    early_stopping : bool, default=False
+        Whether to hold out ``validation_fraction`` of the rows, and to stop when their loss has
+        not fallen for ``patience`` steps; the networks of the best epoch are kept. The held-out
+        rows are as corrupted as the others: the share of largest loss does not count.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the training rows to hold out for ``early_stopping``.
+    patience : int, default=500
+        Steps without improvement, for ``early_stopping``.
     batch_size : int, default=128
         Rows per training step.
     lr : float, default=1e-3
@@ -116,7 +124,8 @@ class PRLClassifier(ClassifierMixin, RobustLearner):
         The rate.
     sample_scores_ : array of shape (n_samples,)
         What the selection ranked each training row by in the last epoch, mean over the networks:
-        high for rows that fit badly. The loss if ``selection=None``.
+        high for rows that fit badly. The loss if ``selection=None``. With early stopping, scores
+        by the networks that are kept.
     keep_frequency_ : array of shape (n_samples,)
         Share of the epochs after warm-up in which the row was kept; nan for rows that
         ``train_split`` held out.
@@ -195,6 +204,9 @@ class PRLClassifier(ClassifierMixin, RobustLearner):
         margin=1.0,
         max_epochs=100,
         min_steps=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        patience=500,
         batch_size=128,
         lr=1e-3,
         optimizer=torch.optim.Adam,
@@ -220,6 +232,9 @@ class PRLClassifier(ClassifierMixin, RobustLearner):
         self.margin = margin
         self.max_epochs = max_epochs
         self.min_steps = min_steps
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
         self.batch_size = batch_size
         self.lr = lr
         self.optimizer = optimizer
@@ -335,14 +350,23 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
         Scaling of tables, fitted on the training rows. Arrays of other shapes are not scaled.
     missing : {"error", "mean"}, default="error"
         "mean" replaces nan in a table by the mean of the column over the training rows.
-    margin : float, default=1.0
+    margin : float, default=0.0
         Standard deviations of a batch's share of corrupted rows that training drops on top of
-        ``corruption_rate``, for the batches that hold more than average; 0 is the thesis's rule.
+        ``corruption_rate``, for the batches that hold more than average. It protects where
+        corruption has a pattern and there is much of it; elsewhere good rows are lost.
         ``inlier_mask_`` does not include it.
     max_epochs : int, default=100
         Training epochs.
     min_steps : int, optional
         Epochs repeat until this many steps are done too.
+    early_stopping : bool, default=False
+        Whether to hold out ``validation_fraction`` of the rows, and to stop when their loss has
+        not fallen for ``patience`` steps; the networks of the best epoch are kept. The held-out
+        rows are as corrupted as the others: the share of largest loss does not count.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the training rows to hold out for ``early_stopping``.
+    patience : int, default=500
+        Steps without improvement, for ``early_stopping``.
     batch_size : int, default=128
         Rows per training step.
     lr : float, default=1e-3
@@ -373,7 +397,8 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
         The rate.
     sample_scores_ : array of shape (n_samples,)
         What the selection ranked each training row by in the last epoch, mean over the networks:
-        high for rows that fit badly. The loss if ``selection=None``.
+        high for rows that fit badly. The loss if ``selection=None``. With early stopping, scores
+        by the networks that are kept.
     keep_frequency_ : array of shape (n_samples,)
         Share of the epochs after warm-up in which the row was kept; nan for rows that
         ``train_split`` held out.
@@ -397,7 +422,7 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
 
     Notes
     -----
-    Parameters reach these systems of the chapter: PRL(L) is ``margin=0, robust_start=0``;
+    Parameters reach these systems of the chapter: PRL(L) is ``robust_start=0``;
     Co-PRL(L) adds ``n_networks=2``; Standard is ``selection=None, robust_start=0``; Huber is
     ``selection=None, robust_start=0, loss="huber"``. With the squared error ``selection="loss"``
     ranks as "loss-gradient" does.
@@ -454,9 +479,12 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
         hidden_layer_sizes=(256, 256),
         preprocessing="standard",
         missing="error",
-        margin=1.0,
+        margin=0.0,
         max_epochs=100,
         min_steps=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        patience=500,
         batch_size=128,
         lr=1e-3,
         optimizer=torch.optim.Adam,
@@ -484,6 +512,9 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
         self.margin = margin
         self.max_epochs = max_epochs
         self.min_steps = min_steps
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
         self.batch_size = batch_size
         self.lr = lr
         self.optimizer = optimizer

@@ -1,0 +1,191 @@
+"""What the benchmarks on wrong labels share: pictures, methods, one measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+from sklearn.utils import check_random_state
+from skorch.callbacks import EarlyStopping
+from skorch.dataset import ValidSplit
+
+from skrobust import PRLClassifier
+from skrobust.corruption import corrupt_labels
+from skrobust.datasets import fetch_cifar10, fetch_fashion_mnist, fetch_mnist
+from skrobust.networks import CNN9
+
+__all__ = [
+    "ALTERNATIVES",
+    "LABEL_VALUES",
+    "METHODS",
+    "ON_GPU",
+    "SETS",
+    "LabelledData",
+    "measure_classifier",
+    "split_pictures",
+]
+
+LABEL_VALUES = ["accuracy", "row_auroc", "valid_loss", "n_train", "n_test"]
+SETS: dict[str, Callable[..., Any]] = {"mnist": fetch_mnist, "fashion-mnist": fetch_fashion_mnist}
+ON_GPU: dict[str, Callable[..., Any]] = {"cifar10": fetch_cifar10}
+N_TRAIN = 20_000
+N_VALID = 2_000
+CIFAR_TEST = 10_000
+
+_PLAIN: dict[str, Any] = {"margin": 0.0}
+_CO = {**_PLAIN, "n_networks": 2}
+
+# Parameters of PRLClassifier.
+METHODS: dict[str, dict[str, Any]] = {
+    "Standard": {"selection": None},
+    "Standard tuned": {"selection": None, "optimizer__weight_decay": 1e-4},
+    "SPL": {**_PLAIN, "selection": "loss"},
+    "PRL(L)": _PLAIN,
+    "Co-teaching": {**_CO, "selection": "loss"},
+    "Co-PRL(L)": _CO,
+    "default": {},
+    "cleanlab": {"selection": None},
+}
+
+# Measured only when asked for by name.
+ALTERNATIVES: dict[str, dict[str, Any]] = {
+    "margin 2": {"margin": 2.0},
+    "margin 4": {"margin": 4.0},
+    "average": {"memory": "average"},
+    "2 networks": {"n_networks": 2},
+}
+
+_PERCEPTRON: dict[str, Any] = {
+    "hidden_layer_sizes": (256, 256),
+    "batch_size": 256,
+    "max_epochs": 40,
+}
+_CHAPTER: dict[str, Any] = {"module": CNN9, "max_epochs": 50, "n_threads": None}
+
+
+class LabelledData(NamedTuple):
+    """Pictures in [0, 1] and labels.
+
+    Parameters
+    ----------
+    X_train, y_train, X_valid, y_valid : array
+        Training and validation parts, whose labels are corrupted at the same rate.
+    X_test, y_test : array
+        The clean test.
+    mask : array of shape (n_train,), bool
+        True where the training label was changed.
+    """
+
+    X_train: np.ndarray
+    y_train: np.ndarray
+    X_valid: np.ndarray
+    y_valid: np.ndarray
+    X_test: np.ndarray
+    y_test: np.ndarray
+    mask: np.ndarray
+
+
+def split_pictures(name: str, kind: str, rate: float, seed: int) -> LabelledData:
+    """Draw training and validation pictures and corrupt their labels, each row on its own.
+
+    Parameters
+    ----------
+    name : str
+        Key of ``SETS`` (20,000 training pictures, flattened) or of ``ON_GPU`` (40,000).
+    kind : {"symmetric", "pairflip"}
+        How labels are changed.
+    rate : float
+        How likely.
+    seed : int
+        Decides both.
+    """
+    X, y = {**SETS, **ON_GPU}[name](subset="train", return_X_y=True)
+    order = check_random_state(seed).permutation(len(X))
+    if name in ON_GPU:  # the thesis's test pictures are not at hand
+        (X_test, y_test), order = (
+            (X[-CIFAR_TEST:], y[-CIFAR_TEST:]),
+            order[order < len(X) - CIFAR_TEST],
+        )
+    else:
+        X_test, y_test = SETS[name](subset="test", return_X_y=True)
+        order = order[: N_TRAIN + N_VALID]
+    noisy, mask = corrupt_labels(y[order], rate, kind=kind, exact=False, random_state=seed)
+    rows = _scaled(X[order], name)
+    return LabelledData(
+        rows[N_VALID:],
+        noisy[N_VALID:],
+        rows[:N_VALID],
+        noisy[:N_VALID],
+        _scaled(X_test, name),
+        y_test,
+        mask[N_VALID:],
+    )
+
+
+def measure_classifier(
+    data: LabelledData, name: str, method: str, rate: float, seed: int, device: str
+) -> dict[str, float]:
+    """Train on wrong labels and test on right ones, dropout off, after the last epoch.
+
+    Parameters
+    ----------
+    data : LabelledData
+        What to train on.
+    name : str
+        The set, which decides network and length.
+    method : str
+        Key of ``METHODS`` or ``ALTERNATIVES``.
+    rate : float
+        Told to the method.
+    seed : int
+        Random state.
+    device : str
+        Of the networks.
+
+    Returns
+    -------
+    dict
+        Test accuracy in %; AUROC of the row scores for the planted mask; the mean cross-entropy
+        of the validation part without the share ``rate`` of largest ones, a criterion that needs
+        no clean label.
+    """
+    settings = {**METHODS, **ALTERNATIVES}[method]
+    settings = {**(_CHAPTER if name in ON_GPU else _PERCEPTRON), "preprocessing": None, **settings}
+    if method == "Standard tuned":
+        settings |= _early_stopping(seed)
+    model: Any = PRLClassifier(corruption_rate=rate, random_state=seed, device=device, **settings)
+    if method == "cleanlab":
+        model, scores = _find_and_drop(model, data.X_train, data.y_train, seed)
+    else:
+        scores = model.fit(data.X_train, data.y_train).sample_scores_
+    given = model.predict_proba(data.X_valid)[np.arange(len(data.y_valid)), data.y_valid]
+    losses = np.sort(-np.log(np.maximum(given, 1e-12)))
+    kept = losses[: len(losses) - round(rate * len(losses))]
+    return {
+        "accuracy": round(100 * float(np.mean(model.predict(data.X_test) == data.y_test)), 3),
+        "row_auroc": round(float(roc_auc_score(data.mask, scores)), 5),
+        "valid_loss": round(float(kept.mean()), 6),
+        "n_train": len(data.X_train),
+        "n_test": len(data.X_test),
+    }
+
+
+def _find_and_drop(model, X: np.ndarray, y: np.ndarray, seed: int) -> tuple[Any, np.ndarray]:
+    """Train without the rows that cleanlab finds; return the learner and the rows' scores."""
+    from cleanlab.classification import CleanLearning
+
+    learner = CleanLearning(model, seed=seed).fit(X, y)
+    return learner, -learner.get_label_issues()["label_quality"].to_numpy()
+
+
+def _early_stopping(seed: int) -> dict[str, Any]:
+    """Stop by a tenth of the training rows, as corrupted as the others."""
+    stop = EarlyStopping(patience=5, threshold=0.0, threshold_mode="abs", load_best=True)
+    return {"train_split": ValidSplit(0.1, random_state=seed), "callbacks": [stop]}
+
+
+def _scaled(pictures: np.ndarray, name: str) -> np.ndarray:
+    pictures = pictures.astype(np.float32) / 255
+    return pictures if name in ON_GPU else pictures.reshape(len(pictures), -1)

@@ -1,0 +1,198 @@
+"""What the benchmarks on corrupted targets share: splits, methods, one measurement."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.metrics import r2_score, roc_auc_score
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+from skorch.callbacks import EarlyStopping
+from skorch.dataset import ValidSplit
+
+from skrobust import PRLRegressor
+from skrobust.corruption import corrupt_targets
+
+__all__ = [
+    "ALTERNATIVES",
+    "CLEAN",
+    "METHODS",
+    "ONLY_CLEAN",
+    "REGRESSION_VALUES",
+    "RegressionData",
+    "measure_regressor",
+    "split_regression",
+]
+
+REGRESSION_VALUES = ["r2", "row_auroc", "valid_loss", "n_train", "n_test"]
+CLEAN = "clean"
+ONLY_CLEAN = "Standard on the clean rows"
+MOST_ROWS = 10_000
+TEST_SHARE = 0.33
+VALID_SHARE = 0.1
+
+_PLAIN: dict[str, Any] = {"margin": 0.0, "robust_start": 0.0}
+_STANDARD = {"selection": None, **_PLAIN}
+
+# Parameters of PRLRegressor.
+METHODS: dict[str, dict[str, Any]] = {
+    "Standard": _STANDARD,
+    "Standard tuned": {**_STANDARD, "optimizer__weight_decay": 1e-4},
+    "Huber": {**_STANDARD, "loss": "huber"},
+    "PRL(L)": _PLAIN,
+    "Co-PRL(L)": {**_PLAIN, "n_networks": 2},
+    "default": {},
+    ONLY_CLEAN: _STANDARD,
+}
+
+# Measured only when asked for by name.
+ALTERNATIVES: dict[str, dict[str, Any]] = {
+    "cleanlab": _STANDARD,
+    "margin 1": {"margin": 1.0},
+    "no robust start": {"robust_start": 0.0},
+    "robust start 0.5": {"robust_start": 0.5},
+    "average": {"memory": "average"},
+    "2 networks": {"n_networks": 2},
+    "5000 steps": {"min_steps": 5000},
+    "early stopping": {"early_stopping": True},
+    "2 networks and early stopping": {"n_networks": 2, "early_stopping": True},
+}
+
+
+class RegressionData(NamedTuple):
+    """Rows and targets, standardised by the clean training part.
+
+    Parameters
+    ----------
+    X_train, y_train, X_valid, y_valid : array
+        Training and validation parts, whose targets are corrupted at the same rate.
+    X_test, y_test : array
+        The clean test.
+    mask : array of shape (n_train,), bool
+        True where the training target was changed.
+    """
+
+    X_train: np.ndarray
+    y_train: np.ndarray
+    X_valid: np.ndarray
+    y_valid: np.ndarray
+    X_test: np.ndarray
+    y_test: np.ndarray
+    mask: np.ndarray
+
+
+def split_regression(
+    X: np.ndarray,
+    y: np.ndarray,
+    kind: str,
+    rate: float,
+    seed: int,
+    mixture_of: tuple[str, ...] = (),
+) -> RegressionData:
+    """Split 67/33, standardise, corrupt the first part and hold out a tenth of it.
+
+    Parameters
+    ----------
+    X, y : array
+        The whole set.
+    kind : str
+        Corruption, or "clean".
+    rate : float
+        Its share of the rows.
+    seed : int
+        Decides split and corruption.
+    mixture_of : tuple of str
+        What kind "mixture" mixes.
+    """
+    order = check_random_state(seed).permutation(len(X))
+    n_test = round(TEST_SHARE * len(X))
+    test, train = order[:n_test], order[n_test:][:MOST_ROWS]
+    y = y.reshape(len(y), -1)
+    features, targets = StandardScaler().fit(X[train]), StandardScaler().fit(y[train])
+    rows, given = features.transform(X[train]), targets.transform(y[train])
+    mask = np.zeros(len(train), dtype=bool)
+    if kind != CLEAN:
+        given, mask = corrupt_targets(
+            given, rate, kind=kind, X=rows, mixture_of=mixture_of or ("linadv",), random_state=seed
+        )
+    n_valid = round(VALID_SHARE * len(train))
+    return RegressionData(
+        rows[n_valid:],
+        given[n_valid:],
+        rows[:n_valid],
+        given[:n_valid],
+        features.transform(X[test]),
+        targets.transform(y[test]),
+        mask[n_valid:],
+    )
+
+
+def measure_regressor(
+    data: RegressionData, method: str, rate: float, seed: int, device: str
+) -> dict[str, float]:
+    """Train on corrupted targets and test on clean ones.
+
+    Parameters
+    ----------
+    data : RegressionData
+        What to train on.
+    method : str
+        Key of ``METHODS`` or ``ALTERNATIVES``.
+    rate : float
+        Told to the method.
+    seed : int
+        Random state.
+    device : str
+        Of the networks.
+
+    Returns
+    -------
+    dict
+        R² on the test; AUROC of ``sample_scores_`` for the planted mask; the mean squared error of
+        the validation part without the share ``rate`` of largest errors, a criterion that needs no
+        clean target.
+    """
+    X, y = data.X_train, data.y_train
+    if method == ONLY_CLEAN:
+        X, y = X[~data.mask], y[~data.mask]
+    settings = {**METHODS, **ALTERNATIVES}[method]
+    if method == "Standard tuned":
+        settings = {**settings, **_early_stopping(seed)}
+    model: Any = PRLRegressor(corruption_rate=rate, random_state=seed, device=device, **settings)
+    target = y if y.shape[1] > 1 else y.ravel()
+    if method == "cleanlab":
+        model, scores = find_and_drop_targets(model, X, target, seed)
+    else:
+        scores = model.fit(X, target).sample_scores_
+    auroc = np.nan
+    if data.mask.any() and method != ONLY_CLEAN:
+        auroc = roc_auc_score(data.mask, scores)
+    errors = _squared_errors(model, data.X_valid, data.y_valid)
+    kept = np.sort(errors)[: len(errors) - round(rate * len(errors))]
+    return {
+        "r2": round(float(r2_score(data.y_test, model.predict(data.X_test))), 5),
+        "row_auroc": round(float(auroc), 5),
+        "valid_loss": round(float(kept.mean()), 6),
+        "n_train": len(X),
+        "n_test": len(data.X_test),
+    }
+
+
+def find_and_drop_targets(model, X: np.ndarray, y: np.ndarray, seed: int) -> tuple[Any, np.ndarray]:
+    """Train without the rows that cleanlab finds; return the learner and the rows' scores."""
+    from cleanlab.regression.learn import CleanLearning
+
+    learner = CleanLearning(model, n_boot=0, include_aleatoric_uncertainty=False, seed=seed)
+    learner.fit(X, y)
+    return learner, -learner.get_label_issues()["label_quality"].to_numpy()
+
+
+def _early_stopping(seed: int) -> dict[str, Any]:
+    """Stop by a tenth of the training rows, as corrupted as the others."""
+    stop = EarlyStopping(patience=10, threshold=0.0, threshold_mode="abs", load_best=True)
+    return {"train_split": ValidSplit(VALID_SHARE, random_state=seed), "callbacks": [stop]}
+
+
+def _squared_errors(model, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.square(model.predict(X).reshape(y.shape) - y).sum(axis=1)
