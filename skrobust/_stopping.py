@@ -9,31 +9,38 @@ from skorch.callbacks import EarlyStopping
 from skorch.dataset import ValidSplit
 
 from skrobust._random import draw_seed
-from skrobust._validation import Integral, Interval, Real
+from skrobust._validation import Integral, Interval, Real, StrOptions
 
 __all__ = ["EarlyStoppingMixin"]
 
 _VALID_ROWS = 1024
+_ENOUGH_ROWS = 1000
 
 
 class EarlyStoppingMixin:
     """Adds ``early_stopping``, ``validation_fraction`` and ``patience`` (in steps)."""
 
-    early_stopping: bool
+    early_stopping: bool | str
     validation_fraction: float
     patience: int
     batch_size: int
     _net_parameters: dict[str, Any]
 
     _stopping_constraints: dict = {
-        "early_stopping": ["boolean"],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "patience": [Interval(Integral, 1, None, closed="left")],
     }
 
+    def _stops_early(self, n_rows: int) -> bool:
+        """Whether rows are held out; "auto" leaves that to whoever passes a split."""
+        if self.early_stopping != "auto":
+            return bool(self.early_stopping)
+        return n_rows >= _ENOUGH_ROWS and "train_split" not in self._net_parameters
+
     def _count_trained(self, n_rows: int) -> int:
         """Rows that are not held out."""
-        if not self.early_stopping:
+        if not self._stops_early(n_rows):
             return n_rows
         return n_rows - math.ceil(self.validation_fraction * n_rows)
 
@@ -42,7 +49,7 @@ class EarlyStoppingMixin:
 
         The loss of the split is trimmed (RobustNet), which is what needs no clean rows.
         """
-        if not self.early_stopping:
+        if not self._stops_early(n_rows):
             return {}
         if "train_split" in self._net_parameters:
             raise ValueError(

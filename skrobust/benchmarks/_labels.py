@@ -55,6 +55,7 @@ ALTERNATIVES: dict[str, dict[str, Any]] = {
     "margin 4": {"margin": 4.0},
     "average": {"memory": "average"},
     "2 networks": {"n_networks": 2},
+    "early stopping": {"early_stopping": True},
 }
 
 _PERCEPTRON: dict[str, Any] = {

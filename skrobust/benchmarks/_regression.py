@@ -32,7 +32,7 @@ MOST_ROWS = 10_000
 TEST_SHARE = 0.33
 VALID_SHARE = 0.1
 
-_PLAIN: dict[str, Any] = {"margin": 0.0, "robust_start": 0.0}
+_PLAIN: dict[str, Any] = {"margin": 0.0, "robust_start": 0.0, "early_stopping": False}
 _STANDARD = {"selection": None, **_PLAIN}
 
 # Parameters of PRLRegressor.
@@ -54,9 +54,8 @@ ALTERNATIVES: dict[str, dict[str, Any]] = {
     "robust start 0.5": {"robust_start": 0.5},
     "average": {"memory": "average"},
     "2 networks": {"n_networks": 2},
-    "5000 steps": {"min_steps": 5000},
-    "early stopping": {"early_stopping": True},
-    "2 networks and early stopping": {"n_networks": 2, "early_stopping": True},
+    "5000 steps": {"min_steps": 5000, "early_stopping": False},
+    "no early stopping": {"early_stopping": False},
 }
 
 

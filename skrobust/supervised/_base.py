@@ -135,7 +135,8 @@ class RobustLearner(EarlyStoppingMixin, RobustEstimator):
                 rows, given = (torch.from_numpy(part).to(device) for part in (x, targets))
                 self.net_ = self._train(rows, given, n_outputs)
                 # of an earlier epoch are the networks that early stopping keeps
-                self._take_record(rows, given, self.early_stopping and self.memory is None)
+                rescore = self._stops_early(len(rows)) and self.memory is None
+                self._take_record(rows, given, rescore)
             self._check_result(X)
             self.corruption_rate_ = float(self.corruption_rate)
             self.inlier_mask_ = _lowest(self.sample_scores_, n_trusted)

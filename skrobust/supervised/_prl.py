@@ -84,10 +84,11 @@ class PRLClassifier(ClassifierMixin, RobustLearner):
         Training epochs.
     min_steps : int, optional
         Epochs repeat until this many steps are done too.
-    early_stopping : bool, default=False
+    early_stopping : bool or "auto", default=False
         Whether to hold out ``validation_fraction`` of the rows, and to stop when their loss has
         not fallen for ``patience`` steps; the networks of the best epoch are kept. The held-out
-        rows are as corrupted as the others: the share of largest loss does not count.
+        rows are as corrupted as the others: the share of largest loss does not count. "auto" does
+        so from 1,000 rows on, unless ``train_split`` is given.
     validation_fraction : float in (0, 1), default=0.1
         Share of the training rows to hold out for ``early_stopping``.
     patience : int, default=500
@@ -359,10 +360,11 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
         Training epochs.
     min_steps : int, optional
         Epochs repeat until this many steps are done too.
-    early_stopping : bool, default=False
+    early_stopping : bool or "auto", default="auto"
         Whether to hold out ``validation_fraction`` of the rows, and to stop when their loss has
         not fallen for ``patience`` steps; the networks of the best epoch are kept. The held-out
-        rows are as corrupted as the others: the share of largest loss does not count.
+        rows are as corrupted as the others: the share of largest loss does not count. "auto" does
+        so from 1,000 rows on, unless ``train_split`` is given.
     validation_fraction : float in (0, 1), default=0.1
         Share of the training rows to hold out for ``early_stopping``.
     patience : int, default=500
@@ -422,10 +424,10 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
 
     Notes
     -----
-    Parameters reach these systems of the chapter: PRL(L) is ``robust_start=0``;
-    Co-PRL(L) adds ``n_networks=2``; Standard is ``selection=None, robust_start=0``; Huber is
-    ``selection=None, robust_start=0, loss="huber"``. With the squared error ``selection="loss"``
-    ranks as "loss-gradient" does.
+    Parameters reach these systems of the chapter: PRL(L) is ``robust_start=0,
+    early_stopping=False``; Co-PRL(L) adds ``n_networks=2``; Standard is PRL(L) with
+    ``selection=None``, Huber is Standard with ``loss="huber"``. With the squared error
+    ``selection="loss"`` ranks as "loss-gradient" does.
 
     Targets are scaled by their median and their median deviation from it, which corrupted ones
     cannot move far, and predictions are returned in their own units.
@@ -482,7 +484,7 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
         margin=0.0,
         max_epochs=100,
         min_steps=None,
-        early_stopping=False,
+        early_stopping="auto",
         validation_fraction=0.1,
         patience=500,
         batch_size=128,
