@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import flow_step, rca_epoch, rca_fit, rca_scoring, threads
+from benchmarks import flow_step, prl_step, rca_epoch, rca_fit, rca_scoring, threads
 from benchmarks.report import format_table, write_csv
 
 __all__ = ["BENCHMARKS", "main"]
@@ -15,6 +15,8 @@ __all__ = ["BENCHMARKS", "main"]
 BENCHMARKS = {
     "flow-step": flow_step.run,
     "flow-memory": flow_step.run_memory,
+    "prl-fit": prl_step.run_fit,
+    "prl-step": prl_step.run_step,
     "rca-epoch": rca_epoch.run,
     "rca-fit": rca_fit.run,
     "rca-score-passes": rca_scoring.run_passes,

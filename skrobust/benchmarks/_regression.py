@@ -91,6 +91,8 @@ def split_regression(
 ) -> RegressionData:
     """Split 67/33, standardise, corrupt the first part and hold out a tenth of it.
 
+    Missing features become the mean over the training rows.
+
     Parameters
     ----------
     X, y : array
@@ -109,7 +111,8 @@ def split_regression(
     test, train = order[:n_test], order[n_test:][:MOST_ROWS]
     y = y.reshape(len(y), -1)
     features, targets = StandardScaler().fit(X[train]), StandardScaler().fit(y[train])
-    rows, given = features.transform(X[train]), targets.transform(y[train])
+    rows, new = (np.nan_to_num(features.transform(part)) for part in (X[train], X[test]))
+    given = targets.transform(y[train])
     mask = np.zeros(len(train), dtype=bool)
     if kind != CLEAN:
         given, mask = corrupt_targets(
@@ -121,7 +124,7 @@ def split_regression(
         given[n_valid:],
         rows[:n_valid],
         given[:n_valid],
-        features.transform(X[test]),
+        new,
         targets.transform(y[test]),
         mask[n_valid:],
     )

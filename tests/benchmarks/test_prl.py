@@ -69,6 +69,16 @@ def test_split_of_targets(kind):
     assert not np.array_equal(other.X_test, data.X_test)
 
 
+def test_missing_features_become_the_mean():
+    X, y = plane()
+    X[::3, 1] = np.nan
+    data = _regression.split_regression(X, y, "linadv", 0.2, 3)
+    for part in data[:6]:
+        assert np.isfinite(part).all()
+    assert (data.X_train[:, 1] == 0).mean() == pytest.approx(1 / 3, abs=0.05)
+    assert abs(np.r_[data.X_valid, data.X_train][:, 1].mean()) < 1e-12
+
+
 @pytest.mark.parametrize("method", [*_regression.METHODS, *_regression.ALTERNATIVES])
 def test_every_regression_method_is_measured(monkeypatch, method):
     if method == "cleanlab":
