@@ -126,7 +126,7 @@ class RobustStep:
         state : StepState
             Updated in place: the record and the memory take in the batch.
         """
-        inputs = x.expand(len(state.record.scores), *x.shape)
+        inputs = x.expand(state.record.n_networks, *x.shape)
         row_loss = self._loss_of(state.progress)
         if self.perturb is not None:
             inputs = self.perturb(module, inputs, y, row_ids, state)

@@ -13,6 +13,7 @@ from skrobust.selection import (
     DropSchedule,
     Progress,
     ScoreMemory,
+    Selection,
     keep_count,
     keep_lowest,
     keep_single_lowest,
@@ -211,6 +212,28 @@ def test_record_takes_scores_and_each_networks_own_selection(regression):
     own = [set(row.argsort()[:10].tolist()) for row in losses]
     both = {i for i in range(20) if record.kept[5 + i] == 1}
     assert both == own[0] & own[1]
+
+
+def test_record_joins_batches_of_several_sizes_and_kinds():
+    record = TrainingRecord(2, 9)
+    record.start_epoch()
+    first, second, third = torch.tensor([8, 0, 3]), torch.tensor([5, 1]), torch.tensor([2])
+    record.add(first, torch.tensor([[1.0, 2, 3], [4, 5, 6]]), Selection(torch.tensor([[0], [2]])))
+    weights = torch.tensor([[1.0, 0], [1, 0.5]])
+    chosen = Selection(torch.tensor([[0, 1], [1, 0]]), weights)
+    record.add(second, torch.tensor([[7.0, 8], [9, 10]]), chosen)
+    record.add(third, torch.tensor([[11.0], [12]]), Selection(torch.zeros(2, 1, dtype=torch.long)))
+    nan = float("nan")
+    expected = torch.tensor([0.0, 0.5, 1, 0.5, nan, 1, nan, nan, 0.5])
+    torch.testing.assert_close(record.kept, expected, equal_nan=True)
+    assert record.scores[:, [8, 0, 3, 5, 1, 2]].tolist() == [
+        [1, 2, 3, 7, 8, 11],
+        [4, 5, 6, 9, 10, 12],
+    ]
+    assert record.scores[:, [4, 6, 7]].isnan().all()
+    record.end_epoch(True)
+    record.start_epoch()
+    assert record.kept.isnan().all() and record.scores[0, 8] == 1
 
 
 def test_keep_frequency_counts_the_epochs_after_warmup():
