@@ -21,8 +21,6 @@ from skrobust.benchmarks._labels import (
 from skrobust.benchmarks._results import Cell, known
 from skrobust.benchmarks._targets import TABLE_4_4
 
-__all__ = ["VALUES", "cells", "measure", "render"]
-
 VALUES = LABEL_VALUES
 ADDED = (-0.1, -0.05, 0.0, 0.05, 0.1)
 SETTINGS = [f"{corruption} {added:+g}" for corruption in TABLE_4_4 for added in ADDED]

@@ -23,8 +23,6 @@ from skrobust.benchmarks._labels import (
 from skrobust.benchmarks._results import Cell, known
 from skrobust.benchmarks._targets import TABLE_4_2
 
-__all__ = ["VALUES", "cells", "measure", "render"]
-
 VALUES = LABEL_VALUES
 RATES = {"symmetric": (0.3, 0.5, 0.7), "pairflip": (0.25, 0.35, 0.45)}
 SETTINGS = [f"{kind} {rate}" for kind, rates in RATES.items() for rate in rates]

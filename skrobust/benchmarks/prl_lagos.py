@@ -22,8 +22,6 @@ from skrobust.benchmarks._results import Cell, known
 from skrobust.benchmarks._targets import TABLE_4_5
 from skrobust.datasets import fetch_lagos
 
-__all__ = ["VALUES", "cells", "measure", "render"]
-
 VALUES = REGRESSION_VALUES
 RATES = (0.05, 0.15, 0.25)
 SETTINGS = [f"{kind} {rate}" for kind in ("maximum", "linadv") for rate in RATES]

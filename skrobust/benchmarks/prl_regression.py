@@ -23,8 +23,6 @@ from skrobust.benchmarks._regression import (
 from skrobust.benchmarks._results import Cell, known
 from skrobust.datasets import fetch_lagos, fetch_regression
 
-__all__ = ["VALUES", "cells", "measure", "render"]
-
 VALUES = REGRESSION_VALUES
 SINGLE = ("linadv", "signflip", "uninoise", "maximum")
 SEVERAL = ("linadv", "signflip", "uninoise", "pairflip")
