@@ -34,28 +34,30 @@ N_TRAIN = 20_000
 N_VALID = 2_000
 CIFAR_TEST = 10_000
 
-_PLAIN: dict[str, Any] = {"margin": 0.0}
+_PLAIN: dict[str, Any] = {"margin": 0.0, "early_stopping": False}
+_STANDARD = {**_PLAIN, "selection": None}
 _CO = {**_PLAIN, "n_networks": 2}
 
 # Parameters of PRLClassifier.
 METHODS: dict[str, dict[str, Any]] = {
-    "Standard": {"selection": None},
-    "Standard tuned": {"selection": None, "optimizer__weight_decay": 1e-4},
+    "Standard": _STANDARD,
+    "Standard tuned": {**_STANDARD, "optimizer__weight_decay": 1e-4},
     "SPL": {**_PLAIN, "selection": "loss"},
     "PRL(L)": _PLAIN,
     "Co-teaching": {**_CO, "selection": "loss"},
     "Co-PRL(L)": _CO,
     "default": {},
-    "cleanlab": {"selection": None},
+    "cleanlab": _STANDARD,
 }
 
 # Measured only when asked for by name.
 ALTERNATIVES: dict[str, dict[str, Any]] = {
+    "margin 0": {"margin": 0.0},
     "margin 2": {"margin": 2.0},
     "margin 4": {"margin": 4.0},
     "average": {"memory": "average"},
     "2 networks": {"n_networks": 2},
-    "early stopping": {"early_stopping": True},
+    "no early stopping": {"early_stopping": False},
 }
 
 _PERCEPTRON: dict[str, Any] = {

@@ -84,7 +84,7 @@ class PRLClassifier(ClassifierMixin, RobustLearner):
         Training epochs.
     min_steps : int, optional
         Epochs repeat until this many steps are done too.
-    early_stopping : bool or "auto", default=False
+    early_stopping : bool or "auto", default="auto"
         Whether to hold out ``validation_fraction`` of the rows, and to stop when their loss has
         not fallen for ``patience`` steps; the networks of the best epoch are kept. The held-out
         rows are as corrupted as the others: the share of largest loss does not count. "auto" does
@@ -150,9 +150,9 @@ class PRLClassifier(ClassifierMixin, RobustLearner):
 
     Notes
     -----
-    Parameters reach these systems of the chapter: PRL(L) is ``margin=0``; self-paced learning
-    ``margin=0, selection="loss"``; Co-PRL(L) ``margin=0, n_networks=2``; Co-teaching both;
-    Standard is ``selection=None``.
+    Parameters reach these systems of the chapter: PRL(L) is ``margin=0, early_stopping=False``;
+    self-paced learning adds ``selection="loss"``, Co-PRL(L) ``n_networks=2``, Co-teaching both;
+    Standard is PRL(L) with ``selection=None``.
 
     Departures from the text: Algorithm 5 as printed updates each network on its own selection;
     here they are exchanged, as the text and the published code say. From the published code:
@@ -205,7 +205,7 @@ class PRLClassifier(ClassifierMixin, RobustLearner):
         margin=1.0,
         max_epochs=100,
         min_steps=None,
-        early_stopping=False,
+        early_stopping="auto",
         validation_fraction=0.1,
         patience=500,
         batch_size=128,

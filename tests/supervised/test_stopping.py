@@ -74,11 +74,11 @@ def test_auto_needs_a_thousand_rows(settings, n_rows, stops):
     assert n_held_out == {False: 0, True: 200 if "train_split" in settings else 100}[stops]
 
 
-def test_a_classifier_does_not_stop_unless_asked_to():
+def test_a_classifier_stops_by_the_same_rule():
     X, y = noisy_line(1000)
     model = PRLClassifier(max_epochs=1, hidden_layer_sizes=(4,))
-    assert "valid_loss" not in model.fit(X, y > 0).history_[-1]
-    assert "valid_loss" in model.set_params(early_stopping="auto").fit(X, y > 0).history_[-1]
+    assert "valid_loss" in model.fit(X, y > 0).history_[-1]
+    assert "valid_loss" not in model.fit(X[1:], y[1:] > 0).history_[-1]
 
 
 @pytest.mark.parametrize(
