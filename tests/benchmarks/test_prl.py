@@ -12,9 +12,8 @@ from skrobust.benchmarks import (
     prl_lagos,
     prl_regression,
 )
-from skrobust.benchmarks.__main__ import RESULTS, main
 from skrobust.benchmarks._registry import BENCHMARKS
-from skrobust.benchmarks._results import Cell, ResultFile
+from skrobust.benchmarks._results import Cell
 
 PRL = [name for name in BENCHMARKS if name.startswith("prl-")]
 
@@ -242,19 +241,3 @@ def test_image_table():
 def test_nothing_measured(name):
     benchmark = BENCHMARKS[name].load()
     assert benchmark.render(pd.DataFrame()) == "nothing measured yet"
-
-
-@pytest.mark.parametrize("name", PRL)
-def test_committed_results_are_of_known_cells_and_render(name, capsys):
-    path = RESULTS / f"{name}.csv"
-    if not path.exists():
-        pytest.skip(f"{path.name} is not there yet")
-    benchmark = BENCHMARKS[name].load()
-    frame = ResultFile(path, benchmark.VALUES).frame()
-    assert not frame.empty and not frame.duplicated(list(Cell._fields)).any()
-    assert not frame["commit"].str.endswith("-dirty").any()
-    for column in ("set", "method", "setting"):
-        names = {f"{column}s": sorted(set(frame[column]))}
-        assert benchmark.cells(1, **names)  # refuses names that it does not know
-    assert main([name, "--table"]) == 0
-    assert "seeds" in capsys.readouterr().out
