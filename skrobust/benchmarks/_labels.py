@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 from sklearn.utils import check_random_state
-from skorch.callbacks import EarlyStopping
-from skorch.dataset import ValidSplit
 
 from skrobust import PRLClassifier
+from skrobust.benchmarks._corrupted import CorruptedData, stop_by_corrupted_rows
 from skrobust.corruption import corrupt_labels
 from skrobust.datasets import fetch_cifar10, fetch_fashion_mnist, fetch_mnist
 from skrobust.networks import CNN9
@@ -22,7 +21,6 @@ __all__ = [
     "METHODS",
     "ON_GPU",
     "SETS",
-    "LabelledData",
     "measure_classifier",
     "split_pictures",
 ]
@@ -67,29 +65,7 @@ _PERCEPTRON: dict[str, Any] = {
 _CHAPTER: dict[str, Any] = {"module": CNN9, "max_epochs": 50, "n_threads": None}
 
 
-class LabelledData(NamedTuple):
-    """Pictures in [0, 1] and labels.
-
-    Parameters
-    ----------
-    X_train, y_train, X_valid, y_valid : array
-        Training and validation parts, whose labels are corrupted at the same rate.
-    X_test, y_test : array
-        The clean test.
-    mask : array of shape (n_train,), bool
-        True where the training label was changed.
-    """
-
-    X_train: np.ndarray
-    y_train: np.ndarray
-    X_valid: np.ndarray
-    y_valid: np.ndarray
-    X_test: np.ndarray
-    y_test: np.ndarray
-    mask: np.ndarray
-
-
-def split_pictures(name: str, kind: str, rate: float, seed: int) -> LabelledData:
+def split_pictures(name: str, kind: str, rate: float, seed: int) -> CorruptedData:
     """Draw training and validation pictures and corrupt their labels, each row on its own.
 
     Parameters
@@ -115,7 +91,7 @@ def split_pictures(name: str, kind: str, rate: float, seed: int) -> LabelledData
         order = order[: N_TRAIN + N_VALID]
     noisy, mask = corrupt_labels(y[order], rate, kind=kind, exact=False, random_state=seed)
     rows = _scaled(X[order], name)
-    return LabelledData(
+    return CorruptedData(
         rows[N_VALID:],
         noisy[N_VALID:],
         rows[:N_VALID],
@@ -127,13 +103,13 @@ def split_pictures(name: str, kind: str, rate: float, seed: int) -> LabelledData
 
 
 def measure_classifier(
-    data: LabelledData, name: str, method: str, rate: float, seed: int, device: str
+    data: CorruptedData, name: str, method: str, rate: float, seed: int, device: str
 ) -> dict[str, float]:
     """Train on wrong labels and test on right ones, dropout off, after the last epoch.
 
     Parameters
     ----------
-    data : LabelledData
+    data : CorruptedData
         What to train on.
     name : str
         The set, which decides network and length.
@@ -156,7 +132,7 @@ def measure_classifier(
     settings = {**METHODS, **ALTERNATIVES}[method]
     settings = {**(_CHAPTER if name in ON_GPU else _PERCEPTRON), "preprocessing": None, **settings}
     if method == "Standard tuned":
-        settings |= _early_stopping(seed)
+        settings |= stop_by_corrupted_rows(seed, patience=5)
     model: Any = PRLClassifier(corruption_rate=rate, random_state=seed, device=device, **settings)
     if method == "cleanlab":
         model, scores = _find_and_drop(model, data.X_train, data.y_train, seed)
@@ -181,12 +157,6 @@ def _find_and_drop(model, X: np.ndarray, y: np.ndarray, seed: int) -> tuple[Any,
 
     learner = CleanLearning(model, seed=seed).fit(X, y)
     return learner, -learner.get_label_issues()["label_quality"].to_numpy()
-
-
-def _early_stopping(seed: int) -> dict[str, Any]:
-    """Stop by a tenth of the training rows, as corrupted as the others."""
-    stop = EarlyStopping(patience=5, threshold=0.0, threshold_mode="abs", load_best=True)
-    return {"train_split": ValidSplit(0.1, random_state=seed), "callbacks": [stop]}
 
 
 def _scaled(pictures: np.ndarray, name: str) -> np.ndarray:

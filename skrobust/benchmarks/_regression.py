@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
-from skorch.callbacks import EarlyStopping
-from skorch.dataset import ValidSplit
 
 from skrobust import PRLRegressor
+from skrobust.benchmarks._corrupted import CorruptedData, stop_by_corrupted_rows
 from skrobust.corruption import corrupt_targets
 
 __all__ = [
@@ -20,7 +19,6 @@ __all__ = [
     "METHODS",
     "ONLY_CLEAN",
     "REGRESSION_VALUES",
-    "RegressionData",
     "measure_regressor",
     "split_regression",
 ]
@@ -59,28 +57,6 @@ ALTERNATIVES: dict[str, dict[str, Any]] = {
 }
 
 
-class RegressionData(NamedTuple):
-    """Rows and targets, standardised by the clean training part.
-
-    Parameters
-    ----------
-    X_train, y_train, X_valid, y_valid : array
-        Training and validation parts, whose targets are corrupted at the same rate.
-    X_test, y_test : array
-        The clean test.
-    mask : array of shape (n_train,), bool
-        True where the training target was changed.
-    """
-
-    X_train: np.ndarray
-    y_train: np.ndarray
-    X_valid: np.ndarray
-    y_valid: np.ndarray
-    X_test: np.ndarray
-    y_test: np.ndarray
-    mask: np.ndarray
-
-
 def split_regression(
     X: np.ndarray,
     y: np.ndarray,
@@ -88,7 +64,7 @@ def split_regression(
     rate: float,
     seed: int,
     mixture_of: tuple[str, ...] = (),
-) -> RegressionData:
+) -> CorruptedData:
     """Split 67/33, standardise, corrupt the first part and hold out a tenth of it.
 
     Missing features become the mean over the training rows.
@@ -119,7 +95,7 @@ def split_regression(
             given, rate, kind=kind, X=rows, mixture_of=mixture_of or ("linadv",), random_state=seed
         )
     n_valid = round(VALID_SHARE * len(train))
-    return RegressionData(
+    return CorruptedData(
         rows[n_valid:],
         given[n_valid:],
         rows[:n_valid],
@@ -131,13 +107,13 @@ def split_regression(
 
 
 def measure_regressor(
-    data: RegressionData, method: str, rate: float, seed: int, device: str
+    data: CorruptedData, method: str, rate: float, seed: int, device: str
 ) -> dict[str, float]:
     """Train on corrupted targets and test on clean ones.
 
     Parameters
     ----------
-    data : RegressionData
+    data : CorruptedData
         What to train on.
     method : str
         Key of ``METHODS`` or ``ALTERNATIVES``.
@@ -160,11 +136,11 @@ def measure_regressor(
         X, y = X[~data.mask], y[~data.mask]
     settings = {**METHODS, **ALTERNATIVES}[method]
     if method == "Standard tuned":
-        settings = {**settings, **_early_stopping(seed)}
+        settings = {**settings, **stop_by_corrupted_rows(seed, patience=10)}
     model: Any = PRLRegressor(corruption_rate=rate, random_state=seed, device=device, **settings)
     target = y if y.shape[1] > 1 else y.ravel()
     if method == "cleanlab":
-        model, scores = find_and_drop_targets(model, X, target, seed)
+        model, scores = _find_and_drop(model, X, target, seed)
     else:
         scores = model.fit(X, target).sample_scores_
     auroc = np.nan
@@ -181,19 +157,13 @@ def measure_regressor(
     }
 
 
-def find_and_drop_targets(model, X: np.ndarray, y: np.ndarray, seed: int) -> tuple[Any, np.ndarray]:
+def _find_and_drop(model, X: np.ndarray, y: np.ndarray, seed: int) -> tuple[Any, np.ndarray]:
     """Train without the rows that cleanlab finds; return the learner and the rows' scores."""
     from cleanlab.regression.learn import CleanLearning
 
     learner = CleanLearning(model, n_boot=0, include_aleatoric_uncertainty=False, seed=seed)
     learner.fit(X, y)
     return learner, -learner.get_label_issues()["label_quality"].to_numpy()
-
-
-def _early_stopping(seed: int) -> dict[str, Any]:
-    """Stop by a tenth of the training rows, as corrupted as the others."""
-    stop = EarlyStopping(patience=10, threshold=0.0, threshold_mode="abs", load_best=True)
-    return {"train_split": ValidSplit(VALID_SHARE, random_state=seed), "callbacks": [stop]}
 
 
 def _squared_errors(model, X: np.ndarray, y: np.ndarray) -> np.ndarray:
