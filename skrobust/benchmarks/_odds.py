@@ -33,6 +33,7 @@ def measure_detector(
     assumed_rate: float | None = None,
     scale: Callable[[], Any] | None = None,
     most_rows: int | None = None,
+    data: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> dict[str, float]:
     """Train a detector on the contaminated part of a set and score the other.
 
@@ -48,8 +49,10 @@ def measure_detector(
         Makes a scaler, fitted on the training rows.
     most_rows : int, optional
         Train on the first so many.
+    data : (array, array), optional
+        Rows and which of them are anomalies; the ODDS set by default.
     """
-    X, y = fetch_odds(cell.set, return_X_y=True)
+    X, y = fetch_odds(cell.set, return_X_y=True) if data is None else data
     train, test = split(len(X), cell.seed)
     train = train[:most_rows]
     rate = float(np.mean(y)) if assumed_rate is None else assumed_rate

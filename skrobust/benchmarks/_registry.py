@@ -36,6 +36,7 @@ BENCHMARKS = {
     "nvp-epsilon": Entry("nvp_epsilon", "Figures 3.5, 3.6: a wrong rate, a high rate"),
     "nvp-features": Entry("nvp_features", "Table 3.2 in form: robust flows on image features"),
     "nvp-odds": Entry("nvp_odds", "Table 3.1, Figure 3.4: robust flows on ODDS"),
+    "nvp-planted": Entry("nvp_planted", "What the flow's settings were chosen on"),
     "prl-epsilon": Entry("prl_epsilon", "Table 4.4 in form: a wrong rate of wrong labels"),
     "prl-images": Entry("prl_images", "Table 4.2 in form: pictures with wrong labels"),
     "prl-lagos": Entry("prl_lagos", "Table 4.5: nutrients of lakes from corrupted measurements"),

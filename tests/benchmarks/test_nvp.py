@@ -4,7 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skrobust.benchmarks import _features, moons_density, nvp_epsilon, nvp_features, nvp_odds
+from skrobust.benchmarks import (
+    _features,
+    moons_density,
+    nvp_epsilon,
+    nvp_features,
+    nvp_odds,
+    nvp_planted,
+)
 from skrobust.benchmarks.__main__ import main
 from skrobust.benchmarks._results import Cell
 from skrobust.datasets import DataNotSuppliedError
@@ -140,3 +147,30 @@ def test_real_features():
         pytest.skip("the image features are not under SKROBUST_DATA")
     assert train.shape == (1570, 512)
     assert len(test) == 1106
+
+
+@pytest.mark.parametrize("kind", nvp_planted.KINDS)
+def test_planted_anomalies(monkeypatch, kind):
+    rng = np.random.RandomState(0)
+    centres = np.repeat([[4.0, 4.0], [-4.0, -4.0]], 450, axis=0)
+    table = centres + rng.normal(size=centres.shape) @ [[1.0, 0.9], [0.0, 0.1]]
+    monkeypatch.setitem(nvp_planted.TABLES, "table", lambda: table)
+    X, y = nvp_planted.planted("table", kind, seed=0)
+    assert y.mean() == pytest.approx(nvp_planted.RATE)
+    rows, odd = X[y == 0], X[y == 1]
+    size = np.abs(rows).max()
+    if kind == "local":  # near the same two centres, wider
+        assert abs(np.abs(odd).mean() - np.abs(rows).mean()) < 0.1
+        narrow, wide = (np.std(np.abs(some)) for some in (rows, odd))
+        assert 1.8 < wide / narrow < 2.8
+    elif kind == "cluster":
+        assert np.abs(odd).min() > size
+    elif kind == "global":
+        assert size < np.abs(odd).max() <= 1.1 * size
+        assert len(np.unique(odd[:, 0])) == len(odd)
+    else:
+        assert all(np.isin(odd[:, j], rows[:, j]).all() for j in range(2))
+        assert abs(np.corrcoef(odd.T)[0, 1]) < 0.3 < np.corrcoef(rows.T)[0, 1]
+    again = nvp_planted.planted("table", kind, seed=0)
+    np.testing.assert_array_equal(again[0], X)
+    assert not np.array_equal(nvp_planted.planted("table", kind, seed=1)[0], X)
