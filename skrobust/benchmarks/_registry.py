@@ -41,5 +41,6 @@ BENCHMARKS = {
     "prl-images": Entry("prl_images", "Table 4.2 in form: pictures with wrong labels"),
     "prl-lagos": Entry("prl_lagos", "Table 4.5: nutrients of lakes from corrupted measurements"),
     "prl-regression": Entry("prl_regression", "Table 4.1 in form: regression on wrong targets"),
+    "prl-time": Entry("prl_time", "Table 4.6: time of a training step"),
     "rca-passes": Entry("rca_passes", "Section 2.3: how many passes the scoring ensemble needs"),
 }

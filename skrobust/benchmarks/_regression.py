@@ -30,7 +30,12 @@ MOST_ROWS = 10_000
 TEST_SHARE = 0.33
 VALID_SHARE = 0.1
 
-_PLAIN: dict[str, Any] = {"margin": 0.0, "robust_start": 0.0, "early_stopping": False}
+_PLAIN: dict[str, Any] = {
+    "margin": 0.0,
+    "robust_start": 0.0,
+    "score_limit": None,
+    "early_stopping": False,
+}
 _STANDARD = {"selection": None, **_PLAIN}
 
 # Parameters of PRLRegressor.
@@ -49,6 +54,7 @@ ALTERNATIVES: dict[str, dict[str, Any]] = {
     "cleanlab": _STANDARD,
     "margin 1": {"margin": 1.0},
     "no robust start": {"robust_start": 0.0},
+    "no score limit": {"score_limit": None},
     "robust start 0.5": {"robust_start": 0.5},
     "average": {"memory": "average"},
     "2 networks": {"n_networks": 2},

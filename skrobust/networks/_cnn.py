@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ class CNN9(nn.Module):
     """Nine convolutions for small images, as in Co-teaching (Han et al., 2018) and the thesis.
 
     Three convolutions with 128 channels, three with 256, then 512, 256 and 128 without padding,
-    all 3 x 3 with batch normalisation and leaky ReLU; a maximum over 2 x 2 pixels and dropout of
+    all 3 x 3 with normalisation and leaky ReLU; a maximum over 2 x 2 pixels and dropout of
     whole channels after the third and the sixth; the mean over the image; a linear layer.
 
     Parameters
@@ -29,6 +30,14 @@ class CNN9(nn.Module):
         Channels of the first convolutions; the others have the same multiples of it as above.
     dropout : float in [0, 1), default=0.25
         Probability that a channel is dropped.
+    norm : {"batch", "group"}, default="batch"
+        Normalisation after each convolution. "group" normalises each image on its own, in 32
+        groups of channels or the most that divide their number.
+
+    Raises
+    ------
+    ValueError
+        If ``norm`` is neither.
 
     Notes
     -----
@@ -49,16 +58,19 @@ class CNN9(nn.Module):
         *,
         width: int = 128,
         dropout: float = 0.25,
+        norm: str = "batch",
     ) -> None:
         super().__init__()
+        if norm not in _NORMS:
+            raise ValueError(f"norm must be one of {', '.join(_NORMS)}, got {norm!r}")
         self.features = nn.Sequential(
-            *_convolutions([in_channels, width, width, width], padding=1),
+            *_convolutions([in_channels, width, width, width], 1, norm),
             nn.MaxPool2d(2),
             nn.Dropout2d(dropout),
-            *_convolutions([width, 2 * width, 2 * width, 2 * width], padding=1),
+            *_convolutions([width, 2 * width, 2 * width, 2 * width], 1, norm),
             nn.MaxPool2d(2),
             nn.Dropout2d(dropout),
-            *_convolutions([2 * width, 4 * width, 2 * width, width], padding=0),
+            *_convolutions([2 * width, 4 * width, 2 * width, width], 0, norm),
         )
         self.output = nn.Linear(width, n_classes)
 
@@ -78,8 +90,15 @@ class CNN9(nn.Module):
         return self.output(self.features(x).mean(dim=(2, 3)))
 
 
-def _convolutions(channels: Sequence[int], padding: int) -> Iterable[nn.Module]:
+def _group_norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(math.gcd(32, channels), channels)
+
+
+_NORMS: dict[str, Callable[[int], nn.Module]] = {"batch": nn.BatchNorm2d, "group": _group_norm}
+
+
+def _convolutions(channels: Sequence[int], padding: int, norm: str) -> Iterable[nn.Module]:
     for a, b in pairwise(channels):
         yield nn.Conv2d(a, b, kernel_size=3, padding=padding)
-        yield nn.BatchNorm2d(b)
+        yield _NORMS[norm](b)
         yield nn.LeakyReLU(0.01)

@@ -1,9 +1,10 @@
 """Which rows of a batch train which network: scores, rules, schedules, exchange, memory."""
 
 from skrobust.selection._exchange import derangement, exchange
-from skrobust.selection._memory import ScoreMemory
+from skrobust.selection._memory import ScoreMemory, ScoreWindow
 from skrobust.selection._rules import (
     Selection,
+    drop_above,
     keep_all,
     keep_count,
     keep_disagreement,
@@ -30,6 +31,7 @@ __all__ = [
     "DropSchedule",
     "Progress",
     "ScoreMemory",
+    "ScoreWindow",
     "Selection",
     "absolute_error",
     "absolute_gradient_norm",
@@ -38,6 +40,7 @@ __all__ = [
     "crossentropy",
     "crossentropy_gradient_norm",
     "derangement",
+    "drop_above",
     "error_beyond",
     "exchange",
     "gaussian_divergence",

@@ -1,11 +1,13 @@
-"""Scores remembered per training row, over the epochs."""
+"""Scores remembered: per training row over the epochs, and of the last few batches."""
 
 from __future__ import annotations
+
+from collections import deque
 
 import torch
 from torch import Tensor
 
-__all__ = ["ScoreMemory"]
+__all__ = ["ScoreMemory", "ScoreWindow"]
 
 
 class ScoreMemory:
@@ -47,3 +49,29 @@ class ScoreMemory:
             known = weight * past + (1.0 if self.mode == "sum" else 1.0 - self.decay) * scores
         self.values[:, row_ids] = known
         return known
+
+
+class ScoreWindow:
+    """The scores of the last few batches.
+
+    Parameters
+    ----------
+    n_rows : int
+        It holds as few batches as have this many rows together.
+    """
+
+    def __init__(self, n_rows: int) -> None:
+        self.n_rows = n_rows
+        self._batches: deque[Tensor] = deque()
+        self._held = 0
+
+    def add(self, scores: Tensor) -> Tensor:
+        """Take in the scores (n_networks, m) of a batch; return all that it holds, (n_networks, M).
+
+        Scores were computed when their batch was seen, by networks that have changed since.
+        """
+        self._batches.append(scores)
+        self._held += scores.shape[1]
+        while self._held - self._batches[0].shape[1] >= self.n_rows:
+            self._held -= self._batches.popleft().shape[1]
+        return torch.cat(list(self._batches), dim=1)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 __all__ = [
     "Selection",
+    "drop_above",
     "keep_all",
     "keep_count",
     "keep_disagreement",
@@ -124,6 +125,30 @@ def keep_all(scores: Tensor, drop_rate: float = 0.0) -> Selection:
     """
     rows = torch.arange(scores.shape[-1], device=scores.device)
     return Selection(rows.expand(len(scores), -1))
+
+
+def drop_above(selection: Selection, scores: Tensor, limit: Tensor) -> Selection:
+    """Drop those of the chosen rows whose score is above a limit, too.
+
+    Parameters
+    ----------
+    selection : Selection
+        What a rule has chosen.
+    scores : Tensor of shape (n_networks, n_rows)
+        The scores that it was chosen by.
+    limit : Tensor of shape (n_networks, 1)
+        One per network. A network whose scores are all above it keeps its lowest.
+
+    Returns
+    -------
+    Selection
+        The same rows, of weight 0 where dropped.
+    """
+    limit = torch.maximum(limit, scores.amin(dim=1, keepdim=True))
+    weights = (scores.gather(1, selection.rows) <= limit).to(scores.dtype)
+    if selection.weights is not None:
+        weights = weights * selection.weights
+    return selection._replace(weights=weights)
 
 
 def keep_single_lowest(scores: Tensor, drop_rate: float = 0.0) -> Selection:

@@ -86,8 +86,8 @@ class RobustLearner(EarlyStoppingMixin, RobustEstimator):
     def _combine(self, outputs: Tensor) -> Tensor:
         """Turn outputs (n_networks, n_rows, n_outputs) into one prediction per row."""
 
-    def _start(self, n_outputs: int) -> dict[str, Any]:
-        """Settings of the step for a first part of the training that differs."""
+    def _step_settings(self, n_outputs: int) -> dict[str, Any]:
+        """Settings of the step that only this learner has."""
         return {}
 
     @fit_context
@@ -181,7 +181,7 @@ class RobustLearner(EarlyStoppingMixin, RobustEstimator):
             score_apart="train" if self.reforward else None,
             memory=self.memory,
             memory_decay=self.memory_decay,
-            **self._start(n_outputs),
+            **self._step_settings(n_outputs),
         )
         module, settings = self._network(x, n_outputs)
         return self._fit_net(module, step, x, y, **settings, **self._stopping(len(x)))

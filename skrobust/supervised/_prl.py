@@ -356,6 +356,11 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
         ``corruption_rate``, for the batches that hold more than average. It protects where
         corruption has a pattern and there is much of it; elsewhere good rows are lost.
         ``inlier_mask_`` does not include it.
+    score_limit : float of at least 1 or None, default=2.0
+        A row that is to be kept is dropped all the same if its score is above so many times the
+        threshold at which the last 2,048 rows together would be cut. It protects from gross errors
+        in batches that hold more corrupted rows than are dropped, and does little else. None is
+        the thesis's rule.
     max_epochs : int, default=100
         Training epochs.
     min_steps : int, optional
@@ -425,8 +430,8 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
     Notes
     -----
     Parameters reach these systems of the chapter: PRL(L) is ``robust_start=0,
-    early_stopping=False``; Co-PRL(L) adds ``n_networks=2``; Standard is PRL(L) with
-    ``selection=None``, Huber is Standard with ``loss="huber"``. With the squared error
+    score_limit=None, early_stopping=False``; Co-PRL(L) adds ``n_networks=2``; Standard is PRL(L)
+    with ``selection=None``, Huber is Standard with ``loss="huber"``. With the squared error
     ``selection="loss"`` ranks as "loss-gradient" does.
 
     Targets are scaled by their median and their median deviation from it, which corrupted ones
@@ -463,6 +468,7 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
         "loss": [StrOptions({"squared_error", "huber", "absolute_error"})],
         "huber_delta": [Interval(Real, 0, None, closed="neither")],
         "robust_start": [Interval(Real, 0, 1, closed="left")],
+        "score_limit": [None, Interval(Real, 1, None, closed="left")],
     }
 
     def __init__(
@@ -482,6 +488,7 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
         preprocessing="standard",
         missing="error",
         margin=0.0,
+        score_limit=2.0,
         max_epochs=100,
         min_steps=None,
         early_stopping="auto",
@@ -512,6 +519,7 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
         self.preprocessing = preprocessing
         self.missing = missing
         self.margin = margin
+        self.score_limit = score_limit
         self.max_epochs = max_epochs
         self.min_steps = min_steps
         self.early_stopping = early_stopping
@@ -559,10 +567,14 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
         delta = self.huber_delta
         return partial(huber, delta=delta), partial(_huber_score, delta=delta)
 
-    def _start(self, n_outputs: int) -> dict[str, Any]:
+    def _step_settings(self, n_outputs: int) -> dict[str, Any]:
         loss = partial(huber, delta=_START_DELTA)
         start_loss = partial(of_rows, function=loss, n_outputs=n_outputs)
-        return {"start": self.robust_start, "start_loss": start_loss}
+        return {
+            "start": self.robust_start,
+            "start_loss": start_loss,
+            "score_limit": self.score_limit,
+        }
 
     def _combine(self, outputs: Tensor) -> Tensor:
         return outputs.mean(dim=0)

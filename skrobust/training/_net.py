@@ -11,10 +11,10 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer
 
-from skrobust.selection import Progress, ScoreMemory, keep_count
+from skrobust.selection import Progress, ScoreMemory, ScoreWindow, keep_count
 from skrobust.training._batches import DeviceBatches, RowDataset
 from skrobust.training._record import TrainingRecord
-from skrobust.training._step import RobustStep, StepState
+from skrobust.training._step import LIMIT_ROWS, RobustStep, StepState
 
 __all__ = ["RobustNet"]
 
@@ -209,12 +209,16 @@ class RobustNet(NeuralNet):
         if mode is not None:
             settings = {"mode": mode, "decay": self.step.memory_decay, "device": self.device}
             memory = ScoreMemory(self.n_networks, self.n_rows, **settings)
+        window = None
+        if self.step.score_limit is not None:
+            window = ScoreWindow(min(LIMIT_ROWS, n_rows))
         self.best_losses_ = {}
         self.state_ = StepState(
             progress=Progress(0, n_epochs, 0, n_epochs * steps_per_epoch),
             record=TrainingRecord(self.n_networks, self.n_rows, device=self.device),
             rng=np.random.default_rng(int(torch.randint(2**31, ()))),
             memory=memory,
+            window=window,
         )
 
     def _end_training_epoch(self):

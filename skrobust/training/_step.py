@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -15,15 +15,21 @@ from skrobust.selection import (
     DropSchedule,
     Progress,
     ScoreMemory,
+    ScoreWindow,
     Selection,
     derangement,
+    drop_above,
     exchange,
+    keep_count,
     keep_lowest,
     keep_lowest_per_group,
 )
 from skrobust.training._record import TrainingRecord
 
 __all__ = ["RobustStep", "StepState"]
+
+LIMIT_ROWS = 2048  # recent rows that score_limit looks at
+LIMIT_MARGIN = 2.0  # standard deviations of their corrupted share that it is safe from
 
 
 @dataclass
@@ -40,12 +46,15 @@ class StepState:
         Draws the exchanges.
     memory : ScoreMemory or None
         Remembered scores, for steps that select on them.
+    window : ScoreWindow or None
+        Scores of the last batches, for steps with a limit on the score.
     """
 
     progress: Progress
     record: TrainingRecord
     rng: np.random.Generator = field(default_factory=np.random.default_rng)
     memory: ScoreMemory | None = None
+    window: ScoreWindow | None = None
 
 
 @dataclass
@@ -75,6 +84,10 @@ class RobustStep:
         Select on scores remembered over epochs instead of the batch's own.
     memory_decay : float, default=0.9
         Weight of the past for ``memory="average"``.
+    score_limit : float, optional
+        Drop rows, too, whose score is above so many times the threshold at which the last batches
+        together would be cut. A batch that holds more corrupted rows than are dropped does not
+        train on the grossest of the others then.
     start : float in [0, 1], default=0.0
         Share of the training that minimises ``start_loss`` instead of ``row_loss``. The scores
         stay what they are afterwards.
@@ -100,6 +113,7 @@ class RobustStep:
     score_apart: str | None = None
     memory: str | None = None
     memory_decay: float = 0.9
+    score_limit: float | None = None
     start: float = 0.0
     start_loss: Callable[[Any, Tensor, Tensor], Tensor] | None = None
     perturb: Callable[..., Tensor] | None = None
@@ -157,15 +171,26 @@ class RobustStep:
         module.train()
         return (self.row_score or self.row_loss)(output, x, y)
 
-    def _select(self, scores: Tensor, y: Tensor, progress: Progress) -> Selection:
+    def _select(self, scores: Tensor, y: Tensor, state: StepState) -> Selection:
+        drop_rate = partial(self.schedule.drop_rate, state.progress)
         if self.per_group:
-            return keep_lowest_per_group(scores, partial(self.schedule.drop_rate, progress), y)
-        return self.rule(scores, self.schedule.drop_rate(progress, scores.shape[1]))
+            selection = keep_lowest_per_group(scores, drop_rate, y)
+        else:
+            selection = self.rule(scores, drop_rate(scores.shape[1]))
+        if self.score_limit is None or state.window is None:
+            return selection
+        recent = state.window.add(scores)
+        schedule = replace(self.schedule, margin=self.schedule.margin + LIMIT_MARGIN)
+        n_kept = keep_count(recent.shape[1], schedule.drop_rate(state.progress, recent.shape[1]))
+        if n_kept == recent.shape[1]:
+            return selection
+        threshold = recent.kthvalue(n_kept, dim=1, keepdim=True).values
+        return drop_above(selection, scores, self.score_limit * threshold)
 
     def _give(self, scores: Tensor, y: Tensor, row_ids: Tensor, state: StepState) -> Selection:
         """Select, record, and exchange: the rows that each network trains on."""
         known = scores if state.memory is None else state.memory.update(row_ids, scores)
-        selection = self._select(known, y, state.progress)
+        selection = self._select(known, y, state)
         state.record.add(row_ids, scores, selection)
         if not self.exchange:
             return selection

@@ -1,5 +1,7 @@
 """Benchmarks of chapter 4: splits, cells, measurements on planted data, tables."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,9 +13,11 @@ from skrobust.benchmarks import (
     prl_images,
     prl_lagos,
     prl_regression,
+    prl_time,
 )
 from skrobust.benchmarks._registry import BENCHMARKS
 from skrobust.benchmarks._results import Cell
+from skrobust.networks import CNN9
 
 PRL = [name for name in BENCHMARKS if name.startswith("prl-")]
 
@@ -241,3 +245,23 @@ def test_image_table():
 def test_nothing_measured(name):
     benchmark = BENCHMARKS[name].load()
     assert benchmark.render(pd.DataFrame()) == "nothing measured yet"
+
+
+def test_time_of_a_step(monkeypatch):
+    def pictures(subset, return_X_y):
+        rng = np.random.RandomState(0)
+        return rng.randint(255, size=(600, 3, 32, 32)).astype(np.uint8), np.arange(600) % 10
+
+    monkeypatch.setattr(prl_time, "fetch_cifar10", pictures)
+    monkeypatch.setattr(prl_time, "CNN9", partial(CNN9, width=4))
+    monkeypatch.setattr(prl_time, "N_STEPS", {"cpu": 2})
+    listed = prl_time.cells(2)
+    assert [cell.method for cell in listed[:3]] == list(prl_time.METHODS)  # they take turns
+    rows = [{**cell._asdict(), **prl_time.measure(cell)} for cell in listed]
+    assert all(row["n_steps"] == 2 and row["step_seconds"] > 0 for row in rows)
+    frame = pd.DataFrame(rows)
+    frame["step_seconds"] = [1.0, 1.12, 1.5, 2.0, 2.6, 3.0]
+    line = next(line for line in prl_time.render(frame).splitlines() if line.startswith("PRL(L)  "))
+    assert line.split()[1:3] == ["727.26", "1.21"]
+    again = next(s for s in prl_time.render(frame).splitlines() if "re-forwarded" in s)
+    assert again.split()[-4:] == ["879.75", "1.50", "54.80", "1.48"]

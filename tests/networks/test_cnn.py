@@ -7,6 +7,17 @@ from torch import nn
 from skrobust.networks import CNN9
 
 
+def test_group_norm_normalises_each_image_on_its_own():
+    torch.manual_seed(0)
+    net, x = CNN9(in_channels=1, width=24, norm="group", dropout=0.0), torch.randn(3, 1, 28, 28)
+    groups = {m.num_channels: m.num_groups for m in net.modules() if isinstance(m, nn.GroupNorm)}
+    assert groups == {24: 8, 48: 16, 96: 32}
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in net.modules())
+    torch.testing.assert_close(net.train()(x)[:1], net(x[:1]), rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="norm must be one of batch, group, got 'layer'"):
+        CNN9(norm="layer")
+
+
 def test_it_is_the_published_architecture():
     layers = list(CNN9().features)
     convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from skrobust.selection import (
     ScoreMemory,
+    ScoreWindow,
     Selection,
     binary_crossentropy,
     derangement,
@@ -65,6 +66,14 @@ def test_memory_equals_a_dictionary(mode):
 def test_memory_refuses_an_unknown_mode():
     with pytest.raises(ValueError, match="mode must be 'last', 'sum' or 'average', got 'mean'"):
         ScoreMemory(1, 1, mode="mean")
+
+
+def test_window_holds_as_few_batches_as_have_enough_rows():
+    window = ScoreWindow(6)
+    batches = [torch.full((2, size), float(i)) for i, size in enumerate([4, 4, 2, 4, 1, 9])]
+    held = [window.add(batch)[0].unique().tolist() for batch in batches]
+    assert held == [[0], [0, 1], [1, 2], [2, 3], [2, 3, 4], [5]]
+    assert window.add(batches[0]).shape == (2, 13)
 
 
 def test_scores_sum_over_the_features():

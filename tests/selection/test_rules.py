@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from skrobust.selection import (
     Selection,
+    drop_above,
     keep_all,
     keep_count,
     keep_disagreement,
@@ -104,6 +105,18 @@ def test_all_single_and_disagreement():
     assert keep_single_lowest(scores).rows.tolist() == [[1], [0]]
     predictions = torch.tensor([[0, 1, 2], [0, 2, 2]])
     assert keep_disagreement(predictions).mask(3).tolist() == [[False, True, False]] * 2
+
+
+def test_drop_above_leaves_each_network_its_lowest():
+    scores = torch.tensor([[3.0, 1.0, 2.0, 2.0], [5.0, 6.0, 7.0, torch.inf]])
+    limit = torch.tensor([[2.0], [1.0]])
+    kept = drop_above(keep_lowest(scores, 0.0), scores, limit)
+    assert kept.mask(4).tolist() == [[False, True, True, True], [True, False, False, False]]
+    fewer = drop_above(keep_lowest(scores, 0.5), scores, limit)
+    assert fewer.mask(4).tolist() == [[False, True, True, False], [True, False, False, False]]
+    groups = keep_lowest_per_group(scores, 0.5, torch.tensor([0, 0, 1, 1]))
+    both = drop_above(groups, scores, limit)
+    assert both.mask(4).tolist() == [[False, True, True, False], [True, False, False, False]]
 
 
 def test_weighted_mean_divides_by_the_kept_rows():

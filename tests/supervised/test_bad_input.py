@@ -138,6 +138,7 @@ def test_bad_parameters_name_the_value_and_what_is_allowed(parameters, message, 
 
 def test_bad_parameters_of_the_regressor():
     refuses(PRLRegressor(robust_start=1.0), TABLE, LABELS, ValueError, "'robust_start'.*Got 1.0")
+    refuses(PRLRegressor(score_limit=0.5), TABLE, LABELS, ValueError, "'score_limit'.*Got 0.5")
     refuses(PRLRegressor(huber_delta=0.0), TABLE, LABELS, ValueError, "'huber_delta'.*Got 0.0")
 
 

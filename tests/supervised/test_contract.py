@@ -36,6 +36,7 @@ OTHERS = [
     PRLClassifier(
         reforward=True, memory="average", missing="mean", preprocessing="minmax", **SHORT
     ),
+    PRLRegressor(score_limit=None, margin=1.0, **SHORT),
     PRLRegressor(loss="huber", robust_start=0.0, reforward=True, missing="mean", **SHORT),
     PRLRegressor(loss="absolute_error", memory="sum", preprocessing=None, n_networks=3, **SHORT),
 ]

@@ -245,6 +245,30 @@ def test_settings_reach_the_step():
     assert (step.memory, step.memory_decay, step.start) == ("average", 0.5, 0.25)
 
 
+def test_score_limit_keeps_gross_errors_out_of_unlucky_batches():
+    """A batch with more wrong rows than are dropped would train on the rest of them."""
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(900, 4))
+    y = X[:, 0] + 0.1 * rng.normal(size=900)
+    wrong = rng.permutation(900) < 225
+    y[wrong] = 60.0
+    leaked, error = {}, {}
+    for limit in (None, 2.0):
+        model = PRLRegressor(
+            corruption_rate=0.25,
+            score_limit=limit,
+            early_stopping=False,
+            max_epochs=60,
+            lr=3e-3,
+            batch_size=64,
+            random_state=0,
+        ).fit(X, y)
+        leaked[limit] = model.keep_frequency_[wrong].mean()
+        error[limit] = np.abs(model.predict(X) - X[:, 0])[~wrong].mean()
+    assert leaked[2.0] < 0.1 * leaked[None]
+    assert error[2.0] < 0.3 * error[None]
+
+
 @pytest.mark.parametrize("margin", [0.0, 2.0])
 def test_margin_drops_more_but_leaves_the_inlier_mask(margin):
     X, y, *_ = planted()

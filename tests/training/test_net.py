@@ -247,6 +247,15 @@ def test_the_step_asks_the_net_for_its_memory(X):
     assert (memory.values > net.state_.record.scores).all()  # three epochs are summed
 
 
+def test_the_step_asks_the_net_for_its_window(X):
+    step = RobustStep(partial(_plain, loss=squared_error), DropSchedule(0.1), score_limit=2.0)
+    net = RobustNet(
+        Autoencoder, step=step, n_rows=100, module__in_features=4, batch_size=20, device="cpu"
+    ).fit(RowDataset(torch.from_numpy(X).float()))
+    assert net.state_.window.n_rows == 100  # never more than an epoch
+    assert net.state_.window.add(torch.zeros(1, 20)).shape == (1, 100)
+
+
 def test_marks_of_another_length_are_refused(X):
     with pytest.raises(ValueError, match="marks has 3 entries for 100 training rows"):
         RCADetector(callbacks=[KeptShare([0, 1, 0])], **SMALL).fit(X)

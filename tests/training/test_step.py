@@ -13,6 +13,7 @@ from skrobust.selection import (
     DropSchedule,
     Progress,
     ScoreMemory,
+    ScoreWindow,
     Selection,
     keep_count,
     keep_lowest,
@@ -178,6 +179,32 @@ def test_memory_outvotes_the_batch(regression):
         module, x, y, torch.arange(20), state
     )
     assert state.record.kept.tolist() == [1.0] * 10 + [0.0] * 10
+
+
+def test_score_limit_drops_what_the_batches_before_make_improbable():
+    """Written out: the threshold is the quantile of the last rows' scores, two deviations lower."""
+    module = NetworkEnsemble(partial(nn.Linear, 2, 1), n_networks=1)
+    rng = np.random.default_rng(0)
+    state, seen, stricter = state_for(module, 10), [], 0
+    state.window = ScoreWindow(30)
+    step = RobustStep(row_sum_error, DropSchedule(0.3), score_limit=2.0)
+    for bad in (0, 6, 3, 0, 5, 10):
+        y = torch.from_numpy(rng.normal(size=10)).float()
+        y[:bad] += 100
+        x = torch.zeros(10, 2)
+        state.record.start_epoch()
+        step(module, x, y, torch.arange(10), state)
+        with torch.no_grad():
+            scores = row_sum_error(module(x[None]), x, y)[0]
+        seen = [*seen, scores][-3:]
+        together = torch.cat(seen).sort().values
+        rate = 0.3 + 2 * (0.3 * 0.7 / len(together)) ** 0.5
+        limit = 2 * together[keep_count(len(together), rate) - 1]
+        lowest = keep_lowest(scores[None], 0.3).mask(10)[0]
+        kept = lowest & (scores <= max(limit, scores.min()))
+        assert torch.equal(state.record.kept.bool(), kept)
+        stricter += not torch.equal(kept, lowest)
+    assert stricter >= 2
 
 
 def test_perturbation_changes_the_inputs_of_the_update_only(regression):
