@@ -63,6 +63,22 @@ class Selection(NamedTuple):
             return losses.mean(dim=1)
         return (losses * self.weights).sum(dim=1) / self.weights.sum(dim=1).clamp(min=1e-12)
 
+    def mean_weights(self, n_rows: int) -> Tensor:
+        """Weights of all ``n_rows`` rows with which :meth:`weighted_mean` is a sum.
+
+        Returns
+        -------
+        Tensor of shape (n_networks, n_rows)
+            0 for dropped rows; each network's sum to 1, or to 0 if it keeps no row.
+        """
+        shape = self.rows.shape
+        weights = self.weights
+        if weights is None:
+            weights = torch.full(shape, 1.0 / shape[1], device=self.rows.device)
+        else:
+            weights = weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-12)
+        return weights.new_zeros(shape[0], n_rows).scatter_(1, self.rows, weights)
+
 
 def keep_count(n_rows: int, drop_rate: float) -> int:
     """Count the rows to keep: the number dropped is rounded up, and one row always stays.

@@ -5,6 +5,7 @@ from skrobust.training._callbacks import EpochProgressBar, KeptShare
 from skrobust.training._inference import CHUNK_ROWS, map_rows
 from skrobust.training._net import RobustNet
 from skrobust.training._record import TrainingRecord
+from skrobust.training._row_gradients import RowGradients, per_sample_gradient_norms
 from skrobust.training._step import RobustStep, StepState
 
 __all__ = [
@@ -15,7 +16,9 @@ __all__ = [
     "RobustNet",
     "RobustStep",
     "RowDataset",
+    "RowGradients",
     "StepState",
     "TrainingRecord",
     "map_rows",
+    "per_sample_gradient_norms",
 ]

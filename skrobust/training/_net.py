@@ -14,6 +14,7 @@ from skorch.callbacks import Callback, EpochTimer
 from skrobust.selection import Progress, ScoreMemory, ScoreWindow, keep_count
 from skrobust.training._batches import DeviceBatches, RowDataset
 from skrobust.training._record import TrainingRecord
+from skrobust.training._row_gradients import RowGradients
 from skrobust.training._step import LIMIT_ROWS, RobustStep, StepState
 
 __all__ = ["RobustNet"]
@@ -127,7 +128,6 @@ class RobustNet(NeuralNet):
         """Return ``X``, which is a Dataset already."""
         return X
 
-    @torch.no_grad()
     def score_rows(self, x, y=None):
         """Scores of rows under the net as it is, dropout off, mean over the networks.
 
@@ -141,9 +141,10 @@ class RobustNet(NeuralNet):
         Tensor of shape (n_rows,)
         """
         self._set_training(False)
-        score = self.step.row_score or self.step.row_loss
         batches = DeviceBatches(RowDataset(x, y), self.batch_size)
-        scores = [score(self.infer(rows), self._shared(rows), t) for rows, (t, _) in batches]
+        module, step = self.module_, self.step
+        gradients = RowGradients(module) if step.by_gradient else None
+        scores = [step.score(module, self._shared(x), t, gradients)[1] for x, (t, _) in batches]
         return torch.cat(scores, dim=1).mean(dim=0)
 
     def fit_loop(self, X, y=None, epochs=None, *, _routing_method="fit", **fit_params):

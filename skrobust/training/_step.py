@@ -25,6 +25,7 @@ from skrobust.selection import (
     keep_lowest_per_group,
 )
 from skrobust.training._record import TrainingRecord
+from skrobust.training._row_gradients import RowGradients
 
 __all__ = ["RobustStep", "StepState"]
 
@@ -46,6 +47,8 @@ class StepState:
         Draws the exchanges.
     memory : ScoreMemory or None
         Remembered scores, for steps that select on them.
+    row_gradients : RowGradients or None
+        Gradients of single rows, from the first step on that needs them.
     window : ScoreWindow or None
         Scores of the last batches, for steps with a limit on the score.
     """
@@ -55,6 +58,7 @@ class StepState:
     rng: np.random.Generator = field(default_factory=np.random.default_rng)
     memory: ScoreMemory | None = None
     window: ScoreWindow | None = None
+    row_gradients: RowGradients | None = None
 
 
 @dataclass
@@ -70,6 +74,13 @@ class RobustStep:
         Share of a batch that is dropped.
     row_score : callable of the same form, optional
         What the selection ranks, computed without gradient. None: the loss.
+    row_record : callable of the same form, optional
+        What is recorded of each row. None: what the selection ranks.
+    by_gradient : bool, default=False
+        Rank rows by the norm of the gradient that each gives to all parameters (Algorithm 3), of
+        the loss that is being minimised. It takes the place of ``row_score``.
+    row_clip : float, optional
+        Shrink the gradient of each row to this norm where it is larger.
     rule : callable ``(scores, drop_rate) -> Selection``, default=keep_lowest
         Turns scores into kept rows.
     per_group : bool, default=False
@@ -100,13 +111,17 @@ class RobustStep:
 
     Notes
     -----
-    A score that needs gradients, as PRL(G) does, finds the graph of the shared forward pass
-    intact; decorate scores that do not with ``torch.no_grad``.
+    The norms of rows' gradients come out of the backward pass that also gives the update: see
+    :class:`RowGradients`. A ``row_score`` that needs gradients of its own finds the graph of the
+    shared forward pass intact; decorate scores that do not with ``torch.no_grad``.
     """
 
     row_loss: Callable[[Any, Tensor, Tensor], Tensor]
     schedule: DropSchedule
     row_score: Callable[[Any, Tensor, Tensor], Tensor] | None = None
+    row_record: Callable[[Any, Tensor, Tensor], Tensor] | None = None
+    by_gradient: bool = False
+    row_clip: float | None = None
     rule: Callable[..., Selection] = keep_lowest
     per_group: bool = False
     exchange: bool = False
@@ -121,6 +136,8 @@ class RobustStep:
     def __post_init__(self) -> None:
         if self.per_group and self.rule is not keep_lowest:
             raise ValueError("per_group=True keeps the lowest of each group; it takes no rule")
+        if self.row_clip is not None and self.score_apart is not None:
+            raise ValueError("row_clip needs the shared forward pass: score_apart=None")
         if self.start > 0 and self.start_loss is None:
             raise ValueError("start > 0 needs a start_loss")
 
@@ -145,31 +162,86 @@ class RobustStep:
         if self.perturb is not None:
             inputs = self.perturb(module, inputs, y, row_ids, state)
         if self.score_apart is not None:
-            scores = self._score_apart(module, inputs, y)
-            given = self._give(scores, y, row_ids, state)
+            module.train(self.score_apart == "train")
+            gradients = self._row_gradients(module, state) if self.by_gradient else None
+            scores, noted = self.score(module, inputs, y, gradients)
+            module.train()
+            given = self._give(scores, noted, y, row_ids, state)
             inputs = _rows_of(inputs, given.rows)
             losses = row_loss(module(inputs), inputs, y[given.rows])
-        else:
-            output = module(inputs)
-            all_losses = row_loss(output, inputs, y)
-            score = self.row_score or self.row_loss
-            scores = all_losses if score is row_loss else score(output, inputs, y)
-            scores = scores.detach()
-            given = self._give(scores, y, row_ids, state)
-            losses = all_losses.gather(1, given.rows)
-        return given.weighted_mean(losses).sum()
+            return given.weighted_mean(losses).sum()
+        if self.by_gradient or self.row_clip is not None:
+            gradients = self._row_gradients(module, state)
+            output, losses = gradients.forward(inputs, y, row_loss)
+            norms = gradients.norms()
+            scores, noted = self._score(output, inputs, y, row_loss, losses, norms)
+            weights = self._give(scores, noted, y, row_ids, state).mean_weights(len(y))
+            if self.row_clip is not None:
+                weights = weights * (self.row_clip / norms).clamp(max=1.0)
+            return gradients.loss(weights)
+        output = module(inputs)
+        losses = row_loss(output, inputs, y)
+        scores, noted = self._score(output, inputs, y, row_loss, losses)
+        given = self._give(scores, noted, y, row_ids, state)
+        return given.weighted_mean(losses.gather(1, given.rows)).sum()
 
     def _loss_of(self, progress: Progress) -> Callable[[Any, Tensor, Tensor], Tensor]:
         if self.start_loss is not None and progress.step < self.start * progress.n_steps:
             return self.start_loss
         return self.row_loss
 
-    @torch.no_grad()
-    def _score_apart(self, module: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        module.train(self.score_apart == "train")
-        output = module(x)
-        module.train()
-        return (self.row_score or self.row_loss)(output, x, y)
+    def _row_gradients(self, module: nn.Module, state: StepState) -> RowGradients:
+        if state.row_gradients is None:
+            state.row_gradients = RowGradients(module)
+        return state.row_gradients
+
+    def _score(
+        self,
+        output: Any,
+        x: Tensor,
+        y: Tensor,
+        row_loss: Callable[[Any, Tensor, Tensor], Tensor],
+        losses: Tensor,
+        norms: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Return what the selection ranks, and what is recorded."""
+        known = {id(row_loss): losses}  # computed already
+
+        def compute(function) -> Tensor:
+            found = known.get(id(function))
+            return (function(output, x, y) if found is None else found).detach()
+
+        if self.by_gradient and norms is not None:
+            scores = norms
+        else:
+            scores = compute(self.row_score or self.row_loss)
+        return scores, scores if self.row_record is None else compute(self.row_record)
+
+    def score(
+        self, module: nn.Module, x: Tensor, y: Tensor, gradients: RowGradients | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Score rows in a forward pass of its own, in the mode that the module is in.
+
+        Parameters
+        ----------
+        module : nn.Module
+            The networks.
+        x, y : Tensor of shape (n_networks, n_rows, ...) and (n_rows, ...)
+            Inputs and targets.
+        gradients : RowGradients, optional
+            Those of the module, needed for ``by_gradient``.
+
+        Returns
+        -------
+        ranked, recorded : Tensor of shape (n_networks, n_rows)
+            What the selection ranks, and what is recorded of the rows.
+        """
+        if gradients is not None:
+            output, losses = gradients.forward(x, y, self.row_loss)
+            return self._score(output, x, y, self.row_loss, losses, gradients.norms())
+        with torch.no_grad():
+            output = module(x)
+            return self._score(output, x, y, self.row_loss, self.row_loss(output, x, y))
 
     def _select(self, scores: Tensor, y: Tensor, state: StepState) -> Selection:
         drop_rate = partial(self.schedule.drop_rate, state.progress)
@@ -187,11 +259,13 @@ class RobustStep:
         threshold = recent.kthvalue(n_kept, dim=1, keepdim=True).values
         return drop_above(selection, scores, self.score_limit * threshold)
 
-    def _give(self, scores: Tensor, y: Tensor, row_ids: Tensor, state: StepState) -> Selection:
+    def _give(
+        self, scores: Tensor, noted: Tensor, y: Tensor, row_ids: Tensor, state: StepState
+    ) -> Selection:
         """Select, record, and exchange: the rows that each network trains on."""
         known = scores if state.memory is None else state.memory.update(row_ids, scores)
         selection = self._select(known, y, state)
-        state.record.add(row_ids, scores, selection)
+        state.record.add(row_ids, noted, selection)
         if not self.exchange:
             return selection
         return exchange(selection, derangement(len(scores), state.rng))

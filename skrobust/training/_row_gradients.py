@@ -1,0 +1,581 @@
+"""Gradients of single rows: their norms, and weighted sums of them, without storing them all.
+
+One backward pass goes through the outputs of the layers only; what each layer's weights would get
+from each row then follows from the layer's inputs and the gradients at its outputs. The same
+tensors give the gradient of any weighting of the rows, so that dropping or clipping rows by their
+norm needs no second pass.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.graph import get_gradient_edge
+from torch.func import functional_call, grad, vmap
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.instancenorm import _InstanceNorm
+
+from skrobust.networks import NetworkEnsemble, StackedLinear, StackedMLP
+
+__all__ = ["RowGradients", "per_sample_gradient_norms"]
+
+RowLoss = Callable[[Any, Tensor, Tensor], Tensor]
+
+_CHUNK_NUMBERS = 2**24  # gradients of rows that are held at once where a layer needs them whole
+_AGREES = 1e-3  # relative difference from automatic differentiation that rounding explains
+
+
+class _Part(NamedTuple):
+    """What one layer contributes."""
+
+    squares: Tensor  # squared norm of each row's gradient, (n_rows,) or (n_networks, n_rows)
+    weighted: Callable[[Tensor], dict[str, Tensor]]  # weights of the rows -> gradients by name
+
+
+_Rule = Callable[[Any, Tensor, Tensor], _Part]
+
+
+class _Call(NamedTuple):
+    """One call of a layer in the forward pass."""
+
+    layer: nn.Module
+    x: Tensor
+    edge: Any
+
+
+class RowGradients:
+    """Norms and weighted sums of the gradients that single rows give to a network's parameters.
+
+    Parameters
+    ----------
+    module : NetworkEnsemble or StackedMLP
+        The networks.
+
+    Attributes
+    ----------
+    slow_because : str
+        Why rows are differentiated one by one; empty if they are not.
+
+    Raises
+    ------
+    TypeError
+        If the module is neither.
+    ValueError
+        If a layer's normalisation takes its statistics from the batch: the rows share them, and
+        no row has a gradient of its own.
+
+    Warns
+    -----
+    UserWarning
+        If a layer is not one of those known here, or parameters are used more than once: the
+        rows are then differentiated one by one with ``torch.func``, which is slow.
+
+    Notes
+    -----
+    Known are linear, convolution, embedding, layer, group, instance and RMS normalisation layers,
+    and batch normalisation in evaluation mode. Linear layers use Goodfellow's identity [1]_ where
+    each row has one input, and the smaller of a Gram matrix and the gradient itself where it has
+    several; convolutions are differentiated with the rows as groups. With the first batch the sum
+    over the rows is compared with automatic differentiation. Where rows are differentiated one by
+    one, dropout is drawn anew for their norms.
+
+    References
+    ----------
+    .. [1] Goodfellow, I. Efficient per-example gradient computations. arXiv:1510.01799, 2015.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        if not isinstance(module, (NetworkEnsemble, StackedMLP)):
+            raise TypeError(
+                "gradients of single rows are those of a NetworkEnsemble or StackedMLP, got a "
+                f"{type(module).__name__}"
+            )
+        self.module = module
+        self._is_stacked = isinstance(module, StackedMLP)
+        self._networks = [module] if isinstance(module, StackedMLP) else list(module.networks)
+        self._parameters = [p for p in module.parameters() if p.requires_grad]
+        self._layers = [_layers_of(network) for network in self._networks]
+        self._checked = False
+        self._calls: list[_Call] = []
+        self._parts: list[list[tuple[nn.Module, _Part]]] = []
+        self._batch: Any = None
+        for network in self._networks:
+            _refuse_batch_statistics(network)
+        self.slow_because = self._find_obstacle()
+        if self.slow_because:
+            self._warn()
+
+    def forward(self, x: Tensor, y: Tensor, row_loss: RowLoss) -> tuple[Tensor, Tensor]:
+        """Run the networks, and prepare the gradients of the rows.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_networks, n_rows, ...)
+            Inputs.
+        y : Tensor of shape (n_rows, ...)
+            Targets.
+        row_loss : callable ``(output, x, y) -> Tensor (n_networks, n_rows)``
+            The loss that is differentiated.
+
+        Returns
+        -------
+        output : Tensor of shape (n_networks, n_rows, ...)
+            Of the networks.
+        losses : Tensor of shape (n_networks, n_rows)
+            Their losses.
+        """
+        if self.slow_because:
+            output = self.module(x)
+            losses = row_loss(output, x, y)
+        else:
+            with self._watching():
+                output = self.module(x)
+            losses = row_loss(output, x, y)
+            self.slow_because = self._prepare(losses)
+            if self.slow_because:
+                self._warn()
+        self._batch = (losses, x, y, row_loss)
+        return output, losses
+
+    def norms(self) -> Tensor:
+        """Norm of each row's gradient in the last batch, (n_networks, n_rows)."""
+        losses, x, y, row_loss = self._batch
+        if self.slow_because:
+            rows = zip(self._networks, x, strict=True)
+            return torch.stack([_norms_one_by_one(*one, y, row_loss) for one in rows])
+        zeros = torch.zeros_like(losses[:1])
+        squares = [sum((part.squares for _, part in parts), zeros) for parts in self._parts]
+        return torch.cat(squares).clamp_(min=0).sqrt_()
+
+    def loss(self, weights: Tensor) -> Tensor:
+        """Weighted sum of the last batch's losses; ``backward`` leaves the weighted gradients.
+
+        Parameters
+        ----------
+        weights : Tensor of shape (n_networks, n_rows)
+            0 for rows that are dropped.
+        """
+        losses = self._batch[0]
+        self._batch = None
+        if self.slow_because:
+            return (torch.where(weights > 0, losses, 0.0) * weights).sum()
+        value = (torch.where(weights > 0, losses.detach(), 0.0) * weights).sum()
+        gradients = self._weighted(weights)
+        self._parts = []
+        wanted = [p for p in self._parameters if id(p) in gradients]
+        known = [gradients[id(p)] for p in wanted]
+        return cast("Tensor", _KnownGradient.apply(value, known, *wanted))
+
+    def _prepare(self, losses: Tensor) -> str:
+        """Work out what each layer contributes; return what stands in the way."""
+        calls, self._calls = self._calls, []
+        obstacle = self._find_obstacle_in(calls, losses.shape[1])
+        if obstacle:
+            return obstacle
+        gradients = torch.autograd.grad(
+            losses.sum(),
+            [call.edge for call in calls],
+            retain_graph=not self._checked,
+            allow_unused=True,
+        )
+        network_of = {id(m): k for k, layers in enumerate(self._layers) for m in layers.values()}
+        self._parts = [[] for _ in self._networks]
+        with torch.no_grad():
+            for call, gradient in zip(calls, gradients, strict=True):
+                if gradient is not None:
+                    rule = cast("_Rule", _rule_of(call.layer))
+                    part = rule(call.layer, call.x, gradient)
+                    self._parts[network_of[id(call.layer)]].append((call.layer, part))
+        if not self._checked and not self._agrees(losses):
+            return "a layer whose parameters are used outside it"
+        self._checked = True
+        return ""
+
+    @torch.no_grad()
+    def _weighted(self, weights: Tensor) -> dict[int, Tensor]:
+        """Weighted sum of the rows' gradients, by id of the parameter."""
+        per_network = [weights] if self._is_stacked else list(weights)
+        return {
+            id(getattr(layer, name)): gradient
+            for parts, own in zip(self._parts, per_network, strict=True)
+            for layer, part in parts
+            for name, gradient in part.weighted(own).items()
+        }
+
+    @contextmanager
+    def _watching(self) -> Iterator[None]:
+        """Note the inputs of each layer, and the place of its outputs in the graph."""
+
+        def note(layer, args, output):
+            x = args[0].detach() if args else torch.empty(0)
+            self._calls.append(_Call(layer, x, get_gradient_edge(output)))
+
+        layers = [layer for layers in self._layers for layer in layers.values()]
+        handles = [layer.register_forward_hook(note) for layer in layers]
+        self._calls = []
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _agrees(self, losses: Tensor) -> bool:
+        """Whether the rows' gradients add up to what automatic differentiation finds."""
+        ours = self._weighted(torch.ones_like(losses))
+        total = losses.sum()
+        theirs = torch.autograd.grad(total, self._parameters, retain_graph=True, allow_unused=True)
+        for parameter, expected in zip(self._parameters, theirs, strict=True):
+            found = ours.get(id(parameter))
+            if found is None or expected is None:
+                if found is not expected:
+                    return False
+                continue
+            if (found - expected).norm() > _AGREES * (expected.norm() + 1e-3 * total.abs()):
+                return False
+        return True
+
+    def _find_obstacle(self) -> str:
+        """Return the layer, if there is one, that has no rule."""
+        seen: set[int] = set()
+        for layers in self._layers:
+            for name, layer in layers.items():
+                if _rule_of(layer) is None or isinstance(layer, StackedLinear) > self._is_stacked:
+                    return f"layer {name!r} ({type(layer).__name__})"
+                if isinstance(layer, nn.Embedding) and _is_special(layer):
+                    return f"layer {name!r} (Embedding with max_norm, scaling or sparse gradients)"
+                own = [id(p) for p in layer.parameters(recurse=False)]
+                if seen.intersection(own):
+                    return f"layer {name!r}, which shares parameters with another one"
+                seen.update(own)
+        return ""
+
+    def _find_obstacle_in(self, calls: Sequence[_Call], n_rows: int) -> str:
+        """Return the layer, if there is one, that is not used in the way that rules assume."""
+        names = {id(layer): name for layers in self._layers for name, layer in layers.items()}
+        seen: set[int] = set()
+        for layer, x, _ in calls:
+            name = names[id(layer)]
+            if id(layer) in seen:
+                return f"layer {name!r}, which is called more than once"
+            if x.shape[1 if self._is_stacked else 0 :][:1] != (n_rows,):
+                return f"layer {name!r}, whose inputs {tuple(x.shape)} do not begin with the rows"
+            seen.add(id(layer))
+        return ""
+
+    def _warn(self) -> None:
+        warnings.warn(
+            "the gradients of single rows are computed one by one, which is slow, because of "
+            f"{self.slow_because}",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def _norms_one_by_one(network: nn.Module, x: Tensor, y: Tensor, row_loss: RowLoss) -> Tensor:
+    parameters = {k: p.detach() for k, p in network.named_parameters() if p.requires_grad}
+    n_numbers = sum(p.numel() for p in parameters.values())
+
+    def loss_of(parameters, row, target):
+        rows = row.unsqueeze(0)
+        output = functional_call(network, parameters, (rows,))
+        return row_loss(output.unsqueeze(0), rows.unsqueeze(0), target.unsqueeze(0)).sum()
+
+    def norm_of(row, target):
+        gradients = grad(loss_of)(parameters, row, target)
+        return torch.stack([g.square().sum() for g in gradients.values()]).sum().sqrt()
+
+    chunk = max(1, _CHUNK_NUMBERS // n_numbers)
+    return vmap(norm_of, randomness="different", chunk_size=chunk)(x, y)
+
+
+def per_sample_gradient_norms(
+    module: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], X: Tensor, y: Tensor
+) -> Tensor:
+    """Norm of the gradient that each row gives to the parameters of a network.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Maps (n_rows, ...) to outputs (n_rows, ...). It is used as it is, in training or in
+        evaluation mode, and left as it is.
+    loss : callable ``(output, y) -> Tensor (n_rows,)``
+        Loss of each row, such as ``torch.nn.CrossEntropyLoss(reduction="none")``.
+    X : Tensor of shape (n_rows, ...)
+        Inputs.
+    y : Tensor of shape (n_rows, ...)
+        Targets.
+
+    Returns
+    -------
+    Tensor of shape (n_rows,)
+        Euclidean norms over all parameters with ``requires_grad``.
+
+    Raises
+    ------
+    ValueError
+        If a layer normalises with statistics of the batch, which its rows share, or the loss is
+        not one number per row.
+
+    Warns
+    -----
+    UserWarning
+        If rows are differentiated one by one, see :class:`skrobust.training.RowGradients`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skrobust.training import per_sample_gradient_norms
+    >>> net = torch.nn.Linear(2, 1, bias=False)
+    >>> X, y = torch.tensor([[3.0, 4.0], [0.0, 1.0]]), torch.zeros(2)
+    >>> per_sample_gradient_norms(net, lambda output, y: output[:, 0] - y, X, y)
+    tensor([5., 1.])
+    """
+
+    def row_loss(output: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        losses = loss(output[0], y)
+        if losses.shape != y.shape[:1]:
+            raise ValueError(
+                f"loss must return one number per row, shape {tuple(y.shape[:1])}, got shape "
+                f"{tuple(losses.shape)}; reduction='none' does so for torch's"
+            )
+        return losses.unsqueeze(0)
+
+    with torch.enable_grad():
+        rows = RowGradients(NetworkEnsemble(module))
+        rows.forward(X.unsqueeze(0), y, row_loss)
+        return rows.norms()[0]
+
+
+class _KnownGradient(torch.autograd.Function):
+    """A number whose gradient is known already."""
+
+    @staticmethod
+    def forward(ctx, value: Tensor, gradients: Sequence[Tensor], *parameters: Tensor) -> Tensor:
+        ctx.gradients = gradients
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx, scale: Tensor):
+        return None, None, *(gradient * scale for gradient in ctx.gradients)
+
+
+def _rule_of(layer: nn.Module) -> _Rule | None:
+    return _stacked if isinstance(layer, StackedLinear) else _RULES.get(type(layer))
+
+
+def _layers_of(network: nn.Module) -> dict[str, nn.Module]:
+    """Modules that own trainable parameters, by name."""
+    return {
+        name or type(layer).__name__: layer
+        for name, layer in network.named_modules()
+        if any(p.requires_grad for p in layer.parameters(recurse=False))
+    }
+
+
+def _refuse_batch_statistics(module: nn.Module) -> None:
+    for name, layer in module.named_modules():
+        shares = isinstance(layer, _BatchNorm) and not isinstance(layer, _InstanceNorm)
+        if shares and (layer.training or layer.running_mean is None):
+            raise ValueError(
+                f"layer {name!r} ({type(layer).__name__}) normalises with the statistics of the "
+                "batch, so that no row has a gradient of its own; use group, layer or instance "
+                "normalisation (such as CNN9(norm='group')), or a selection that needs no "
+                "gradients of rows (such as 'loss-gradient')"
+            )
+
+
+def _is_special(layer: nn.Embedding) -> bool:
+    return layer.max_norm is not None or layer.scale_grad_by_freq or layer.sparse
+
+
+def _trainable(layer: nn.Module, name: str) -> bool:
+    parameter = getattr(layer, name, None)
+    return parameter is not None and parameter.requires_grad
+
+
+def _only_trainable(layer: nn.Module, **gradients: Callable[[], Tensor]) -> dict[str, Tensor]:
+    return {name: make() for name, make in gradients.items() if _trainable(layer, name)}
+
+
+def _squared_norm(x: Tensor, dim: int | tuple[int, ...]) -> Tensor:
+    return torch.linalg.vector_norm(x, dim=dim).square_()
+
+
+def _linear(layer: nn.Module, x: Tensor, g: Tensor) -> _Part:
+    x, g = x.flatten(1, -2) if x.ndim > 2 else x, g.flatten(1, -2) if g.ndim > 2 else g
+    squares = x.new_zeros(len(x))
+    if _trainable(layer, "weight"):
+        squares = squares + _product_squares(x, g)
+    if _trainable(layer, "bias"):
+        squares = squares + _squared_norm(g.sum(dim=1) if g.ndim > 2 else g, -1)
+
+    def weighted(weights: Tensor) -> dict[str, Tensor]:
+        own = g * weights.view(-1, *[1] * (g.ndim - 1))
+        rows, given = own.flatten(0, -2), x.flatten(0, -2)
+        return _only_trainable(layer, weight=lambda: rows.T @ given, bias=lambda: rows.sum(dim=0))
+
+    return _Part(squares, weighted)
+
+
+def _product_squares(x: Tensor, g: Tensor) -> Tensor:
+    """Squared norms of the products g^T x of each row."""
+    if x.ndim == 2:
+        return _squared_norm(x, -1) * _squared_norm(g, -1)
+    n_positions, size = x.shape[1], x.shape[2] * g.shape[2]
+    if 2 * n_positions**2 < size:
+        return ((x @ x.mT) * (g @ g.mT)).sum(dim=(1, 2))
+    chunks = zip(*(part.split(max(1, _CHUNK_NUMBERS // size)) for part in (x, g)), strict=True)
+    return torch.cat([_squared_norm(b.mT @ a, (1, 2)) for a, b in chunks])
+
+
+def _stacked(layer: nn.Module, x: Tensor, g: Tensor) -> _Part:
+    squares = _squared_norm(g, -1)
+    with_bias = float(_trainable(layer, "bias"))
+    if _trainable(layer, "weight"):
+        squares = squares * (_squared_norm(x, -1) + with_bias)
+
+    def weighted(weights: Tensor) -> dict[str, Tensor]:
+        own = g * weights.unsqueeze(-1)
+        return _only_trainable(
+            layer, weight=lambda: x.mT @ own, bias=lambda: own.sum(dim=1, keepdim=True)
+        )
+
+    return _Part(squares, weighted)
+
+
+def _convolution(layer: Any, x: Tensor, g: Tensor) -> _Part:
+    positions = tuple(range(2, g.ndim))
+    padding: Any = layer.padding
+    if layer.padding_mode != "zeros" or isinstance(padding, str):
+        mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
+        x = F.pad(x, layer._reversed_padding_repeated_twice, mode=mode)
+        padding = (0,) * len(positions)
+    weight = layer.weight
+    squares = x.new_zeros(len(x))
+    per_row = None
+    if _trainable(layer, "weight"):
+        n_chunk = max(1, _CHUNK_NUMBERS // weight.numel())
+        whole = n_chunk >= len(x) and len(x) * weight.numel() <= x.numel() + g.numel()
+        found = []
+        for start in range(0, len(x), n_chunk):
+            part = slice(start, start + n_chunk)
+            gradients = _weight_gradients(layer, x[part], g[part], padding)
+            found.append(_squared_norm(gradients, 1))
+            per_row = gradients if whole else None
+        squares = squares + torch.cat(found)
+    if _trainable(layer, "bias"):
+        bias_rows = g.sum(dim=positions)
+        squares = squares + _squared_norm(bias_rows, 1)
+
+    def weight_gradient(weights: Tensor) -> Tensor:
+        if per_row is not None:
+            return (weights @ per_row).view_as(weight)
+        own = g * weights.view(-1, *[1] * (g.ndim - 1))
+        return _convolution_backward(layer, x, own, padding, weight, layer.groups)
+
+    def weighted(weights: Tensor) -> dict[str, Tensor]:
+        return _only_trainable(
+            layer,
+            weight=lambda: weight_gradient(weights),
+            bias=lambda: weights @ bias_rows,
+        )
+
+    return _Part(squares, weighted)
+
+
+def _weight_gradients(layer: Any, x: Tensor, g: Tensor, padding: Sequence[int]) -> Tensor:
+    """Gradient of a convolution's weight by row, (n_rows, n_weights): the rows become groups."""
+    n_rows, weight = len(x), layer.weight
+    like = weight.new_empty(1).expand(n_rows * weight.shape[0], *weight.shape[1:])
+    rows, given = (part.reshape(1, -1, *part.shape[2:]) for part in (x, g))
+    groups = n_rows * layer.groups
+    return _convolution_backward(layer, rows, given, padding, like, groups).view(n_rows, -1)
+
+
+def _convolution_backward(
+    layer: Any, x: Tensor, g: Tensor, padding: Sequence[int], weight: Tensor, groups: int
+) -> Tensor:
+    return torch.ops.aten.convolution_backward(
+        g,
+        x,
+        weight,
+        None,
+        layer.stride,
+        padding,
+        layer.dilation,
+        False,
+        [0] * len(padding),
+        groups,
+        [False, True, False],
+    )[1]
+
+
+def _embedding(layer: Any, x: Tensor, g: Tensor) -> _Part:
+    n_rows, (n_words, dim) = len(x), layer.weight.shape
+    ids, g = x.reshape(n_rows, -1), g.reshape(n_rows, -1, dim)
+    if layer.padding_idx is not None:
+        g = g * (ids != layer.padding_idx).unsqueeze(-1)
+    row = torch.arange(n_rows, device=x.device).unsqueeze(1)
+    pairs, place = torch.unique(row * n_words + ids, return_inverse=True)
+    sums = g.new_zeros(len(pairs), dim).index_add_(0, place.flatten(), g.flatten(0, 1))
+    owner = pairs.div(n_words, rounding_mode="floor")
+    squares = g.new_zeros(n_rows).index_add_(0, owner, _squared_norm(sums, 1))
+
+    def weighted(weights: Tensor) -> dict[str, Tensor]:
+        own = g * weights.view(-1, 1, 1)
+        zeros = torch.zeros_like(layer.weight)
+        return {"weight": zeros.index_add_(0, ids.flatten(), own.flatten(0, 1))}
+
+    return _Part(squares, weighted)
+
+
+def _normalisation(layer: Any, x: Tensor, g: Tensor) -> _Part:
+    if isinstance(layer, (nn.LayerNorm, nn.RMSNorm)):
+        n_own = len(layer.normalized_shape)
+        positions = tuple(range(1, x.ndim - n_own))
+    else:
+        positions = tuple(range(2, x.ndim))
+    rows = {}
+    if _trainable(layer, "weight"):
+        rows["weight"] = g * _normalised(layer, x)
+    if _trainable(layer, "bias"):
+        rows["bias"] = g
+    rows = {name: one.sum(dim=positions) if positions else one for name, one in rows.items()}
+    squares = torch.stack([_squared_norm(one.flatten(1), 1) for one in rows.values()]).sum(dim=0)
+
+    def weighted(weights: Tensor) -> dict[str, Tensor]:
+        return {name: torch.tensordot(weights, one, dims=1) for name, one in rows.items()}
+
+    return _Part(squares, weighted)
+
+
+def _normalised(layer: Any, x: Tensor) -> Tensor:
+    if isinstance(layer, nn.LayerNorm):
+        return F.layer_norm(x, layer.normalized_shape, eps=layer.eps)
+    if isinstance(layer, nn.RMSNorm):
+        return F.rms_norm(x, layer.normalized_shape, eps=layer.eps)
+    if isinstance(layer, nn.GroupNorm):
+        return F.group_norm(x, layer.num_groups, eps=layer.eps)
+    own = layer.training or layer.running_mean is None  # an instance norm's own statistics
+    if isinstance(layer, _InstanceNorm) and own:
+        return F.instance_norm(x, eps=layer.eps)
+    shape = (1, -1, *[1] * (x.ndim - 2))
+    mean, variance = layer.running_mean.view(shape), layer.running_var.view(shape)
+    return (x - mean) / (variance + layer.eps).sqrt()
+
+
+_NORMS = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm)
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+_INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+_RULES: dict[type, _Rule] = {
+    nn.Linear: _linear,
+    nn.Embedding: _embedding,
+    **dict.fromkeys((nn.Conv1d, nn.Conv2d, nn.Conv3d), _convolution),
+    **dict.fromkeys((*_NORMS, *_BATCH_NORMS, *_INSTANCE_NORMS), _normalisation),
+}
