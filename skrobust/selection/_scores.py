@@ -13,6 +13,8 @@ __all__ = [
     "absolute_error",
     "absolute_gradient_norm",
     "binary_crossentropy",
+    "bootstrap",
+    "bootstrap_gradient_norm",
     "crossentropy",
     "crossentropy_gradient_norm",
     "error_beyond",
@@ -108,6 +110,38 @@ def crossentropy(logits: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(logits.transpose(1, 2), labels, reduction="none")
 
 
+def bootstrap(logits: Tensor, labels: Tensor, weight: float, hard: bool) -> Tensor:
+    """Cross-entropy with labels that are mixed with the network's own view [Reed et al., 2015].
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n_networks, n_rows, n_classes)
+        Outputs before the softmax.
+    labels : Tensor of shape (n_rows,) or (n_networks, n_rows), int64
+        Observed classes.
+    weight : float in (0, 1]
+        Weight of the observed class.
+    hard : bool
+        Whether the rest goes to the most likely class instead of to all by their probability. The
+        mixture is a target: no gradient goes through it.
+
+    Returns
+    -------
+    Tensor of shape (n_networks, n_rows)
+        In nats.
+    """
+    logs = logits.log_softmax(dim=-1)
+    with torch.no_grad():
+        own = _own_view(logs, hard)
+    return weight * crossentropy(logits, labels) - (1.0 - weight) * (own * logs).sum(dim=-1)
+
+
+def _own_view(logs: Tensor, hard: bool) -> Tensor:
+    if not hard:
+        return logs.exp()
+    return F.one_hot(logs.argmax(dim=-1), logs.shape[-1]).to(logs.dtype)
+
+
 def absolute_error(output: Tensor, target: Tensor) -> Tensor:
     """Absolute error, summed over the features.
 
@@ -170,6 +204,33 @@ def crossentropy_gradient_norm(logits: Tensor, labels: Tensor) -> Tensor:
     observed = labels.expand(logits.shape[:-1]).unsqueeze(along)
     gradient.scatter_add_(along, observed, gradient.new_full((), -1.0).expand(observed.shape))
     return gradient.square_().sum(dim=along).sqrt_()  # norm is slow along dimension 1
+
+
+@torch.no_grad()
+def bootstrap_gradient_norm(logits: Tensor, labels: Tensor, weight: float, hard: bool) -> Tensor:
+    """Norm of the gradient of :func:`bootstrap` (Algorithm 4).
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n_networks, n_rows, n_classes)
+        Outputs before the softmax.
+    labels : Tensor of shape (n_rows,) or (n_networks, n_rows), int64
+        Observed classes.
+    weight : float in (0, 1]
+        Weight of the observed class.
+    hard : bool
+        Where the rest goes, see :func:`bootstrap`.
+
+    Returns
+    -------
+    Tensor of shape (n_networks, n_rows)
+        ||softmax(o) - target||; with ``hard=False`` a multiple of what the cross-entropy has.
+    """
+    if not hard:
+        return weight * crossentropy_gradient_norm(logits, labels)
+    observed = F.one_hot(labels.expand(logits.shape[:-1]), logits.shape[-1])
+    target = weight * observed + (1.0 - weight) * _own_view(logits, hard)
+    return (logits.softmax(dim=-1) - target).norm(dim=-1)
 
 
 @torch.no_grad()

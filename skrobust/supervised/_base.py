@@ -7,12 +7,14 @@ import math
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import GradientNormClipping
 from torch import Tensor, nn
 
 from skrobust._base import RobustEstimator
@@ -29,7 +31,7 @@ from skrobust._validation import (
     validate_sizes,
 )
 from skrobust.networks import NetworkEnsemble, StackedMLP
-from skrobust.selection import DropSchedule
+from skrobust.selection import DropSchedule, keep_lowest, keep_single_lowest
 from skrobust.training import CHUNK_ROWS, RobustNet, RobustStep
 
 __all__ = ["RobustLearner", "RowFunction", "of_rows"]
@@ -49,6 +51,8 @@ class RobustLearner(EarlyStoppingMixin, RobustEstimator):
     selection: str | None
     n_networks: int
     reforward: bool
+    clip: str | None
+    max_norm: float
     memory: str | None
     memory_decay: float
     hidden_layer_sizes: Any
@@ -64,7 +68,9 @@ class RobustLearner(EarlyStoppingMixin, RobustEstimator):
         **EarlyStoppingMixin._stopping_constraints,
         "module": [None, callable],
         "corruption_rate": [Interval(Real, 0, 1, closed="left")],
-        "selection": [None, StrOptions({"loss-gradient", "loss"})],
+        "selection": [None, StrOptions({"loss-gradient", "gradient", "loss", "min"})],
+        "clip": [None, StrOptions({"batch", "row"})],
+        "max_norm": [Interval(Real, 0, None, closed="neither")],
         "n_networks": [Interval(Integral, 1, None, closed="left")],
         "reforward": ["boolean"],
         "memory": [None, StrOptions({"sum", "average"})],
@@ -122,6 +128,7 @@ class RobustLearner(EarlyStoppingMixin, RobustEstimator):
         """
         with unchanged_on_error(self):
             self._check_net_parameters()
+            self._check_combination()
             X, y = validate_examples(
                 self, X, y, reset=True, missing=self.missing, **self._target_options
             )
@@ -141,6 +148,18 @@ class RobustLearner(EarlyStoppingMixin, RobustEstimator):
             self.corruption_rate_ = float(self.corruption_rate)
             self.inlier_mask_ = _lowest(self.sample_scores_, n_trusted)
         return self
+
+    def _check_combination(self) -> None:
+        if self.selection == "disagreement" and self.n_networks < 2:
+            raise ValueError(
+                "selection='disagreement' keeps the rows that networks disagree on: n_networks "
+                f"must be at least 2, got {self.n_networks}"
+            )
+        if self.reforward and self.clip == "row":
+            raise ValueError(
+                "reforward=True cannot be combined with clip='row', whose gradients come from the "
+                "forward pass of the scores"
+            )
 
     def _count_trusted(self, n_rows: int) -> int:
         rate = self.corruption_rate
@@ -172,6 +191,9 @@ class RobustLearner(EarlyStoppingMixin, RobustEstimator):
         step = RobustStep(
             row_loss=loss,
             row_score=gradient_norm if self.selection == "loss-gradient" else None,
+            by_gradient=self.selection == "gradient",
+            row_clip=float(self.max_norm) if self.clip == "row" else None,
+            rule=keep_single_lowest if self.selection == "min" else keep_lowest,
             schedule=DropSchedule(
                 rate=0.0 if self.selection is None else float(self.corruption_rate),
                 warmup=self.warmup,
@@ -181,10 +203,15 @@ class RobustLearner(EarlyStoppingMixin, RobustEstimator):
             score_apart="train" if self.reforward else None,
             memory=self.memory,
             memory_decay=self.memory_decay,
-            **self._step_settings(n_outputs),
         )
+        step = replace(step, **self._step_settings(n_outputs))
         module, settings = self._network(x, n_outputs)
-        return self._fit_net(module, step, x, y, **settings, **self._stopping(len(x)))
+        settings |= self._stopping(len(x))
+        callbacks = settings.pop("more_callbacks", [])
+        if self.clip == "batch":
+            clipping = GradientNormClipping(gradient_clip_value=self.max_norm)
+            callbacks = [*callbacks, ("gradient_norm_clipping", clipping)]
+        return self._fit_net(module, step, x, y, more_callbacks=callbacks, **settings)
 
     def _network(self, x: Tensor, n_outputs: int):
         """Return what makes the networks, and its settings, for the net to call under the seed."""

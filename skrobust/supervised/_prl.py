@@ -16,11 +16,14 @@ from skrobust._validation import Interval, Real, StrOptions
 from skrobust.selection import (
     absolute_error,
     absolute_gradient_norm,
+    bootstrap,
+    bootstrap_gradient_norm,
     crossentropy,
     crossentropy_gradient_norm,
     error_beyond,
     huber,
     huber_gradient_norm,
+    keep_disagreement,
     squared_error,
     squared_gradient_norm,
 )
@@ -29,6 +32,7 @@ from skrobust.supervised._base import RobustLearner, RowFunction, of_rows
 __all__ = ["PRLClassifier", "PRLRegressor"]
 
 _START_DELTA = 0.1
+_HARD_WEIGHT, _SOFT_WEIGHT = 0.8, 0.95
 
 
 class PRLClassifier(ClassifierMixin, RobustLearner):
@@ -50,21 +54,34 @@ class PRLClassifier(ClassifierMixin, RobustLearner):
     corruption_rate : float in [0, 1), default=0.2
         Share of corrupted labels (the thesis's epsilon), which training drops. 0 trains on
         all rows. Rates above 0.5 are allowed with a warning.
-    selection : {"loss-gradient", "loss", None}, default="loss-gradient"
+    selection : {"loss-gradient", "gradient", "loss", "min", "disagreement", None}, \
+            default="loss-gradient"
         What tells rows to drop: the norm of the loss's gradient at the network's output (PRL(L),
-        Algorithm 4), or the loss (self-paced learning, trimmed loss). None trains on all rows.
+        Algorithm 4), that of its gradient by all parameters (PRL(G), Algorithm 3), or the loss
+        (self-paced learning, trimmed loss). "min" keeps the one row of smallest loss in a batch
+        (Min-SGD). "disagreement" keeps the rows that two or more networks label differently
+        (Decouple). None trains on all rows.
     n_networks : int, default=1
         Number of networks (K). With more than one, each is trained on what another one selected:
         Co-PRL(L), Algorithm 5, and Co-teaching with ``selection="loss"``. For more than two the
         selections are passed on along a random derangement, drawn at every step. Predictions are
         averaged.
-    loss : {"cross_entropy"}, default="cross_entropy"
-        Loss of the logits.
+    loss : {"cross_entropy", "bootstrap-hard", "bootstrap-soft"}, default="cross_entropy"
+        Loss of the logits. The bootstrap losses mix each label with what the network believes:
+        its most likely class, or all by their probability.
+    bootstrap_weight : float in (0, 1] or None, default=None
+        Weight of the given label in the bootstrap losses. None: 0.8 for "bootstrap-hard", 0.95
+        for "bootstrap-soft".
     reforward : bool, default=False
         Whether to run the selected rows through the network a second time and update on that, as
         the published code does. It differs only with batch normalisation, whose statistics then
         come from the selected rows, and with dropout, which is drawn anew. The default uses the
         one forward pass that the scores come from.
+    clip : {None, "batch", "row"}, default=None
+        Shrink gradients that are longer than ``max_norm``: that of the batch, over all networks
+        (norm clipping), or that of each row (individual norm clipping).
+    max_norm : float, default=1.0
+        Euclidean norm, for ``clip``.
     memory : {None, "average", "sum"}, default=None
         Select on each row's scores over the epochs, as a moving average or a sum, instead of on
         the present one.
@@ -125,8 +142,8 @@ class PRLClassifier(ClassifierMixin, RobustLearner):
         The rate.
     sample_scores_ : array of shape (n_samples,)
         What the selection ranked each training row by in the last epoch, mean over the networks:
-        high for rows that fit badly. The loss if ``selection=None``. With early stopping, scores
-        by the networks that are kept.
+        high for rows that fit badly; the loss where it ranks nothing or something else. With early
+        stopping, scores by the networks that are kept.
     keep_frequency_ : array of shape (n_samples,)
         Share of the epochs after warm-up in which the row was kept; nan for rows that
         ``train_split`` held out.
@@ -151,8 +168,13 @@ class PRLClassifier(ClassifierMixin, RobustLearner):
     Notes
     -----
     Parameters reach these systems of the chapter: PRL(L) is ``margin=0, early_stopping=False``;
-    self-paced learning adds ``selection="loss"``, Co-PRL(L) ``n_networks=2``, Co-teaching both;
-    Standard is PRL(L) with ``selection=None``.
+    PRL(G) adds ``selection="gradient"``, self-paced learning ``selection="loss"``, Co-PRL(L)
+    ``n_networks=2``, Co-teaching both of the last, Min-SGD ``selection="min"``, Decouple
+    ``selection="disagreement", n_networks=2``; Standard is PRL(L) with ``selection=None``, and so
+    are Bootstrap with its ``loss`` and the two forms of norm clipping with their ``clip``.
+
+    Gradients by all parameters, for ``selection="gradient"`` and ``clip="row"``, are those of
+    single rows, which batch normalisation does not have: such modules are refused.
 
     Departures from the text: Algorithm 5 as printed updates each network on its own selection;
     here they are exchanged, as the text and the published code say. From the published code:
@@ -185,7 +207,12 @@ class PRLClassifier(ClassifierMixin, RobustLearner):
 
     _parameter_constraints: dict = {
         **RobustLearner._parameter_constraints,
-        "loss": [StrOptions({"cross_entropy"})],
+        "selection": [
+            None,
+            StrOptions({"loss-gradient", "gradient", "loss", "min", "disagreement"}),
+        ],
+        "loss": [StrOptions({"cross_entropy", "bootstrap-hard", "bootstrap-soft"})],
+        "bootstrap_weight": [None, Interval(Real, 0, 1, closed="right")],
     }
 
     def __init__(
@@ -196,7 +223,10 @@ class PRLClassifier(ClassifierMixin, RobustLearner):
         selection="loss-gradient",
         n_networks=1,
         loss="cross_entropy",
+        bootstrap_weight=None,
         reforward=False,
+        clip=None,
+        max_norm=1.0,
         memory=None,
         memory_decay=0.9,
         hidden_layer_sizes=(256, 256),
@@ -224,7 +254,10 @@ class PRLClassifier(ClassifierMixin, RobustLearner):
         self.selection = selection
         self.n_networks = n_networks
         self.loss = loss
+        self.bootstrap_weight = bootstrap_weight
         self.reforward = reforward
+        self.clip = clip
+        self.max_norm = max_norm
         self.memory = memory
         self.memory_decay = memory_decay
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -293,7 +326,25 @@ class PRLClassifier(ClassifierMixin, RobustLearner):
         return codes.astype(np.int64), len(self.classes_)
 
     def _row_functions(self) -> tuple[RowFunction, RowFunction]:
-        return crossentropy, crossentropy_gradient_norm
+        if self.loss == "cross_entropy":
+            return crossentropy, crossentropy_gradient_norm
+        hard = self.loss == "bootstrap-hard"
+        weight = self.bootstrap_weight
+        if weight is None:
+            weight = _HARD_WEIGHT if hard else _SOFT_WEIGHT
+        mixed = {"weight": float(weight), "hard": hard}
+        return partial(bootstrap, **mixed), partial(bootstrap_gradient_norm, **mixed)
+
+    def _step_settings(self, n_outputs: int) -> dict[str, Any]:
+        if self.selection != "disagreement":
+            return {}
+        loss, _ = self._row_functions()
+        return {
+            "row_score": _predicted_class,
+            "row_record": partial(of_rows, function=loss, n_outputs=n_outputs),
+            "rule": keep_disagreement,
+            "exchange": False,
+        }
 
     def _combine(self, outputs: Tensor) -> Tensor:
         return outputs.softmax(dim=-1).mean(dim=0)
@@ -317,9 +368,11 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
     corruption_rate : float in [0, 1), default=0.2
         Share of corrupted targets (the thesis's epsilon), which training drops. 0 trains on
         all rows. Rates above 0.5 are allowed with a warning.
-    selection : {"loss-gradient", "loss", None}, default="loss-gradient"
+    selection : {"loss-gradient", "gradient", "loss", "min", None}, default="loss-gradient"
         What tells rows to drop: the norm of the loss's gradient at the network's output (PRL(L),
-        Algorithm 4), or the loss (self-paced learning, trimmed loss). None trains on all rows.
+        Algorithm 4), that of its gradient by all parameters (PRL(G), Algorithm 3), or the loss
+        (self-paced learning, trimmed loss). "min" keeps the one row of smallest loss in a batch
+        (Min-SGD). None trains on all rows.
     n_networks : int, default=1
         Number of networks (K). With more than one, each is trained on what another one selected:
         Co-PRL(L), Algorithm 5, and Co-teaching with ``selection="loss"``. For more than two the
@@ -336,6 +389,11 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
         the published code does. It differs only with batch normalisation, whose statistics then
         come from the selected rows, and with dropout, which is drawn anew. The default uses the
         one forward pass that the scores come from.
+    clip : {None, "batch", "row"}, default=None
+        Shrink gradients that are longer than ``max_norm``: that of the batch, over all networks
+        (norm clipping), or that of each row (individual norm clipping).
+    max_norm : float, default=1.0
+        Euclidean norm, for ``clip``.
     memory : {None, "average", "sum"}, default=None
         Select on each row's scores over the epochs, as a moving average or a sum, instead of on
         the present one.
@@ -404,8 +462,8 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
         The rate.
     sample_scores_ : array of shape (n_samples,)
         What the selection ranked each training row by in the last epoch, mean over the networks:
-        high for rows that fit badly. The loss if ``selection=None``. With early stopping, scores
-        by the networks that are kept.
+        high for rows that fit badly; the loss where it ranks nothing or something else. With early
+        stopping, scores by the networks that are kept.
     keep_frequency_ : array of shape (n_samples,)
         Share of the epochs after warm-up in which the row was kept; nan for rows that
         ``train_split`` held out.
@@ -430,9 +488,13 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
     Notes
     -----
     Parameters reach these systems of the chapter: PRL(L) is ``robust_start=0,
-    score_limit=None, early_stopping=False``; Co-PRL(L) adds ``n_networks=2``; Standard is PRL(L)
-    with ``selection=None``, Huber is Standard with ``loss="huber"``. With the squared error
-    ``selection="loss"`` ranks as "loss-gradient" does.
+    score_limit=None, early_stopping=False``; PRL(G) adds ``selection="gradient"``, Co-PRL(L)
+    ``n_networks=2``, Min-SGD ``selection="min"``; Standard is PRL(L) with ``selection=None``, and
+    so are the two forms of norm clipping with their ``clip`` and Huber with ``loss="huber"``. With
+    the squared error ``selection="loss"`` ranks as "loss-gradient" does.
+
+    Gradients by all parameters, for ``selection="gradient"`` and ``clip="row"``, are those of
+    single rows, which batch normalisation does not have: such modules are refused.
 
     Targets are scaled by their median and their median deviation from it, which corrupted ones
     cannot move far, and predictions are returned in their own units.
@@ -481,6 +543,8 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
         loss="squared_error",
         huber_delta=1.0,
         reforward=False,
+        clip=None,
+        max_norm=1.0,
         memory=None,
         memory_decay=0.9,
         robust_start=0.25,
@@ -512,6 +576,8 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
         self.loss = loss
         self.huber_delta = huber_delta
         self.reforward = reforward
+        self.clip = clip
+        self.max_norm = max_norm
         self.memory = memory
         self.memory_decay = memory_decay
         self.robust_start = robust_start
@@ -578,6 +644,10 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
 
     def _combine(self, outputs: Tensor) -> Tensor:
         return outputs.mean(dim=0)
+
+
+def _predicted_class(output: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    return output.argmax(dim=-1).to(output.dtype)
 
 
 def _huber_score(output: Tensor, target: Tensor, delta: float) -> Tensor:

@@ -47,10 +47,10 @@ class StepState:
         Draws the exchanges.
     memory : ScoreMemory or None
         Remembered scores, for steps that select on them.
-    row_gradients : RowGradients or None
-        Gradients of single rows, from the first step on that needs them.
     window : ScoreWindow or None
         Scores of the last batches, for steps with a limit on the score.
+    row_gradients : RowGradients or None
+        Gradients of single rows, from the first step on that needs them.
     """
 
     progress: Progress

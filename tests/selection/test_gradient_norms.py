@@ -1,5 +1,7 @@
 """Scores of Algorithm 4 against automatic differentiation and the thesis's examples."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,6 +11,8 @@ from hypothesis import strategies as st
 from skrobust.selection import (
     absolute_error,
     absolute_gradient_norm,
+    bootstrap,
+    bootstrap_gradient_norm,
     crossentropy,
     crossentropy_gradient_norm,
     error_beyond,
@@ -20,6 +24,13 @@ from skrobust.selection import (
 
 PAIRS = {
     "cross-entropy": (crossentropy, crossentropy_gradient_norm),
+    **{
+        f"bootstrap {hard}": (
+            partial(bootstrap, weight=0.7, hard=hard),
+            partial(bootstrap_gradient_norm, weight=0.7, hard=hard),
+        )
+        for hard in (True, False)
+    },
     "squared error": (squared_error, squared_gradient_norm),
     "Huber": (huber, huber_gradient_norm),
     "absolute error": (absolute_error, absolute_gradient_norm),
@@ -28,7 +39,7 @@ PAIRS = {
 
 def draw(name, width, n_networks=2, n_rows=30, scale=3.0):
     output = scale * torch.randn(n_networks, n_rows, width)
-    if name == "cross-entropy":
+    if name == "cross-entropy" or name.startswith("bootstrap"):
         return output, torch.randint(width, (n_rows,))
     return output, scale * torch.randn(n_rows, width)
 
@@ -72,6 +83,18 @@ def test_losses_equal_those_of_torch():
         logits, labels = draw("cross-entropy", n_classes)
         expected = -logits.log_softmax(-1)[:, torch.arange(30), labels]
         torch.testing.assert_close(crossentropy(logits, labels), expected)
+
+
+@pytest.mark.parametrize("hard", [True, False])
+def test_bootstrap_is_the_cross_entropy_with_a_mixed_target(hard):
+    torch.manual_seed(0)
+    logits, labels = draw("cross-entropy", 5)
+    probability = logits.softmax(-1)
+    own = F.one_hot(logits.argmax(-1), 5).float() if hard else probability
+    target = 0.7 * F.one_hot(labels, 5) + 0.3 * own
+    expected = F.cross_entropy(logits.transpose(1, 2), target.transpose(1, 2), reduction="none")
+    torch.testing.assert_close(bootstrap(logits, labels, 0.7, hard), expected)
+    torch.testing.assert_close(bootstrap(logits, labels, 1.0, hard), crossentropy(logits, labels))
 
 
 def test_lemma_5_orders_the_two_vectors_against_the_loss():

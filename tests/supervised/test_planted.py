@@ -10,7 +10,7 @@ from skorch.callbacks import Callback
 from skrobust import PRLClassifier, PRLRegressor
 from skrobust.corruption import corrupt_labels, corrupt_targets
 from skrobust.networks import StackedMLP
-from skrobust.selection import DropSchedule, crossentropy, huber, keep_count
+from skrobust.selection import DropSchedule, bootstrap, crossentropy, huber, keep_count
 from skrobust.training import KeptShare
 
 THESIS = {"margin": 0.0, "warmup": 2, "max_epochs": 8, "batch_size": 50}
@@ -56,8 +56,18 @@ def networks_of(replay, n_networks):
     return networks, [torch.optim.Adam(net.parameters(), lr=1e-3) for net in networks]
 
 
+def gradients_of_rows(network, x, y):
+    """Gradients of all parameters, one row at a time, as one vector per row."""
+    rows = []
+    for i in range(len(x)):
+        loss = F.cross_entropy(network(x[None, i : i + 1])[0], y[i : i + 1])
+        gradients = torch.autograd.grad(loss, list(network.parameters()))
+        rows.append(torch.cat([g.flatten() for g in gradients]))
+    return torch.stack(rows)
+
+
 def algorithm_5(replay, n_networks, rate, by):
-    """Algorithm 5 (4 with one network) as the text says, on recorded batches, with autograd.
+    """Algorithm 5 (4 or 3 with one network) as the text says, on recorded batches, with autograd.
 
     Returns the networks, and in how many batches the ranking by the loss, or the selection of the
     other network, would have been another.
@@ -72,9 +82,12 @@ def algorithm_5(replay, n_networks, rate, by):
             losses = F.cross_entropy(output, y, reduction="none")
             (gradient,) = torch.autograd.grad(losses.sum(), output)
             scores = {"loss-gradient": gradient.norm(dim=1), "loss": losses.detach()}
+            if by == "gradient":
+                scores["gradient"] = gradients_of_rows(network, x, y).norm(dim=1)
             rows = {name: score.argsort()[:n_kept] for name, score in scores.items()}
             kept.append(rows[by])
-            other_ranking += set(rows["loss"].tolist()) != set(rows["loss-gradient"].tolist())
+            other = "loss-gradient" if by == "loss" else "loss"
+            other_ranking += set(rows[by].tolist()) != set(rows[other].tolist())
         other_network += set(kept[0].tolist()) != set(kept[-1].tolist())
         for k, (network, optimiser) in enumerate(zip(networks, optimisers, strict=True)):
             rows = kept[(k + 1) % n_networks]
@@ -84,11 +97,11 @@ def algorithm_5(replay, n_networks, rate, by):
     return networks, other_ranking, other_network
 
 
-@pytest.mark.parametrize("selection", ["loss-gradient", "loss"])
+@pytest.mark.parametrize("selection", ["loss-gradient", "gradient", "loss"])
 @pytest.mark.parametrize("n_networks", [1, 2])
 @pytest.mark.parametrize("reforward", [False, True])
 def test_fit_equals_the_algorithm_written_out(selection, n_networks, reforward):
-    """PRL(L), self-paced learning, Co-PRL(L) and Co-teaching."""
+    """PRL(L), PRL(G), self-paced learning, Co-PRL(L), its form with gradients, Co-teaching."""
     X, y, *_ = planted()
     parameters = {"corruption_rate": 0.4, "selection": selection, "n_networks": n_networks}
     model, replay = fitted(PRLClassifier, X, y, reforward=reforward, **parameters)
@@ -98,6 +111,97 @@ def test_fit_equals_the_algorithm_written_out(selection, n_networks, reforward):
     for k, network in enumerate(networks):
         for own, stacked in zip(network.parameters(), model.net_.module_.parameters(), strict=True):
             torch.testing.assert_close(own[0], stacked[k], rtol=1e-3, atol=1e-4)
+
+
+def set_gradient(network, gradient):
+    parts = gradient.split([p.numel() for p in network.parameters()])
+    for parameter, part in zip(network.parameters(), parts, strict=True):
+        parameter.grad = part.view_as(parameter).clone()
+
+
+def test_clipping_and_min_sgd_equal_loops():
+    X, y, *_ = planted()
+    for parameters in ({"clip": "row"}, {"clip": "batch"}, {"selection": "min"}):
+        parameters = {"selection": None, "max_norm": 0.2, **parameters}
+        model, replay = fitted(PRLClassifier, X, y, **parameters)
+        (network,), (optimiser,) = networks_of(replay, 1)
+        clipped = 0
+        for x, targets, _ in replay.batches_:
+            rows = gradients_of_rows(network, x, targets)
+            if parameters["selection"] == "min":
+                with torch.no_grad():
+                    losses = F.cross_entropy(network(x[None])[0], targets, reduction="none")
+                rows = rows[losses.argmin()][None]
+            elif parameters["clip"] == "row":
+                factors = (0.2 / rows.norm(dim=1, keepdim=True)).clamp(max=1)
+                clipped += (factors < 1).float().mean() / len(replay.batches_)
+                rows = rows * factors
+            gradient = rows.mean(dim=0)
+            if parameters.get("clip") == "batch":
+                clipped += (gradient.norm() > 0.2).float() / len(replay.batches_)
+                gradient = gradient * (0.2 / (gradient.norm() + 1e-6)).clamp(max=1)
+            set_gradient(network, gradient)
+            optimiser.step()
+        assert clipped > 0.3 or parameters["selection"] == "min"
+        for a, b in zip(network.parameters(), model.net_.module_.parameters(), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_rows_that_are_left_are_clipped():
+    """Dropping and clipping by the same norms: nothing is left to clip beyond a generous limit."""
+    X, y, *_ = planted()
+    limits = {}
+    for max_norm in (1e-3, 1e3, None):
+        clip = {} if max_norm is None else {"clip": "row", "max_norm": max_norm}
+        model, _ = fitted(PRLClassifier, X, y, selection="gradient", corruption_rate=0.3, **clip)
+        limits[max_norm] = model.predict_proba(X)
+    np.testing.assert_allclose(limits[1e3], limits[None], rtol=1e-5)
+    assert not np.allclose(limits[1e-3], limits[None], atol=0.01)
+
+
+def test_decouple_trains_where_the_networks_disagree():
+    X, y, *_ = planted()
+    model, replay = fitted(PRLClassifier, X, y, selection="disagreement", n_networks=2)
+    networks, optimisers = networks_of(replay, 2)
+    shares = []
+    for x, targets, _ in replay.batches_:
+        outputs = [network(x[None])[0] for network in networks]
+        rows = outputs[0].argmax(1) != outputs[1].argmax(1)
+        shares.append(rows.float().mean())
+        for output, optimiser in zip(outputs, optimisers, strict=True):
+            optimiser.zero_grad()
+            losses = F.cross_entropy(output, targets, reduction="none")
+            ((losses * rows).sum() / rows.sum().clamp(min=1)).backward()
+            optimiser.step()
+    assert 0.01 < np.mean(shares) < 0.99
+    for k, network in enumerate(networks):
+        for own, stacked in zip(network.parameters(), model.net_.module_.parameters(), strict=True):
+            torch.testing.assert_close(own[0], stacked[k], rtol=1e-3, atol=1e-4)
+    last = model.net_.module_
+    with torch.no_grad():
+        x = torch.from_numpy(model._preprocessor.transform(X)).expand(2, -1, -1)
+        losses = crossentropy(last(x), torch.from_numpy(y)).mean(0)
+    assert np.corrcoef(model.sample_scores_, losses)[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("loss", ["bootstrap-hard", "bootstrap-soft"])
+def test_bootstrap_minimises_its_loss(loss):
+    X, y, *_ = planted()
+    for given, weight in (
+        (None, {"bootstrap-hard": 0.8, "bootstrap-soft": 0.95}[loss]),
+        (0.5, 0.5),
+    ):
+        model, replay = fitted(
+            PRLClassifier, X, y, selection=None, loss=loss, bootstrap_weight=given
+        )
+        (network,), (optimiser,) = networks_of(replay, 1)
+        for x, targets, _ in replay.batches_:
+            optimiser.zero_grad()
+            losses = bootstrap(network(x[None]), targets, weight, loss == "bootstrap-hard")
+            losses.mean().backward()
+            optimiser.step()
+        for a, b in zip(network.parameters(), model.net_.module_.parameters(), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("learner", MAKERS)
@@ -160,7 +264,14 @@ def accuracy(**parameters):
 
 @pytest.mark.parametrize(
     "parameters",
-    [{}, {"selection": "loss"}, {"n_networks": 2}, {"margin": 0.0}, {"memory": "average"}],
+    [
+        {},
+        {"selection": "gradient"},
+        {"selection": "loss"},
+        {"n_networks": 2},
+        {"margin": 0.0},
+        {"memory": "average"},
+    ],
     ids=str,
 )
 def test_prl_beats_plain_training_on_flipped_labels(parameters):
@@ -237,12 +348,14 @@ def test_settings_reach_the_step():
         memory_decay=0.5,
         n_networks=3,
         reforward=True,
+        score_limit=3.0,
         max_epochs=2,
     ).fit(X, y)
     step = model.net_.step
     assert step.schedule == DropSchedule(0.3, warmup=0.5, margin=2.0)
     assert step.exchange and step.score_apart == "train"
     assert (step.memory, step.memory_decay, step.start) == ("average", 0.5, 0.25)
+    assert step.score_limit == 3.0
 
 
 def test_score_limit_keeps_gross_errors_out_of_unlucky_batches():
