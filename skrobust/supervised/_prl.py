@@ -325,6 +325,11 @@ class PRLClassifier(ClassifierMixin, RobustLearner):
             )
         return codes.astype(np.int64), len(self.classes_)
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = self.selection == "min"  # one row a step is not enough
+        return tags
+
     def _row_functions(self) -> tuple[RowFunction, RowFunction]:
         if self.loss == "cross_entropy":
             return crossentropy, crossentropy_gradient_norm
@@ -624,6 +629,11 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, RobustLearner):
         targets = y.reshape(len(y), -1)
         self._scaler = TargetScaler().fit(targets)
         return self._scaler.transform(targets), targets.shape[1]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = self.selection == "min"  # one row a step is not enough
+        return tags
 
     def _row_functions(self) -> tuple[RowFunction, RowFunction]:
         if self.loss == "squared_error":

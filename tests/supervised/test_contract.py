@@ -25,7 +25,7 @@ from torch import nn
 from skrobust import PRLClassifier, PRLRegressor
 
 SHORT = {"max_epochs": 30, "hidden_layer_sizes": (64,), "lr": 1e-2}
-SELECTIONS = ["loss-gradient", "gradient", "loss", "min", None]
+SELECTIONS = ["loss-gradient", "loss", None]
 VARIANTS = [
     make(selection=selection, n_networks=n_networks, **SHORT)
     for make in (PRLClassifier, PRLRegressor)
@@ -33,8 +33,12 @@ VARIANTS = [
     for n_networks in (1, 2)
 ]
 OTHERS = [
+    PRLClassifier(selection="gradient", **SHORT),
+    PRLClassifier(selection="min", **SHORT),
+    PRLRegressor(selection="gradient", n_networks=2, **SHORT),
+    PRLRegressor(selection="min", **SHORT),
     PRLClassifier(selection="disagreement", n_networks=2, **SHORT),
-    PRLClassifier(loss="bootstrap-hard", **SHORT),
+    PRLClassifier(loss="bootstrap-hard", n_networks=2, **SHORT),
     PRLClassifier(loss="bootstrap-soft", selection=None, clip="batch", **SHORT),
     PRLClassifier(selection="gradient", clip="row", **SHORT),
     PRLRegressor(selection=None, clip="row", max_norm=10.0, **SHORT),
