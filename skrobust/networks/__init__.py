@@ -4,6 +4,7 @@ from skrobust.networks._autoencoder import Autoencoder, VariationalAutoencoder
 from skrobust.networks._cnn import CNN9
 from skrobust.networks._ensemble import NetworkEnsemble
 from skrobust.networks._flow import CouplingFlow, LipschitzBound
+from skrobust.networks._resnet import ResNet32
 from skrobust.networks._spectral import SpectralConstraint
 from skrobust.networks._stacked import StackedLinear, StackedMLP
 
@@ -13,6 +14,7 @@ __all__ = [
     "CouplingFlow",
     "LipschitzBound",
     "NetworkEnsemble",
+    "ResNet32",
     "SpectralConstraint",
     "StackedLinear",
     "StackedMLP",

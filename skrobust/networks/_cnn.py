@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
+
+from skrobust.networks._norms import make_norm
 
 __all__ = ["CNN9"]
 
@@ -32,7 +33,7 @@ class CNN9(nn.Module):
         Probability that a channel is dropped.
     norm : {"batch", "group"}, default="batch"
         Normalisation after each convolution. "group" normalises each image on its own, in 32
-        groups of channels or the most that divide their number.
+        groups of channels or the most that divide both.
 
     Raises
     ------
@@ -61,8 +62,6 @@ class CNN9(nn.Module):
         norm: str = "batch",
     ) -> None:
         super().__init__()
-        if norm not in _NORMS:
-            raise ValueError(f"norm must be one of {', '.join(_NORMS)}, got {norm!r}")
         self.features = nn.Sequential(
             *_convolutions([in_channels, width, width, width], 1, norm),
             nn.MaxPool2d(2),
@@ -90,15 +89,8 @@ class CNN9(nn.Module):
         return self.output(self.features(x).mean(dim=(2, 3)))
 
 
-def _group_norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(math.gcd(32, channels), channels)
-
-
-_NORMS: dict[str, Callable[[int], nn.Module]] = {"batch": nn.BatchNorm2d, "group": _group_norm}
-
-
 def _convolutions(channels: Sequence[int], padding: int, norm: str) -> Iterable[nn.Module]:
     for a, b in pairwise(channels):
         yield nn.Conv2d(a, b, kernel_size=3, padding=padding)
-        yield _NORMS[norm](b)
+        yield make_norm(norm, b)
         yield nn.LeakyReLU(0.01)

@@ -14,7 +14,7 @@ def test_group_norm_normalises_each_image_on_its_own():
     assert groups == {24: 8, 48: 16, 96: 32}
     assert not any(isinstance(m, nn.BatchNorm2d) for m in net.modules())
     torch.testing.assert_close(net.train()(x)[:1], net(x[:1]), rtol=1e-4, atol=1e-5)
-    with pytest.raises(ValueError, match="norm must be one of batch, group, got 'layer'"):
+    with pytest.raises(ValueError, match="norm must be one of 'batch', 'group', got 'layer'"):
         CNN9(norm="layer")
 
 
