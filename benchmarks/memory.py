@@ -1,4 +1,4 @@
-"""Memory that scoring needs beyond its rows and its result, measured in fresh processes."""
+"""Memory that scoring and training need beyond their rows, measured in fresh processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.data import contaminated_rows, normal_rows
 from benchmarks.report import Row, at_most
 from benchmarks.timing import quartiles
 
-__all__ = ["extra_memory"]
+__all__ = ["extra_memory", "training_memory"]
 
 N_ROWS = 1_000_000
 
@@ -29,13 +29,36 @@ def extra_memory(name: str, goal: float, n_runs: int = 3) -> Row:
     compared = f"extra memory, n={N_ROWS}"
     if not sys.platform.startswith("linux"):
         return Row(compared, None, at_most(goal), unit="MiB", note="needs /proc")
-    command = [sys.executable, "-m", "benchmarks.memory", name]
-    outputs = [
-        subprocess.run(command, capture_output=True, text=True, check=True, timeout=600).stdout
+    values = [_in_a_process("score", name) for _ in range(n_runs)]
+    return Row(compared, quartiles(values), at_most(goal), unit="MiB", note="upper bound")
+
+
+def training_memory(name: str, goal: float, n_runs: int = 3) -> Row:
+    """Peak of the resident memory while PRL(G) trains, over that of plain training.
+
+    Parameters
+    ----------
+    name : str
+        Key of ``benchmarks.prl_step.GRADIENT_STEPS``.
+    goal : float
+        Bound of the ratio.
+    n_runs : int, default=3
+        Processes of either kind, in turns.
+    """
+    compared = f"peak memory of PRL(G) / plain training, {name}"
+    if not sys.platform.startswith("linux"):
+        return Row(compared, None, at_most(goal), note="needs /proc")
+    values = [
+        _in_a_process("train", name, "gradient") / _in_a_process("train", name, "plain")
         for _ in range(n_runs)
     ]
-    values = [float(output) for output in outputs]
-    return Row(compared, quartiles(values), at_most(goal), unit="MiB", note="upper bound")
+    return Row(compared, quartiles(values), at_most(goal))
+
+
+def _in_a_process(*arguments: str) -> float:
+    command = [sys.executable, "-m", "benchmarks.memory", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
+    return float(done.stdout)
 
 
 def _detector(name: str):
@@ -64,6 +87,20 @@ def _print_extra_memory(name: str) -> None:
     print(_status_mib("VmHWM") - before - result.nbytes / 2**20)
 
 
+def _print_training_memory(name: str, how: str) -> None:
+    """Train for two epochs and print the growth of this process's peak memory in MiB."""
+    import torch
+
+    from benchmarks.prl_step import train_once
+
+    torch.set_num_threads(1)
+    epoch = train_once(name, how)
+    before = _status_mib("VmRSS")
+    epoch()
+    epoch()
+    print(_status_mib("VmHWM") - before)
+
+
 def _status_mib(key: str) -> float:
     with open("/proc/self/status") as file:
         line = next(line for line in file if line.startswith(key))
@@ -71,4 +108,5 @@ def _status_mib(key: str) -> float:
 
 
 if __name__ == "__main__":
-    _print_extra_memory(sys.argv[1])
+    what, *arguments = sys.argv[1:]
+    {"score": _print_extra_memory, "train": _print_training_memory}[what](*arguments)

@@ -3,7 +3,8 @@
 ``prl-step`` runs the engine's step (score, select, exchange, record, update) on shuffled batches
 that lie in memory, against the plain step on the same batches: same network, mean cross-entropy,
 torch's fused Adam. ``prl-fit`` is the whole ``fit``: checks, scaling, building and training the
-net, and what is recorded of the rows.
+net, and what is recorded of the rows. ``prl-gradient`` is the step that ranks rows by the norms of
+their gradients (PRL(G)), and the peer that builds the gradients themselves, opacus.
 """
 
 from __future__ import annotations
@@ -17,20 +18,22 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
+from benchmarks.memory import training_memory
 from benchmarks.report import Row, at_most
 from benchmarks.timing import compare
 from skrobust import PRLClassifier, PRLRegressor
-from skrobust.networks import NetworkEnsemble, StackedMLP
+from skrobust.networks import NetworkEnsemble, ResNet32, StackedMLP
 from skrobust.selection import (
     DropSchedule,
     Progress,
     crossentropy,
     crossentropy_gradient_norm,
+    keep_count,
 )
 from skrobust.supervised._base import of_rows
 from skrobust.training import RobustStep, StepState, TrainingRecord
 
-__all__ = ["run_fit", "run_step"]
+__all__ = ["run_fit", "run_gradient", "run_step", "train_once"]
 
 N_CLASSES = 10
 RATES = (0.1, 0.3, 0.45)
@@ -38,14 +41,12 @@ RATES = (0.1, 0.3, 0.45)
 
 def run_step(rounds: int) -> Iterator[Row]:
     """Yield PRL(L) and Co-PRL(L) over plain training, for a perceptron and a small CNN."""
-    generator = torch.Generator().manual_seed(0)
     for name, module, shape, n_rows, batch_size in (
         ("MLP 512-256-256-10", _perceptron, (512,), 4096, 128),
         ("MLP 512-256-256-10", _perceptron, (512,), 8192, 512),
         ("CNN 1x28x28", SmallCNN, (1, 28, 28), 1024, 128),
     ):
-        x = torch.randn(n_rows, *shape, generator=generator)
-        y = torch.randint(N_CLASSES, (n_rows,), generator=generator)
+        x, y = _random_rows(shape, n_rows)
         plain = _raw_epoch(module(), x, y, batch_size)
         for rate in RATES:
             ratio = compare(_epoch(module, x, y, batch_size, rate, 1), plain, rounds=rounds)
@@ -54,6 +55,32 @@ def run_step(rounds: int) -> Iterator[Row]:
         ratio = compare(_epoch(module, x, y, batch_size, 0.3, 2), plain, rounds=rounds)
         compared = f"Co-PRL(L) / plain step, {name}, batch {batch_size}, rate 0.3"
         yield Row(compared, ratio, at_most(2.2))
+
+
+def run_gradient(rounds: int) -> Iterator[Row]:
+    """Yield PRL(G) over plain training and over opacus, and the memory of both."""
+    for name, (make, shape, n_rows, batch_size, limit, by_opacus) in GRADIENT_STEPS.items():
+        x, y = _random_rows(shape, n_rows)
+        plain = _raw_epoch(make(), x, y, batch_size)
+        own = _epoch(make, x, y, batch_size, 0.3, 1, by_gradient=True)
+        ratio = compare(own, plain, rounds=rounds)
+        yield Row(f"PRL(G) / plain step, {name}", ratio, at_most(limit))
+        peer = _opacus_epoch(make(), x, y, batch_size, 0.3)
+        compared = f"PRL(G) / the same with opacus, {name}"
+        if peer is None:
+            yield Row(compared, None, at_most(by_opacus), note="opacus is not installed")
+        else:
+            yield Row(compared, compare(own, peer, rounds=rounds), at_most(by_opacus))
+        yield training_memory(name, 1.6)
+
+
+def train_once(name: str, how: str) -> Callable[[], None]:
+    """Make an epoch of one of ``GRADIENT_STEPS``, "plain" or by "gradient"."""
+    make, shape, n_rows, batch_size, *_ = GRADIENT_STEPS[name]
+    x, y = _random_rows(shape, n_rows)
+    if how == "plain":
+        return _raw_epoch(make(), x, y, batch_size)
+    return _epoch(make, x, y, batch_size, 0.3, 1, by_gradient=True)
 
 
 def run_fit(rounds: int) -> Iterator[Row]:
@@ -103,7 +130,13 @@ def _perceptron(n_inputs: int = 512, n_outputs: int = N_CLASSES) -> nn.Module:
 
 
 def _epoch(
-    make: Callable, x: Tensor, y: Tensor, batch_size: int, rate: float, n_networks: int
+    make: Callable,
+    x: Tensor,
+    y: Tensor,
+    batch_size: int,
+    rate: float,
+    n_networks: int,
+    by_gradient: bool = False,
 ) -> Callable[[], None]:
     """As the estimators build it: perceptrons stacked, other networks in a list."""
     if make is _perceptron:
@@ -115,7 +148,13 @@ def _epoch(
         partial(of_rows, function=function, n_outputs=N_CLASSES)
         for function in (crossentropy, crossentropy_gradient_norm)
     )
-    step = RobustStep(loss, DropSchedule(rate), row_score=score, exchange=n_networks > 1)
+    step = RobustStep(
+        loss,
+        DropSchedule(rate),
+        row_score=score,
+        by_gradient=by_gradient,
+        exchange=n_networks > 1,
+    )
     state = StepState(Progress(1, 2, 1, 2), TrainingRecord(n_networks, len(x)))
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3, fused=True)
 
@@ -146,6 +185,59 @@ def _raw_epoch(module: nn.Module, x: Tensor, y: Tensor, batch_size: int) -> Call
             optimizer.step()
 
     return run
+
+
+def _opacus_epoch(
+    module: nn.Module, x: Tensor, y: Tensor, batch_size: int, rate: float
+) -> Callable[[], None] | None:
+    """PRL(G) from gradients of rows that are built: norms, kept rows, their mean."""
+    try:
+        from opacus import GradSampleModule
+    except ImportError:
+        return None
+    wrapped = GradSampleModule(module, loss_reduction="sum")
+    parameters = list(wrapped.parameters())
+    optimizer = torch.optim.Adam(parameters, lr=1e-3, fused=True)
+    loss = nn.CrossEntropyLoss(reduction="sum")
+
+    def run() -> None:
+        order = torch.randperm(len(x))
+        for rows, targets in zip(
+            x[order].split(batch_size), y[order].split(batch_size), strict=True
+        ):
+            optimizer.zero_grad()
+            loss(wrapped(rows), targets).backward()
+            with torch.no_grad():
+                norms = sum(p.grad_sample.flatten(1).square().sum(1) for p in parameters)
+                kept = norms.argsort()[: keep_count(len(rows), rate)]
+                for parameter in parameters:
+                    parameter.grad = parameter.grad_sample[kept].mean(dim=0)
+                    parameter.grad_sample = None
+            optimizer.step()
+
+    return run
+
+
+def _random_rows(shape: tuple[int, ...], n_rows: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(n_rows, *shape, generator=generator)
+    return x, torch.randint(N_CLASSES, (n_rows,), generator=generator)
+
+
+# Network, shape, rows, batch, and the limits of the ratios to a plain step and to opacus.
+GRADIENT_STEPS: dict[str, tuple] = {
+    "MLP 512-256-256-10, batch 128": (_perceptron, (512,), 2048, 128, 1.25, 0.10),
+    "MLP 512-256-256-10, batch 512": (_perceptron, (512,), 4096, 512, 1.25, 0.10),
+    "CNN 1x28x28, batch 128": (SmallCNN, (1, 28, 28), 512, 128, 1.30, 0.25),
+    "ResNet32 group norm, batch 64": (
+        partial(ResNet32, norm="group"),
+        (3, 32, 32),
+        128,
+        64,
+        1.9,
+        0.70,
+    ),
+}
 
 
 def _raw_fit(X, y, classify: bool, n_epochs: int, batch_size: int) -> Callable[[], None]:

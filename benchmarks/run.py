@@ -16,6 +16,7 @@ BENCHMARKS = {
     "flow-step": flow_step.run,
     "flow-memory": flow_step.run_memory,
     "prl-fit": prl_step.run_fit,
+    "prl-gradient": prl_step.run_gradient,
     "prl-step": prl_step.run_step,
     "rca-epoch": rca_epoch.run,
     "rca-fit": rca_fit.run,

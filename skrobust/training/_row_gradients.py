@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -35,14 +36,15 @@ class _Part(NamedTuple):
     """What one layer contributes."""
 
     squares: Tensor  # squared norm of each row's gradient, (n_rows,) or (n_networks, n_rows)
-    weighted: Callable[[Tensor], dict[str, Tensor]]  # weights of the rows -> gradients by name
+    weighted: Callable[[Tensor, Tensor | None], dict[str, Tensor]]  # gradients by name
 
 
 _Rule = Callable[[Any, Tensor, Tensor], _Part]
+_Parts = list[tuple[nn.Module, _Part]]  # of one network
 
 
 class _Call(NamedTuple):
-    """One call of a layer in the forward pass."""
+    """One call of a layer in the forward pass, with the place of its output in the graph."""
 
     layer: nn.Module
     x: Tensor
@@ -101,9 +103,11 @@ class RowGradients:
         self._networks = [module] if isinstance(module, StackedMLP) else list(module.networks)
         self._parameters = [p for p in module.parameters() if p.requires_grad]
         self._layers = [_layers_of(network) for network in self._networks]
+        self._sources: dict[tuple[int, ...], list[int]] = {}  # by the layers called, in order
         self._checked = False
         self._calls: list[_Call] = []
-        self._parts: list[list[tuple[nn.Module, _Part]]] = []
+        self._take: Callable[[int, Tensor], None] | None = None
+        self._parts: list[_Parts] = []
         self._batch: Any = None
         for network in self._networks:
             _refuse_batch_statistics(network)
@@ -153,59 +157,95 @@ class RowGradients:
         squares = [sum((part.squares for _, part in parts), zeros) for parts in self._parts]
         return torch.cat(squares).clamp_(min=0).sqrt_()
 
-    def loss(self, weights: Tensor) -> Tensor:
+    def loss(self, weights: Tensor, rows: Tensor | None = None) -> Tensor:
         """Weighted sum of the last batch's losses; ``backward`` leaves the weighted gradients.
 
         Parameters
         ----------
         weights : Tensor of shape (n_networks, n_rows)
             0 for rows that are dropped.
+        rows : Tensor of shape (n_networks, n_kept), int64, optional
+            The rows whose weight is not 0, where each network has as many: it saves time.
         """
         losses = self._batch[0]
         self._batch = None
         if self.slow_because:
             return (torch.where(weights > 0, losses, 0.0) * weights).sum()
         value = (torch.where(weights > 0, losses.detach(), 0.0) * weights).sum()
-        gradients = self._weighted(weights)
-        self._parts = []
-        wanted = [p for p in self._parameters if id(p) in gradients]
-        known = [gradients[id(p)] for p in wanted]
-        return cast("Tensor", _KnownGradient.apply(value, known, *wanted))
+        parts, self._parts = self._parts, []
+
+        @torch.no_grad()
+        def gradients(scale: Tensor) -> list[Tensor | None]:
+            found = self._weighted(parts, weights * scale, rows)
+            return [found.get(id(parameter)) for parameter in self._parameters]
+
+        return cast("Tensor", _KnownGradient.apply(value, gradients, *self._parameters))
 
     def _prepare(self, losses: Tensor) -> str:
         """Work out what each layer contributes; return what stands in the way."""
-        calls, self._calls = self._calls, []
+        calls = self._calls
         obstacle = self._find_obstacle_in(calls, losses.shape[1])
         if obstacle:
+            self._calls = []
             return obstacle
-        gradients = torch.autograd.grad(
-            losses.sum(),
-            [call.edge for call in calls],
-            retain_graph=not self._checked,
-            allow_unused=True,
-        )
+        called = tuple(id(call.layer) for call in calls)
+        if called not in self._sources:
+            self._sources[called] = self._find_sources(losses)
         network_of = {id(m): k for k, layers in enumerate(self._layers) for m in layers.values()}
         self._parts = [[] for _ in self._networks]
-        with torch.no_grad():
-            for call, gradient in zip(calls, gradients, strict=True):
-                if gradient is not None:
-                    rule = cast("_Rule", _rule_of(call.layer))
-                    part = rule(call.layer, call.x, gradient)
-                    self._parts[network_of[id(call.layer)]].append((call.layer, part))
+
+        @torch.no_grad()
+        def take(i: int, gradient: Tensor) -> None:
+            layer, x, _ = calls[i]
+            part = cast("_Rule", _rule_of(layer))(layer, x, gradient)
+            self._parts[network_of[id(layer)]].append((layer, part))
+
+        self._differentiate(losses, self._sources[called], take, retain_graph=not self._checked)
+        self._calls = []
         if not self._checked and not self._agrees(losses):
             return "a layer whose parameters are used outside it"
         self._checked = True
         return ""
 
+    def _differentiate(
+        self, losses: Tensor, sources: Sequence[int], take: Callable, retain_graph: bool
+    ) -> None:
+        """Go back to the outputs of some layers; ``take`` what arrives at those on the way."""
+        edges = [self._calls[i].edge for i in sources]
+        self._take = take
+        try:
+            torch.autograd.grad(losses.sum(), edges, retain_graph=retain_graph, allow_unused=True)
+        finally:
+            self._take = None
+
+    def _find_sources(self, losses: Tensor) -> list[int]:
+        """Find layers from which the way back through the graph passes all others.
+
+        To ask for the gradients at all of them would keep all of them in memory at once.
+        """
+        sources: list[int] = []
+        arrived: set[int] = set()
+        for i in range(len(self._calls)):
+            if i not in arrived:
+                sources.append(i)
+                self._differentiate(losses, [i], lambda j, _: arrived.add(j), retain_graph=True)
+        return [i for i in sources if i in arrived]
+
     @torch.no_grad()
-    def _weighted(self, weights: Tensor) -> dict[int, Tensor]:
+    def _weighted(
+        self, parts: Sequence[_Parts], weights: Tensor, rows: Tensor | None = None
+    ) -> dict[int, Tensor]:
         """Weighted sum of the rows' gradients, by id of the parameter."""
-        per_network = [weights] if self._is_stacked else list(weights)
+        if self._is_stacked:
+            per_network = [(weights, rows)]
+        else:
+            kept = [None] * len(weights) if rows is None else list(rows)
+            per_network = list(zip(weights, kept, strict=True))
         return {
             id(getattr(layer, name)): gradient
-            for parts, own in zip(self._parts, per_network, strict=True)
-            for layer, part in parts
-            for name, gradient in part.weighted(own).items()
+            for own_parts, own in zip(parts, per_network, strict=True)
+            for layer, part in own_parts
+            for name, gradient in part.weighted(*own).items()
         }
 
     @contextmanager
@@ -213,8 +253,9 @@ class RowGradients:
         """Note the inputs of each layer, and the place of its outputs in the graph."""
 
         def note(layer, args, output):
-            x = args[0].detach() if args else torch.empty(0)
+            x, i = args[0].detach() if args else torch.empty(0), len(self._calls)
             self._calls.append(_Call(layer, x, get_gradient_edge(output)))
+            output.register_hook(lambda gradient: self._arrive(i, gradient))
 
         layers = [layer for layers in self._layers for layer in layers.values()]
         handles = [layer.register_forward_hook(note) for layer in layers]
@@ -225,9 +266,13 @@ class RowGradients:
             for handle in handles:
                 handle.remove()
 
+    def _arrive(self, i: int, gradient: Tensor) -> None:
+        if self._take is not None:
+            self._take(i, gradient)
+
     def _agrees(self, losses: Tensor) -> bool:
         """Whether the rows' gradients add up to what automatic differentiation finds."""
-        ours = self._weighted(torch.ones_like(losses))
+        ours = self._weighted(self._parts, torch.ones_like(losses))
         total = losses.sum()
         theirs = torch.autograd.grad(total, self._parameters, retain_graph=True, allow_unused=True)
         for parameter, expected in zip(self._parameters, theirs, strict=True):
@@ -353,16 +398,17 @@ def per_sample_gradient_norms(
 
 
 class _KnownGradient(torch.autograd.Function):
-    """A number whose gradient is known already."""
+    """A number whose gradient by the parameters is known already, up to its scale."""
 
     @staticmethod
-    def forward(ctx, value: Tensor, gradients: Sequence[Tensor], *parameters: Tensor) -> Tensor:
+    def forward(ctx, value: Tensor, gradients: Callable, *parameters: Tensor) -> Tensor:
         ctx.gradients = gradients
         return value.clone()
 
     @staticmethod
     def backward(ctx, scale: Tensor):
-        return None, None, *(gradient * scale for gradient in ctx.gradients)
+        gradients, ctx.gradients = ctx.gradients, None  # frees what they are made from
+        return None, None, *gradients(scale)
 
 
 def _rule_of(layer: nn.Module) -> _Rule | None:
@@ -415,10 +461,10 @@ def _linear(layer: nn.Module, x: Tensor, g: Tensor) -> _Part:
     if _trainable(layer, "bias"):
         squares = squares + _squared_norm(g.sum(dim=1) if g.ndim > 2 else g, -1)
 
-    def weighted(weights: Tensor) -> dict[str, Tensor]:
-        own = g * weights.view(-1, *[1] * (g.ndim - 1))
-        rows, given = own.flatten(0, -2), x.flatten(0, -2)
-        return _only_trainable(layer, weight=lambda: rows.T @ given, bias=lambda: rows.sum(dim=0))
+    def weighted(weights: Tensor, rows: Tensor | None) -> dict[str, Tensor]:
+        own, given = _weighted_rows(x, g, weights, rows)
+        own, given = own.flatten(0, -2), given.flatten(0, -2)
+        return _only_trainable(layer, weight=lambda: own.T @ given, bias=lambda: own.sum(dim=0))
 
     return _Part(squares, weighted)
 
@@ -440,10 +486,14 @@ def _stacked(layer: nn.Module, x: Tensor, g: Tensor) -> _Part:
     if _trainable(layer, "weight"):
         squares = squares * (_squared_norm(x, -1) + with_bias)
 
-    def weighted(weights: Tensor) -> dict[str, Tensor]:
-        own = g * weights.unsqueeze(-1)
+    def weighted(weights: Tensor, rows: Tensor | None) -> dict[str, Tensor]:
+        own, given = g, x
+        if rows is not None:
+            network = torch.arange(len(x), device=x.device).unsqueeze(1)
+            own, given, weights = g[network, rows], x[network, rows], weights.gather(1, rows)
+        own = own * weights.unsqueeze(-1)
         return _only_trainable(
-            layer, weight=lambda: x.mT @ own, bias=lambda: own.sum(dim=1, keepdim=True)
+            layer, weight=lambda: given.mT @ own, bias=lambda: own.sum(dim=1, keepdim=True)
         )
 
     return _Part(squares, weighted)
@@ -458,35 +508,53 @@ def _convolution(layer: Any, x: Tensor, g: Tensor) -> _Part:
         padding = (0,) * len(positions)
     weight = layer.weight
     squares = x.new_zeros(len(x))
-    per_row = None
+    make: dict[str, Callable[[Tensor, Tensor | None], Tensor]] = {}
     if _trainable(layer, "weight"):
         n_chunk = max(1, _CHUNK_NUMBERS // weight.numel())
-        whole = n_chunk >= len(x) and len(x) * weight.numel() <= x.numel() + g.numel()
         found = []
         for start in range(0, len(x), n_chunk):
             part = slice(start, start + n_chunk)
             gradients = _weight_gradients(layer, x[part], g[part], padding)
             found.append(_squared_norm(gradients, 1))
-            per_row = gradients if whole else None
         squares = squares + torch.cat(found)
+        if len(gradients) == len(x) and gradients.numel() <= x.numel() + g.numel():
+            make["weight"] = partial(_sum_rows, gradients, weight.shape)
+        else:
+            make["weight"] = partial(_sum_products, layer, x, g, padding)
     if _trainable(layer, "bias"):
         bias_rows = g.sum(dim=positions)
         squares = squares + _squared_norm(bias_rows, 1)
+        make["bias"] = partial(_sum_rows, bias_rows, layer.bias.shape)
+    return _Part(
+        squares,
+        lambda weights, rows: {name: one(weights, rows) for name, one in make.items()},
+    )
 
-    def weight_gradient(weights: Tensor) -> Tensor:
-        if per_row is not None:
-            return (weights @ per_row).view_as(weight)
-        own = g * weights.view(-1, *[1] * (g.ndim - 1))
-        return _convolution_backward(layer, x, own, padding, weight, layer.groups)
 
-    def weighted(weights: Tensor) -> dict[str, Tensor]:
-        return _only_trainable(
-            layer,
-            weight=lambda: weight_gradient(weights),
-            bias=lambda: weights @ bias_rows,
-        )
+def _sum_rows(gradients: Tensor, shape: torch.Size, weights: Tensor, rows: Tensor | None) -> Tensor:
+    """Weighted sum of the rows' gradients; the tensors of the layer are not held."""
+    return (weights @ gradients.flatten(1)).view(shape)
 
-    return _Part(squares, weighted)
+
+def _sum_products(
+    layer: Any,
+    x: Tensor,
+    g: Tensor,
+    padding: Sequence[int],
+    weights: Tensor,
+    rows: Tensor | None,
+) -> Tensor:
+    own, given = _weighted_rows(x, g, weights, rows)
+    return _convolution_backward(layer, given, own, padding, layer.weight, layer.groups)
+
+
+def _weighted_rows(
+    x: Tensor, g: Tensor, weights: Tensor, rows: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Gradients times their weights, and the inputs; only of some rows where they are given."""
+    if rows is not None:
+        x, g, weights = x[rows], g[rows], weights[rows]
+    return g * weights.view(-1, *[1] * (g.ndim - 1)), x
 
 
 def _weight_gradients(layer: Any, x: Tensor, g: Tensor, padding: Sequence[int]) -> Tensor:
@@ -527,7 +595,7 @@ def _embedding(layer: Any, x: Tensor, g: Tensor) -> _Part:
     owner = pairs.div(n_words, rounding_mode="floor")
     squares = g.new_zeros(n_rows).index_add_(0, owner, _squared_norm(sums, 1))
 
-    def weighted(weights: Tensor) -> dict[str, Tensor]:
+    def weighted(weights: Tensor, rows: Tensor | None) -> dict[str, Tensor]:
         own = g * weights.view(-1, 1, 1)
         zeros = torch.zeros_like(layer.weight)
         return {"weight": zeros.index_add_(0, ids.flatten(), own.flatten(0, 1))}
@@ -548,11 +616,13 @@ def _normalisation(layer: Any, x: Tensor, g: Tensor) -> _Part:
         rows["bias"] = g
     rows = {name: one.sum(dim=positions) if positions else one for name, one in rows.items()}
     squares = torch.stack([_squared_norm(one.flatten(1), 1) for one in rows.values()]).sum(dim=0)
-
-    def weighted(weights: Tensor) -> dict[str, Tensor]:
-        return {name: torch.tensordot(weights, one, dims=1) for name, one in rows.items()}
-
-    return _Part(squares, weighted)
+    shapes = {name: getattr(layer, name).shape for name in rows}
+    return _Part(
+        squares,
+        lambda weights, kept: {
+            name: _sum_rows(one, shapes[name], weights, kept) for name, one in rows.items()
+        },
+    )
 
 
 def _normalised(layer: Any, x: Tensor) -> Tensor:

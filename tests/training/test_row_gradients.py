@@ -54,8 +54,15 @@ def check(network, x, tolerance=1e-5, slow=False, seed=0):
         rows.norms()[0], slow_norms(own, x, y), rtol=tolerance, atol=tolerance
     )
     weights = torch.rand(1, len(x), dtype=torch.float64) * torch.tensor([1.0, 0, 1, 1, 0])[: len(x)]
-    rows.loss(weights).backward()
-    found = [p.grad for p in own.parameters()]
+    value = rows.loss(weights)
+    torch.testing.assert_close(value, (row_loss(own(x)[None], x, y) * weights).sum())
+    (3 * value).backward()
+    found = [None if p.grad is None else p.grad / 3 for p in own.parameters()]
+    if seed % 2 and len(x) > 1:
+        rows.forward(x[None], y, row_loss)
+        own.zero_grad()
+        rows.loss(weights, weights.nonzero()[:, 1][None]).backward()
+        found = [p.grad for p in own.parameters()]
     expected = torch.autograd.grad(
         (row_loss(own(x)[None], x, y) * weights).sum(), list(own.parameters()), allow_unused=True
     )
@@ -257,7 +264,8 @@ def test_attention_falls_back():
 
 @pytest.mark.parametrize("n_networks", [1, 3])
 @pytest.mark.parametrize("narrow", [False, True])
-def test_stacked_networks(n_networks, narrow):
+@pytest.mark.parametrize("some", [False, True])
+def test_stacked_networks(n_networks, narrow, some):
     torch.manual_seed(0)
     stacked = StackedMLP([6, 8, 7, 3], n_networks=n_networks, narrow_output=narrow).double()
     x, y = torch.randn(N_ROWS, 6).double(), torch.tensor([0, 2, 1, 1, 0])
@@ -281,7 +289,10 @@ def test_stacked_networks(n_networks, narrow):
     torch.testing.assert_close(rows.norms(), expected)
     weights = torch.rand(n_networks, N_ROWS).double()
     weights[:, 1] = 0
-    rows.loss(weights).backward()
+    kept = None
+    if some:
+        kept = torch.tensor([2, 0, 4, 3]).expand(n_networks, -1)
+    rows.loss(weights, kept).backward()
     gradients = torch.autograd.grad(
         (crossentropy(stacked(inputs), y) * weights).sum(), list(stacked.parameters())
     )
@@ -345,3 +356,27 @@ def test_norms_for_the_user():
     assert bowl.shift.weight.grad is None
     with pytest.raises(ValueError, match=r"one number per row, shape \(2,\), got shape \(\)"):
         per_sample_gradient_norms(bowl, lambda o, y: phi(o, y).mean(), X, torch.zeros(2))
+
+
+def test_layers_may_be_left_out_and_stand_on_side_branches():
+    """What is called differs from step to step; each layer's gradient arrives all the same."""
+
+    class Branches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.left, self.right = nn.Linear(4, 3), nn.Linear(4, 3)
+            self.extra, self.unused = nn.Linear(3, 3), nn.Linear(4, 2)
+            self.deep = True
+
+        def forward(self, x):
+            self.unused(x)
+            h = torch.tanh(self.left(x)) * self.right(x)
+            return self.extra(h) if self.deep else h
+
+    torch.manual_seed(0)
+    module = NetworkEnsemble(Branches())
+    (own,) = module.networks
+    rows, x, y = RowGradients(module), torch.randn(N_ROWS, 4), torch.randn(N_ROWS, 3)
+    for own.deep in (False, True, False, True):
+        rows.forward(x[None], y, row_loss)
+        torch.testing.assert_close(rows.norms()[0], slow_norms(own, x, y))
