@@ -1,15 +1,17 @@
 """Train deep networks on data you do not trust, and be told which rows were not trusted."""
 
 from skrobust.detectors import OutlierDetectorAdapter, RCADetector, RobustRealNVPDetector
-from skrobust.supervised import PRLClassifier, PRLRegressor
+from skrobust.supervised import LabelAudit, PRLClassifier, PRLRegressor, audit_labels
 
 __all__ = [
+    "LabelAudit",
     "OutlierDetectorAdapter",
     "PRLClassifier",
     "PRLRegressor",
     "RCADetector",
     "RobustRealNVPDetector",
     "__version__",
+    "audit_labels",
 ]
 
 __version__ = "0.1.0"

@@ -1,5 +1,6 @@
 """Classifiers and regressors for data with corrupted labels and targets."""
 
+from skrobust.supervised._audit import LabelAudit, audit_labels
 from skrobust.supervised._prl import PRLClassifier, PRLRegressor
 
-__all__ = ["PRLClassifier", "PRLRegressor"]
+__all__ = ["LabelAudit", "PRLClassifier", "PRLRegressor", "audit_labels"]

@@ -1,0 +1,256 @@
+"""Which given labels and targets are trusted least, by models that have not seen them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.model_selection import KFold, StratifiedKFold, check_cv
+from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from tqdm import tqdm
+
+from skrobust._validation import Integral
+
+__all__ = ["LabelAudit", "audit_labels", "label_suspicion", "target_suspicion"]
+
+_Split = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class LabelAudit:
+    """What :func:`audit_labels` says of each row, in the order of the rows.
+
+    Attributes
+    ----------
+    scores : array of shape (n_samples,)
+        How little the given label or target is trusted; high means suspect. Classification: the
+        log-odds against the given label, above 0 where it has less than half of the probability.
+        Regression: the distance between target and prediction, in the target's units.
+    order : array of shape (n_samples,), int
+        Places of the rows, least trusted first; of equal ones the first.
+    suggestions : array of shape (n_samples,)
+        Classification: the most likely class. Regression: the predicted target.
+    predictions : array of shape (n_samples, n_classes) or (n_samples,), float64
+        Out of fold: probabilities, columns in the order of ``classes``, or predicted targets.
+    classes : array of shape (n_classes,) or None
+        The labels, sorted; None in regression.
+    given : array of shape (n_samples,)
+        Classification: the probability of the given label. Regression: the target minus its
+        prediction.
+    folds : array of shape (n_samples,), int
+        Number of the fold, from 0, that held the row out.
+    """
+
+    scores: np.ndarray
+    order: np.ndarray
+    suggestions: np.ndarray
+    predictions: np.ndarray
+    classes: np.ndarray | None
+    given: np.ndarray
+    folds: np.ndarray
+
+
+def audit_labels(
+    estimator,
+    X,
+    y,
+    *,
+    cv=5,
+    random_state: int | np.random.RandomState | None = None,
+    verbose: int = 0,
+) -> LabelAudit:
+    """Rank rows by how little their given label or target is trusted.
+
+    The rows are split into folds, and each fold is judged by a model that is trained on the others:
+    no row vouches for itself.
+
+    Parameters
+    ----------
+    estimator : classifier with ``predict_proba``, or regressor
+        It is cloned for each fold. One that withstands wrong labels, such as
+        :class:`PRLClassifier` or :class:`PRLRegressor`, as the other rows may be wrong too.
+    X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+        Inputs.
+    y : array-like of shape (n_samples,)
+        Given labels or targets, none missing.
+    cv : int, splitter or iterable of (train, test), default=5
+        Folds. An int makes so many, shuffled, and stratified for a classifier. Each row must be
+        in exactly one test part, and not in the training part that belongs to it.
+    random_state : int, RandomState or None, default=None
+        Seeds the shuffling of an int ``cv``; the estimator has a seed of its own.
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    Returns
+    -------
+    LabelAudit
+        Scores, suggestions, out-of-fold predictions and the order of the rows.
+
+    Raises
+    ------
+    ValueError
+        If the estimator is of neither kind or has no ``predict_proba``, ``y`` is not one column
+        without missing or infinite cells, ``cv`` does not hold out each row once or asks for more
+        folds than there are rows (of the most frequent label, for a classifier), or fewer than two
+        labels occur more than once.
+
+    See Also
+    --------
+    PRLClassifier : Learns from wrong labels.
+    PRLRegressor : Learns from wrong targets.
+
+    Notes
+    -----
+    On tables with planted errors the probability of the given label ranked wrong labels better than
+    its margin over the other classes and the norm of the loss's gradient, and the absolute residual
+    ranked wrong targets better than one that is scaled by the residuals of similar rows.
+
+    A label that no training row of its fold has gets probability 0: one that occurs once in the
+    table is always suspect.
+
+    References
+    ----------
+    .. [1] Northcutt, C., Jiang, L., Chuang, I. Confident learning: Estimating uncertainty in
+       dataset labels. JAIR, 2021. For the use of out-of-fold probabilities.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust import PRLClassifier, audit_labels
+    >>> X = np.random.RandomState(0).normal(size=(200, 2))
+    >>> y = np.where(X[:, 0] > 0, "right", "left")
+    >>> place = X[:, 0].argmax()
+    >>> y[place] = "left"  # wrong
+    >>> model = PRLClassifier(corruption_rate=0.05, max_epochs=20, random_state=0)
+    >>> audit = audit_labels(model, X, y, random_state=0)
+    >>> bool(audit.order[0] == place), str(audit.suggestions[place])
+    (True, 'right')
+    """
+    check_consistent_length(X, y)
+    if not (is_classifier(estimator) or is_regressor(estimator)):
+        raise ValueError(f"estimator must be a classifier or a regressor, got {estimator!r}")
+    labels = column_or_1d(y)
+    judge = _audit_classes if is_classifier(estimator) else _audit_targets
+    return judge(estimator, X, labels, cv, random_state, verbose)
+
+
+def label_suspicion(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Log-odds of all other classes together against the given one.
+
+    Parameters
+    ----------
+    probabilities : array of shape (n, n_classes)
+        Of each class.
+    codes : array of shape (n,), int
+        Column of the given class.
+
+    Returns
+    -------
+    array of shape (n,)
+        It orders as one minus the probability of the given class does, without the ties that
+        rounding makes near 0 and 1; at most about 700.
+    """
+    rows = np.arange(len(codes))
+    others = np.array(probabilities, dtype=np.float64)
+    given = others[rows, codes]
+    others[rows, codes] = 0.0
+    least = np.finfo(np.float64).tiny
+    return np.log(np.maximum(others.sum(axis=1), least)) - np.log(np.maximum(given, least))
+
+
+def target_suspicion(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """Distance between targets and predictions, both of shape (n,)."""
+    return np.abs(targets - predictions)
+
+
+def _audit_classes(estimator, X, y, cv, random_state, verbose) -> LabelAudit:
+    if not hasattr(estimator, "predict_proba"):
+        raise ValueError(f"{type(estimator).__name__} has no predict_proba, which the audit needs")
+    classes, codes = _encode(y)
+    splits = _splits(StratifiedKFold, cv, X, codes, random_state)
+    probabilities = np.zeros((len(y), len(classes)))
+    for test, rows, model in _models(estimator, X, y, splits, verbose):
+        known = np.searchsorted(classes, model.classes_)
+        probabilities[np.ix_(test, known)] = model.predict_proba(rows)
+    scores, folds = label_suspicion(probabilities, codes), _numbers(splits, len(y))
+    given = probabilities[np.arange(len(y)), codes]
+    suggestions = classes[probabilities.argmax(axis=1)]
+    return LabelAudit(scores, _order(scores), suggestions, probabilities, classes, given, folds)
+
+
+def _audit_targets(estimator, X, y, cv, random_state, verbose) -> LabelAudit:
+    targets = np.asarray(y, dtype=np.float64)
+    if not np.isfinite(targets).all():
+        raise ValueError("y has missing or infinite targets")
+    splits = _splits(KFold, cv, X, targets, random_state)
+    predictions = np.zeros(len(y))
+    for test, rows, model in _models(estimator, X, targets, splits, verbose):
+        predictions[test] = column_or_1d(model.predict(rows))
+    scores, folds = target_suspicion(targets, predictions), _numbers(splits, len(y))
+    given = targets - predictions
+    return LabelAudit(scores, _order(scores), predictions, predictions, None, given, folds)
+
+
+def _encode(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sorted classes and the place of each label among them."""
+    if pd.isna(y).any():
+        raise ValueError("y has missing labels")
+    check_classification_targets(y)
+    try:
+        classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    except TypeError as error:
+        raise ValueError("y holds labels of types that have no order") from error
+    if len(classes) < 2:
+        raise ValueError(f"y holds only one class: {classes[0]!r}")
+    if (counts > 1).sum() < 2:
+        raise ValueError(
+            f"{(counts > 1).sum()} of the {len(classes)} labels in y occur more than once, at "
+            "least two are needed"
+        )
+    return classes, codes
+
+
+def _splits(kind: type, cv, X, y: np.ndarray, random_state) -> list[_Split]:
+    """Rows to train on and rows to judge, of each fold."""
+    if isinstance(cv, Integral):
+        if not 2 <= int(cv) <= len(y):
+            raise ValueError(f"cv must be from 2 to the number of rows, {len(y)}, got {cv}")
+        cv = kind(int(cv), shuffle=True, random_state=random_state)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        splits = [(np.asarray(a), np.asarray(b)) for a, b in check_cv(cv).split(X, y)]
+    held_out = np.zeros(len(y), dtype=int)
+    for train, test in splits:
+        np.add.at(held_out, test, 1)
+        if np.isin(test, train).any():
+            raise ValueError("cv trains on rows that it holds out in the same fold")
+    if (held_out != 1).any():
+        raise ValueError(
+            f"cv must hold out each row once, which it does not for {(held_out != 1).sum()} rows"
+        )
+    return splits
+
+
+def _models(estimator, X, y, splits: list[_Split], verbose: int) -> Iterator[tuple]:
+    """For each fold the rows to judge, their inputs, and a model that has not seen them."""
+    for train, test in tqdm(splits, desc="folds", unit="fold", disable=not verbose):
+        model = clone(estimator).fit(_safe_indexing(X, train), y[train])
+        yield test, _safe_indexing(X, test), model
+
+
+def _numbers(splits: list[_Split], n_rows: int) -> np.ndarray:
+    """Number of the fold that holds each row out."""
+    folds = np.empty(n_rows, dtype=int)
+    for number, (_, test) in enumerate(splits):
+        folds[test] = number
+    return folds
+
+
+def _order(scores: np.ndarray) -> np.ndarray:
+    """Places of the highest scores first; of equal ones the first."""
+    return np.argsort(-scores, kind="stable")
