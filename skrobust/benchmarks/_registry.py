@@ -31,6 +31,7 @@ class Entry:
 
 
 BENCHMARKS = {
+    "audit": Entry("audit", "Planted wrong labels and targets: the audit against cleanlab"),
     "rca-odds": Entry("rca_odds", "Table 2.1: anomaly detection on ODDS, contaminated training"),
     "moons-density": Entry("moons_density", "Figures 3.1-3.3: densities on two moons"),
     "nvp-epsilon": Entry("nvp_epsilon", "Figures 3.5, 3.6: a wrong rate, a high rate"),
