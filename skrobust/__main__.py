@@ -18,7 +18,12 @@ from skrobust import __version__
 
 __all__ = ["main"]
 
-_COMMANDS = ("skrobust.cli._detect", "skrobust.cli._score", "skrobust.demo._command")
+_COMMANDS = (
+    "skrobust.cli._detect",
+    "skrobust.cli._score",
+    "skrobust.cli._audit",
+    "skrobust.demo._command",
+)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -81,6 +81,8 @@ def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:
 
 def render(frame: pd.DataFrame) -> str:
     """Tables of mean AUROC and of planted rows among the first 20, for labels and for targets."""
+    if frame.empty:
+        return "nothing measured yet"
     parts = []
     for title, part in (
         ("labels", frame[frame["set"].isin(list(LABELS))]),
@@ -93,7 +95,7 @@ def render(frame: pd.DataFrame) -> str:
         ):
             if len(part):
                 parts.append(f"{what.format(title)}\n\n{_table(part, value)}")
-    return "\n\n".join(parts) or "nothing measured yet"
+    return "\n\n".join(parts)
 
 
 @lru_cache(maxsize=1)

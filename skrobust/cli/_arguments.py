@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-__all__ = ["positive", "rate", "seed"]
+__all__ = ["folds", "positive", "rate", "seed"]
+
+
+def folds(text: str) -> int:
+    """A whole number of at least 2."""
+    return _whole(text, 2, 2**31 - 1)
 
 
 def positive(text: str) -> int:

@@ -21,9 +21,11 @@ import numpy as np
 import pandas as pd
 
 from skrobust.cli._errors import InputError
-from skrobust.cli._tables import as_text, quoted
+from skrobust.cli._tables import MISSING, as_text, quoted
 
 __all__ = [
+    "ENCODING",
+    "HOW_READ",
     "Column",
     "cell_text",
     "check_missing",
@@ -43,6 +45,18 @@ _CLIP = 1e15
 _LEVEL = math.sqrt(0.5)
 _ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ].*)?"
 _EPOCH = datetime(1970, 1, 1)
+
+HOW_READ = (
+    "Numbers, text, truth values and dates are used. Text becomes one "
+    "feature for each of its at most 50 levels with 1 % of the rows or more, and one for all "
+    "others; dates (of Parquet, or YYYY-MM-DD with or without a time) become days. "
+    f"Missing in a CSV file are empty cells and {', '.join(MISSING[1:-1])} and {MISSING[-1]}; in "
+    "the id column only empty cells."
+)
+ENCODING = (
+    "numbers and dates (days since 1970) scaled to variance 1; text and truth values: one feature "
+    "per level with at least 1 % of the rows, at most 50, and one for all others"
+)
 
 
 @dataclass(frozen=True)

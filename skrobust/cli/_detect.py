@@ -12,7 +12,14 @@ import numpy as np
 
 from skrobust import __version__
 from skrobust.cli._arguments import positive, rate, seed
-from skrobust.cli._columns import check_missing, encode, learn_column, widths
+from skrobust.cli._columns import (
+    ENCODING,
+    HOW_READ,
+    check_missing,
+    encode,
+    learn_column,
+    widths,
+)
 from skrobust.cli._detectors import DETECTORS, plan_epochs
 from skrobust.cli._errors import InputError, one_line_errors, reason
 from skrobust.cli._finish import Rows, finish
@@ -22,7 +29,7 @@ from skrobust.cli._model_file import dump_model
 from skrobust.cli._notes import count_columns, notes_on_columns
 from skrobust.cli._output import check_outputs
 from skrobust.cli._streams import say
-from skrobust.cli._tables import MISSING, quoted, read_table
+from skrobust.cli._tables import check_names, read_table
 
 __all__ = ["DESCRIPTION", "HELP", "NAME", "add_arguments", "run"]
 
@@ -30,11 +37,7 @@ NAME = "detect"
 HELP = "rank the rows of a table, most abnormal first"
 DESCRIPTION = (
     "Train a detector on the rows of a CSV or Parquet file, score each of them, and write the "
-    "scores and a report. Numbers, text, truth values and dates are used. Text becomes one "
-    "feature for each of its at most 50 levels with 1 % of the rows or more, and one for all "
-    "others; dates (of Parquet, or YYYY-MM-DD with or without a time) become days. "
-    f"Missing in a CSV file are empty cells and {', '.join(MISSING[1:-1])} and {MISSING[-1]}; in "
-    "the id column only empty cells."
+    f"scores and a report. {HOW_READ}"
 )
 
 
@@ -141,11 +144,7 @@ def _read(args: argparse.Namespace) -> tuple[Rows, LabelRule | None, list[str]]:
     """Read the table and take it apart, or say what cannot be used."""
     table = read_table(args.file, id_column=args.id)
     frame = table.frame
-    for option, name in (("--id", args.id), ("--label", args.label)):
-        if name is not None and name not in frame:
-            raise InputError(
-                f"{option} {name}: {args.file} has no such column, only {quoted(frame.columns, 8)}"
-            )
+    check_names(args.file, frame, {"--id": args.id, "--label": args.label})
     if args.id is not None and args.id == args.label:
         raise InputError(f"--id and --label are both {args.id!r}")
     if args.abnormal is not None and args.label is None:
@@ -192,15 +191,9 @@ def _facts(
     return [
         ("table", f"{args.file.name}: {model.facts['rows']:,} rows, {encoding}"),
         ("not shown to the detector", ", ".join(unused) or "no column was held back"),
-        ("encoding", _ENCODING),
+        ("encoding", ENCODING),
         ("missing cells", "filled with the column's mean" if args.missing else "none"),
         ("detector", f"{type(model.detector).__name__}, contamination {args.contamination:g}"),
         ("training", f"{model.facts['epochs']} epochs, {steps:,} steps, seed {args.random_state}"),
         ("time", f"{seconds:.0f} seconds on {model.detector.device_}"),
     ]
-
-
-_ENCODING = (
-    "numbers and dates (days since 1970) scaled to variance 1; text and truth values: one feature "
-    "per level with at least 1 % of the rows, at most 50, and one for all others"
-)

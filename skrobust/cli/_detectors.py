@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from skrobust import RCADetector, RobustRealNVPDetector
+from skrobust._base import RobustEstimator
 from skrobust._device import resolve_device
 from skrobust._preprocessing import TablePreprocessor
 from skrobust.detectors._base import RobustDetector
@@ -104,16 +105,16 @@ class RealNVP(_Restorable, RobustRealNVPDetector):
     """RobustRealNVPDetector of the commands."""
 
 
-def plan_epochs(n_rows: int, detector: RobustDetector, wanted: int | None) -> dict[str, Any]:
+def plan_epochs(n_rows: int, detector: RobustEstimator, wanted: int | None) -> dict[str, Any]:
     """Training length: what was asked for, or the default in at most 20,000 steps.
 
     Parameters
     ----------
     n_rows : int
         Training rows.
-    detector : RobustDetector
-        Its ``max_epochs`` is the default, its ``batch_size`` makes the steps. Without
-        ``min_steps`` of its own it gets at least 500.
+    detector : RobustEstimator
+        Detector or learner. Its ``max_epochs`` is the default, its ``batch_size`` makes the steps.
+        Without ``min_steps`` of its own it gets at least 500.
     wanted : int or None
         Epochs asked for.
 

@@ -14,7 +14,7 @@ import pandas as pd
 from skrobust.cli._errors import InputError, reason
 from skrobust.cli._model import Judgement
 
-__all__ = ["as_bytes", "check_outputs", "scores_csv", "write_all"]
+__all__ = ["as_bytes", "check_outputs", "scores_csv", "table_csv", "write_all"]
 
 
 def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path]) -> None:
@@ -100,10 +100,14 @@ def scores_csv(judgement: Judgement, ids: pd.Series | None) -> bytes:
         "label": judgement.labels,
         "rank": judgement.rank,
     }
-    frame = pd.DataFrame(columns)
+    return table_csv(pd.DataFrame(columns), ids)
+
+
+def table_csv(frame: pd.DataFrame, ids: pd.Series | None) -> bytes:
+    """A table, with the names of its rows in front; their column is ``id`` if its name is taken."""
     if ids is not None:
         name = str(ids.name)
-        frame.insert(0, "id" if name in columns else name, ids.to_numpy())
+        frame.insert(0, "id" if name in frame else name, ids.to_numpy())
     return as_bytes(frame.to_csv(index=False, lineterminator="\n"))
 
 

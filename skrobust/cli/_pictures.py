@@ -8,7 +8,7 @@ import numpy as np
 
 from skrobust._report import ANOMALY, GREY, NORMAL, WHITE, new_figure, open_frame, to_png
 
-__all__ = ["draw_columns", "draw_scores"]
+__all__ = ["draw_columns", "draw_scores", "draw_targets"]
 
 _BLUE = "#0072B2"
 
@@ -68,6 +68,40 @@ def draw_columns(names: Sequence[str], shares: np.ndarray, n_shown: int = 12) ->
     axis.bar_label(bars, fmt="{:.0f} %", padding=3)
     axis.set(xlabel="mean share of a reported row's excess error, %")
     axis.margins(x=0.12)
+    open_frame(axis)
+    return to_png(figure)
+
+
+def draw_targets(
+    given: np.ndarray, predicted: np.ndarray, suspect: np.ndarray, name: str, n_drawn: int = 5_000
+) -> bytes:
+    """Draw given against predicted targets, the suspect ones on top.
+
+    Parameters
+    ----------
+    given, predicted : array of shape (n,)
+        Targets.
+    suspect : array of shape (n,), bool
+        Which are marked.
+    name : str
+        Of the target.
+    n_drawn : int, default=5000
+        At most this many of each group, evenly over the rows.
+    """
+    figure = new_figure(6.4, 4.4)
+    axis = figure.subplots()
+    for rows, color, label in (
+        (~suspect, NORMAL, "not marked"),
+        (suspect, ANOMALY, "suspect"),
+    ):
+        places = np.flatnonzero(rows)
+        drawn = places[np.linspace(0, len(places) - 1, min(len(places), n_drawn)).astype(int)]
+        if len(drawn):
+            axis.scatter(predicted[drawn], given[drawn], 9, color, alpha=0.6, label=label, lw=0)
+    ends = [predicted.min(), predicted.max()]
+    axis.plot(ends, ends, color=GREY, linestyle="--", label="given = predicted")
+    axis.set(xlabel=f"predicted {_plain(name)}, out of fold", ylabel=f"given {_plain(name)}")
+    axis.legend(**WHITE)
     open_frame(axis)
     return to_png(figure)
 

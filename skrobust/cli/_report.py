@@ -10,10 +10,11 @@ from string import Template
 import numpy as np
 import pandas as pd
 
-from skrobust._report import STYLE, picture, versions
+from skrobust._report import picture, versions
 from skrobust.cli._explain import Cause, column_shares, explain
 from skrobust.cli._labels import Evaluation
 from skrobust.cli._model import Judgement, Model
+from skrobust.cli._page import PAGE_STYLE, fact_list, note_list, paragraph, row_names, short
 from skrobust.cli._pictures import draw_columns, draw_scores
 
 __all__ = ["N_SHOWN", "Findings", "build_report", "describe_evaluation", "find"]
@@ -91,7 +92,7 @@ def find(
     top = judgement.order[:N_SHOWN]
     reported = judgement.order[: max(1, min(int(judgement.labels.sum()), _N_SHARES))]
     shares = column_shares(model, frame.iloc[reported]).mean(axis=0)
-    names = [f"{row + 1}" if ids is None else f"{row + 1} ({ids.iloc[row]})" for row in top]
+    names = row_names(top, ids)
     causes = explain(model, frame.iloc[top])
     return Findings(name, model, judgement, causes, shares, names, y, evaluation)
 
@@ -117,18 +118,18 @@ def build_report(findings: Findings, facts: Sequence[tuple[str, str]], notes: Se
     scores = draw_scores(judgement.scores, model.threshold, findings.y)
     columns = draw_columns([column.name for column in model.columns], findings.shares)
     return _PAGE.substitute(
-        style=STYLE,
+        style=PAGE_STYLE,
         name=escape(findings.name),
         summary=escape(_summary(findings)),
-        evaluation=_paragraph(describe_evaluation(findings.model, findings.evaluation)),
+        evaluation=paragraph(describe_evaluation(findings.model, findings.evaluation)),
         scores=picture(scores, "Scores of all rows", "Histogram of the anomaly scores"),
         columns=picture(columns, "Columns behind the reported rows", "Bars: share of each column"),
         head=_head(findings),
         rows="\n".join(_row(findings, place) for place in range(len(findings.names))),
         n_shown=len(findings.names),
         rate=f"{100 * model.facts['contamination']:g} %",
-        facts="\n".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts),
-        notes="".join(f'<p class="note">{escape(note)}</p>\n' for note in notes),
+        facts=fact_list(facts),
+        notes=note_list(notes),
         versions=versions(),
     )
 
@@ -175,19 +176,11 @@ def _row(findings: Findings, place: int) -> str:
 
 
 def _cause(cause: Cause) -> str:
-    value, typical = (escape(_short(text)) for text in (cause.value, cause.typical))
+    value, typical = (escape(short(text)) for text in (cause.value, cause.typical))
     return (
-        f"<b>{escape(_short(cause.column))}</b> {value} "
+        f"<b>{escape(short(cause.column))}</b> {value} "
         f'<span class="typical">({typical})</span> {100 * cause.share:.0f} %'
     )
-
-
-def _short(text: str, most: int = 40) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _paragraph(text: str) -> str:
-    return f"<p>{escape(text)}</p>" if text else ""
 
 
 _PAGE = Template("""<!DOCTYPE html>
@@ -198,21 +191,6 @@ _PAGE = Template("""<!DOCTYPE html>
 <title>skrobust: abnormal rows of $name</title>
 <style>
 $style
-body { max-width: 60rem; }
-td, th { vertical-align: top; }
-td.why, th.why { text-align: left; white-space: normal; min-width: 15rem; overflow-wrap: anywhere; }
-.typical { color: #555; }
-figure { max-width: 44rem; margin-top: .8rem; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; margin: .5rem 0; }
-dt { color: #555; } dd { margin: 0; overflow-wrap: anywhere; }
-@media screen and (max-width: 40rem) {
-  table, tbody { display: block; } thead { display: none; }
-  tr { display: flex; flex-wrap: wrap; column-gap: 1rem; padding: .4rem 0; }
-  th, td { padding: 0; } tr th[scope=row] { font-weight: 600; width: 100%; }
-  th::before { content: "row "; }
-  td.why { width: 100%; min-width: 0; }
-  td[data-name]::before { content: attr(data-name) " "; color: #555; } }
-@media print { tr { break-inside: avoid; } }
 </style>
 </head>
 <body>
@@ -253,9 +231,7 @@ reconstruction, not why.</li>
 </ul>
 
 <h2>What was done</h2>
-<dl>
 $facts
-</dl>
 <footer><p>$versions</p></footer>
 </body>
 </html>

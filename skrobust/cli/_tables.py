@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ import pandas as pd
 
 from skrobust.cli._errors import InputError, check_readable, reason
 
-__all__ = ["MISSING", "Table", "as_text", "quoted", "read_table"]
+__all__ = ["MISSING", "Table", "as_text", "check_names", "quoted", "read_table"]
 
 MISSING = ("", "NA", "N/A", "#N/A", "n/a", "<NA>", "NaN", "nan", "-nan", "NULL", "null")
 _DELIMITERS = ",;\t|"
@@ -69,6 +69,21 @@ def read_table(
     if not len(table.frame):
         raise InputError(f"{path} has a header but no rows")
     return table
+
+
+def check_names(path: Path, frame: pd.DataFrame, names: Mapping[str, str | None]) -> None:
+    """Refuse options that name a column which the table lacks; None is not asked for.
+
+    Raises
+    ------
+    InputError
+        The message names the option and the table's columns.
+    """
+    for option, name in names.items():
+        if name is not None and name not in frame:
+            raise InputError(
+                f"{option} {name}: {path} has no such column, only {quoted(frame.columns, 8)}"
+            )
 
 
 def as_text(series: pd.Series) -> pd.Series:
