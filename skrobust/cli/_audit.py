@@ -145,6 +145,10 @@ def _read(
     if len(frame) < args.folds:
         rows = "one row" if len(frame) == 1 else f"{len(frame)} rows"
         raise InputError(f"{args.file} has {rows}, fewer than --folds {args.folds}")
+    if len(frame) - -(-len(frame) // args.folds) < 2:
+        raise InputError(
+            f"{args.file} has {len(frame)} rows: {args.folds} folds leave one to learn"
+        )
     target = learn_target(frame[args.target], args.task, args.folds)
     ids = None if args.id is None else frame[args.id]
     frame = frame.drop(columns=[name for name in (args.id, args.target) if name is not None])
