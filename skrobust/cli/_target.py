@@ -102,11 +102,16 @@ def _classes(name: str, series: pd.Series, n_folds: int) -> Target:
     counts = text.value_counts()
     if len(counts) < 2:
         raise InputError(f"target column {name!r} holds one class only, {counts.index[0]!r}")
+    if counts.iloc[0] < 2:
+        raise InputError(
+            f"target column {name!r}: every label occurs in one row only; labels must repeat, and "
+            "numbers need --task regression"
+        )
     if counts.iloc[0] < n_folds:
         raise InputError(
             f"target column {name!r}: no label occurs in {n_folds} rows, the number of folds "
             f"(the most frequent, {counts.index[0]!r}, in {counts.iloc[0]}); pass --folds "
-            f"{max(2, counts.iloc[0])}, or --task regression for numbers"
+            f"{counts.iloc[0]}, or --task regression for numbers"
         )
     if counts.iloc[1] < 2:
         raise InputError(

@@ -25,7 +25,7 @@ _Split = tuple[np.ndarray, np.ndarray]
 class LabelAudit:
     """What :func:`audit_labels` says of each row, in the order of the rows.
 
-    Attributes
+    Parameters
     ----------
     scores : array of shape (n_samples,)
         How little the given label or target is trusted; high means suspect. Classification: the
