@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,11 +43,20 @@ METHODS: dict[str, dict[str, Any]] = {
     "Standard tuned": {**_STANDARD, "optimizer__weight_decay": 1e-4},
     "SPL": {**_PLAIN, "selection": "loss"},
     "PRL(L)": _PLAIN,
+    "PRL(G)": {**_PLAIN, "selection": "gradient"},
     "Co-teaching": {**_CO, "selection": "loss"},
     "Co-PRL(L)": _CO,
     "default": {},
+    "Min-SGD": {**_PLAIN, "selection": "min"},
+    "norm clip": {**_STANDARD, "clip": "batch"},
+    "row clip": {**_STANDARD, "clip": "row"},
+    "Bootstrap hard": {**_STANDARD, "loss": "bootstrap-hard"},
+    "Bootstrap soft": {**_STANDARD, "loss": "bootstrap-soft"},
+    "Decouple": {**_CO, "selection": "disagreement"},
     "cleanlab": _STANDARD,
 }
+
+BY_ROW = ("PRL(G)", "row clip")
 
 # Measured only when asked for by name.
 ALTERNATIVES: dict[str, dict[str, Any]] = {
@@ -131,6 +141,8 @@ def measure_classifier(
     """
     settings = {**METHODS, **ALTERNATIVES}[method]
     settings = {**(_CHAPTER if name in ON_GPU else _PERCEPTRON), "preprocessing": None, **settings}
+    if name in ON_GPU and method in BY_ROW:  # batch normalisation has no gradients of rows
+        settings["module"] = partial(CNN9, norm="group")
     if method == "Standard tuned":
         settings |= stop_by_corrupted_rows(seed, patience=5)
     model: Any = PRLClassifier(corruption_rate=rate, random_state=seed, device=device, **settings)
