@@ -70,7 +70,7 @@ class RowGradients:
         If the module is neither.
     ValueError
         If a layer's normalisation takes its statistics from the batch: the rows share them, and
-        no row has a gradient of its own.
+        no row has a gradient of its own. Later, if ``torch.func`` cannot differentiate the rows.
 
     Warns
     -----
@@ -85,7 +85,8 @@ class RowGradients:
     each row has one input, and the smaller of a Gram matrix and the gradient itself where it has
     several; convolutions are differentiated with the rows as groups. With the first batch the sum
     over the rows is compared with automatic differentiation. Where rows are differentiated one by
-    one, dropout is drawn anew for their norms.
+    one, dropout is drawn anew for their norms. No row may change what the network makes of another
+    one; that is not checked beyond batch normalisation.
 
     References
     ----------
@@ -143,6 +144,7 @@ class RowGradients:
             losses = row_loss(output, x, y)
             self.slow_because = self._prepare(losses)
             if self.slow_because:
+                self._parts = []
                 self._warn()
         self._batch = (losses, x, y, row_loss)
         return output, losses
@@ -338,7 +340,14 @@ def _norms_one_by_one(network: nn.Module, x: Tensor, y: Tensor, row_loss: RowLos
         return torch.stack([g.square().sum() for g in gradients.values()]).sum().sqrt()
 
     chunk = max(1, _CHUNK_NUMBERS // n_numbers)
-    return vmap(norm_of, randomness="different", chunk_size=chunk)(x, y)
+    try:
+        return vmap(norm_of, randomness="different", chunk_size=chunk)(x, y)
+    except RuntimeError as error:
+        raise ValueError(
+            f"torch.func cannot differentiate {type(network).__name__} one row at a time "
+            f"({str(error).splitlines()[0]}); use layers that have a rule here, or a selection "
+            "that needs no gradients of rows (such as 'loss-gradient')"
+        ) from error
 
 
 def per_sample_gradient_norms(

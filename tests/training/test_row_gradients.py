@@ -394,3 +394,23 @@ def test_layers_may_be_left_out_and_stand_on_side_branches():
     for own.deep in (False, True, False, True):
         rows.forward(x[None], y, row_loss)
         torch.testing.assert_close(rows.norms()[0], slow_norms(own, x, y))
+
+
+class Deciding(nn.Module):
+    """Looks at the numbers, which torch.func cannot do for all rows at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        return self.scale * x if x.sum() > 0 else x - self.scale
+
+
+@pytest.mark.filterwarnings("ignore:the gradients of single rows")
+def test_what_torch_func_cannot_do_is_named():
+    message = "torch.func cannot differentiate Deciding one row at a time .*such as 'loss-gradient'"
+    with pytest.raises(ValueError, match=message):
+        per_sample_gradient_norms(
+            Deciding(), lambda o, y: o.sum(1), torch.randn(N_ROWS, 4), torch.zeros(N_ROWS)
+        )
