@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils import check_random_state
 
 from skrobust import PRLClassifier
-from skrobust.benchmarks._corrupted import CorruptedData, stop_by_corrupted_rows
+from skrobust.benchmarks._corrupted import CorruptedData, sever, stop_by_corrupted_rows
 from skrobust.corruption import corrupt_labels
 from skrobust.datasets import fetch_cifar10, fetch_fashion_mnist, fetch_mnist
 from skrobust.networks import CNN9
@@ -53,6 +53,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "Bootstrap hard": {**_STANDARD, "loss": "bootstrap-hard"},
     "Bootstrap soft": {**_STANDARD, "loss": "bootstrap-soft"},
     "Decouple": {**_CO, "selection": "disagreement"},
+    "SEVER": _STANDARD,
     "cleanlab": _STANDARD,
 }
 
@@ -148,6 +149,8 @@ def measure_classifier(
     model: Any = PRLClassifier(corruption_rate=rate, random_state=seed, device=device, **settings)
     if method == "cleanlab":
         model, scores = _find_and_drop(model, data.X_train, data.y_train, seed)
+    elif method == "SEVER":
+        model, scores = sever(model, data.X_train, data.y_train, rate, seed)
     else:
         scores = model.fit(data.X_train, data.y_train).sample_scores_
 

@@ -5,8 +5,11 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
+from skrobust import PRLClassifier, PRLRegressor
 from skrobust.benchmarks import (
+    _corrupted,
     _labels,
     _regression,
     prl_epsilon,
@@ -266,3 +269,20 @@ def test_time_of_a_step(monkeypatch):
     assert line.split()[1:3] == ["727.26", "1.21"]
     again = next(s for s in prl_time.render(frame).splitlines() if "re-forwarded" in s)
     assert again.split()[-4:] == ["879.75", "1.50", "54.80", "1.48"]
+
+
+@pytest.mark.parametrize("make", [PRLClassifier, PRLRegressor])
+def test_sever_drops_what_pulls_together(make):
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(400, 4))
+    y = X[:, 0] + 0.1 * rng.normal(size=400)
+    wrong = rng.permutation(400) < 40
+    y[wrong] = 10 - 3 * X[wrong, 0]
+    if make is PRLClassifier:
+        y = np.where(wrong, X[:, 0] < 0, X[:, 0] > 0)
+    learner = make(selection=None, max_epochs=20, hidden_layer_sizes=(16,), lr=0.01, random_state=0)
+    fitted, scores = _corrupted.sever(learner, X, y, 0.1, 0)
+    assert (scores > 1).sum() == 80
+    assert roc_auc_score(wrong, scores) > 0.9
+    assert len(fitted.sample_scores_) == 320
+    assert not hasattr(learner, "net_")
