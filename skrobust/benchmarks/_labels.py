@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 
 from skrobust import PRLClassifier
 from skrobust.benchmarks._corrupted import CorruptedData, sever, stop_by_corrupted_rows
+from skrobust.benchmarks._supplied import read_cifar100
 from skrobust.corruption import corrupt_labels
 from skrobust.datasets import fetch_cifar10, fetch_fashion_mnist, fetch_mnist
 from skrobust.networks import CNN9
@@ -28,7 +29,7 @@ __all__ = [
 
 LABEL_VALUES = ["accuracy", "row_auroc", "valid_accuracy", "n_train", "n_test"]
 SETS: dict[str, Callable[..., Any]] = {"mnist": fetch_mnist, "fashion-mnist": fetch_fashion_mnist}
-ON_GPU: dict[str, Callable[..., Any]] = {"cifar10": fetch_cifar10}
+ON_GPU: dict[str, Callable[..., Any]] = {"cifar10": fetch_cifar10, "cifar100": read_cifar100}
 N_TRAIN = 20_000
 N_VALID = 2_000
 CIFAR_TEST = 10_000
@@ -82,7 +83,8 @@ def split_pictures(name: str, kind: str, rate: float, seed: int) -> CorruptedDat
     Parameters
     ----------
     name : str
-        Key of ``SETS`` (20,000 training pictures, flattened) or of ``ON_GPU`` (40,000).
+        Key of ``SETS`` (20,000 training pictures, flattened) or of ``ON_GPU`` (all of them; of
+        CIFAR-10 the first 40,000 of the training file, of which the others are the test).
     kind : {"symmetric", "pairflip"}
         How labels are changed.
     rate : float
@@ -92,14 +94,14 @@ def split_pictures(name: str, kind: str, rate: float, seed: int) -> CorruptedDat
     """
     X, y = {**SETS, **ON_GPU}[name](subset="train", return_X_y=True)
     order = check_random_state(seed).permutation(len(X))
-    if name in ON_GPU:  # the thesis's test pictures are not at hand
+    if name == "cifar10":  # the thesis's test pictures are not at hand
         (X_test, y_test), order = (
             (X[-CIFAR_TEST:], y[-CIFAR_TEST:]),
             order[order < len(X) - CIFAR_TEST],
         )
     else:
-        X_test, y_test = SETS[name](subset="test", return_X_y=True)
-        order = order[: N_TRAIN + N_VALID]
+        X_test, y_test = {**SETS, **ON_GPU}[name](subset="test", return_X_y=True)
+        order = order if name in ON_GPU else order[: N_TRAIN + N_VALID]
     noisy, mask = corrupt_labels(y[order], rate, kind=kind, exact=False, random_state=seed)
     rows = _scaled(X[order], name)
     return CorruptedData(

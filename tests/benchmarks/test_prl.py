@@ -18,6 +18,7 @@ from skrobust.benchmarks import (
     prl_regression,
     prl_time,
 )
+from skrobust.benchmarks.__main__ import main
 from skrobust.benchmarks._registry import BENCHMARKS
 from skrobust.benchmarks._results import Cell
 from skrobust.networks import CNN9
@@ -286,3 +287,41 @@ def test_sever_drops_what_pulls_together(make):
     assert roc_auc_score(wrong, scores) > 0.9
     assert len(fitted.sample_scores_) == 320
     assert not hasattr(learner, "net_")
+
+
+def test_sets_that_are_not_fetched_say_so(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("SKROBUST_DATA", str(tmp_path))
+    for name, sets, title in (
+        ("prl-images", "cifar100", "CIFAR-100"),
+        ("prl-regression", "celeba", "CelebA"),
+    ):
+        out = str(tmp_path / f"{name}.csv")
+        only = ["--sets", sets, "--methods", "PRL(L)", "--seeds", "1", "--out", out]
+        setting = {"cifar100": "pairflip 0.45", "celeba": "pairflip 0.1"}[sets]
+        assert main([name, *only, "--settings", setting]) == 1
+        assert (
+            f"Data not supplied: {title} is public, but is not fetched" in capsys.readouterr().err
+        )
+
+
+def test_supplied_sets_are_used(monkeypatch, tmp_path):
+    monkeypatch.setenv("SKROBUST_DATA", str(tmp_path))
+    rng = np.random.RandomState(0)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "regression").mkdir()
+    pictures = rng.randint(256, size=(2300, 3, 32, 32)).astype(np.uint8)
+    labels = rng.randint(100, size=2300)
+    np.savez(
+        tmp_path / "images/cifar100.npz",
+        X_train=pictures,
+        y_train=labels,
+        X_test=pictures[:50],
+        y_test=labels[:50],
+    )
+    data = _labels.split_pictures("cifar100", "pairflip", 0.45, 0)
+    assert data.X_train.shape == (300, 3, 32, 32) and data.X_test.shape == (50, 3, 32, 32)
+    assert data.mask.mean() == pytest.approx(0.45, abs=0.1)
+    X, y = plane(n_targets=2)
+    np.savez(tmp_path / "regression/celeba.npz", X=X, y=np.tile(y, 5))
+    seen = prl_regression.measure(Cell("celeba", "Huber", "pairflip 0.1", 0))
+    assert seen["n_train"] == 362
