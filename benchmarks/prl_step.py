@@ -22,7 +22,7 @@ from benchmarks.memory import training_memory
 from benchmarks.report import Row, at_most
 from benchmarks.timing import compare
 from skrobust import PRLClassifier, PRLRegressor
-from skrobust.networks import NetworkEnsemble, ResNet32, StackedMLP
+from skrobust.networks import NetworkEnsemble, ResNet32, SmallCNN, StackedMLP
 from skrobust.selection import (
     DropSchedule,
     Progress,
@@ -96,27 +96,6 @@ def run_fit(rounds: int) -> Iterator[Row]:
         raw = _raw_fit(X, y, what == "classifier", 10, 1024)
         ratio = compare(lambda model=model, y=y: model.fit(X, y), raw, rounds=rounds)
         yield Row(f"{what}: fit / raw torch, 20000 x 20, batch 1024", ratio, at_most(1.15))
-
-
-class SmallCNN(nn.Module):
-    """Two convolutions and two linear layers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.features = nn.Sequential(
-            nn.Conv2d(1, 16, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-            nn.Conv2d(16, 32, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-        )
-        self.output = nn.Sequential(
-            nn.Flatten(), nn.Linear(32 * 49, 128), nn.ReLU(), nn.Linear(128, N_CLASSES)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.output(self.features(x))
 
 
 def _perceptron(n_inputs: int = 512, n_outputs: int = N_CLASSES) -> nn.Module:

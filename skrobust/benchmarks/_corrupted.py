@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
+from sklearn.base import clone
 from skorch.callbacks import EarlyStopping
 from skorch.dataset import ValidSplit
 
-__all__ = ["CorruptedData", "stop_by_corrupted_rows"]
+from skrobust.selection import sever_scores
+
+__all__ = ["CorruptedData", "sever", "stop_by_corrupted_rows"]
+
+SEVER_ROUNDS = 4
 
 
 class CorruptedData(NamedTuple):
@@ -45,3 +51,51 @@ def stop_by_corrupted_rows(seed: int, patience: int) -> dict[str, Any]:
     """
     stop = EarlyStopping(patience=patience, threshold=0.0, threshold_mode="abs", load_best=True)
     return {"train_split": ValidSplit(0.1, random_state=seed), "callbacks": [stop]}
+
+
+def sever(learner, X: np.ndarray, y: np.ndarray, rate: float, seed: int) -> tuple[Any, np.ndarray]:
+    """Train, drop the rows of highest score, and train again: SEVER on the last layer's gradients.
+
+    Four times half the rate is dropped, as Diakonikolas et al. do.
+
+    Parameters
+    ----------
+    learner : PRLClassifier or PRLRegressor
+        What is trained, without a module of the user's.
+    X, y : array
+        Rows and their targets, some of them wrong.
+    rate : float
+        Share of wrong ones.
+    seed : int
+        Starts the power iterations.
+
+    Returns
+    -------
+    learner : the same class
+        Trained on what was left.
+    scores : array of shape (n_rows,)
+        High for rows that were dropped early.
+    """
+    rows, scores = np.arange(len(X)), np.zeros(len(X))
+    for i in range(SEVER_ROUNDS):
+        own = _sever_scores(clone(learner).fit(X[rows], y[rows]), X[rows], y[rows], seed)
+        order = np.argsort(-own, kind="stable")
+        dropped, left = np.split(order, [round(0.5 * rate * len(X))])
+        scores[rows] = own / (own.max() + 1e-12)
+        scores[rows[dropped]] += SEVER_ROUNDS - i
+        rows = np.sort(rows[left])
+    return clone(learner).fit(X[rows], y[rows]), scores
+
+
+def _sever_scores(learner, X: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
+    seen: dict[str, torch.Tensor] = {}
+    module = learner.net_.module_.eval()
+    targets = torch.from_numpy(learner._encode(y)[0]).to(learner.device_)
+    rows = torch.from_numpy(learner._preprocessor.transform(X)).to(learner.device_)
+    watch = module.layers[-1].register_forward_hook(lambda _, x, __: seen.update(x=x[0][0]))
+    output = module(rows.unsqueeze(0))
+    watch.remove()
+    losses = learner.net_.step.row_loss(output, rows.unsqueeze(0), targets)
+    (gradients,) = torch.autograd.grad(losses.sum(), output)
+    generator = torch.Generator().manual_seed(seed)
+    return sever_scores(seen["x"].detach(), gradients[0], generator).cpu().numpy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils import check_random_state
 
 from skrobust import PRLClassifier
-from skrobust.benchmarks._corrupted import CorruptedData, stop_by_corrupted_rows
+from skrobust.benchmarks._corrupted import CorruptedData, sever, stop_by_corrupted_rows
+from skrobust.benchmarks._supplied import read_cifar100
 from skrobust.corruption import corrupt_labels
 from skrobust.datasets import fetch_cifar10, fetch_fashion_mnist, fetch_mnist
 from skrobust.networks import CNN9
@@ -27,7 +29,7 @@ __all__ = [
 
 LABEL_VALUES = ["accuracy", "row_auroc", "valid_accuracy", "n_train", "n_test"]
 SETS: dict[str, Callable[..., Any]] = {"mnist": fetch_mnist, "fashion-mnist": fetch_fashion_mnist}
-ON_GPU: dict[str, Callable[..., Any]] = {"cifar10": fetch_cifar10}
+ON_GPU: dict[str, Callable[..., Any]] = {"cifar10": fetch_cifar10, "cifar100": read_cifar100}
 N_TRAIN = 20_000
 N_VALID = 2_000
 CIFAR_TEST = 10_000
@@ -42,11 +44,21 @@ METHODS: dict[str, dict[str, Any]] = {
     "Standard tuned": {**_STANDARD, "optimizer__weight_decay": 1e-4},
     "SPL": {**_PLAIN, "selection": "loss"},
     "PRL(L)": _PLAIN,
+    "PRL(G)": {**_PLAIN, "selection": "gradient"},
     "Co-teaching": {**_CO, "selection": "loss"},
     "Co-PRL(L)": _CO,
     "default": {},
+    "Min-SGD": {**_PLAIN, "selection": "min"},
+    "norm clip": {**_STANDARD, "clip": "batch"},
+    "row clip": {**_STANDARD, "clip": "row"},
+    "Bootstrap hard": {**_STANDARD, "loss": "bootstrap-hard"},
+    "Bootstrap soft": {**_STANDARD, "loss": "bootstrap-soft"},
+    "Decouple": {**_CO, "selection": "disagreement"},
+    "SEVER": _STANDARD,
     "cleanlab": _STANDARD,
 }
+
+BY_ROW = ("PRL(G)", "row clip")
 
 # Measured only when asked for by name.
 ALTERNATIVES: dict[str, dict[str, Any]] = {
@@ -71,7 +83,8 @@ def split_pictures(name: str, kind: str, rate: float, seed: int) -> CorruptedDat
     Parameters
     ----------
     name : str
-        Key of ``SETS`` (20,000 training pictures, flattened) or of ``ON_GPU`` (40,000).
+        Key of ``SETS`` (20,000 training pictures, flattened) or of ``ON_GPU`` (all of them; of
+        CIFAR-10 the first 40,000 of the training file, of which the others are the test).
     kind : {"symmetric", "pairflip"}
         How labels are changed.
     rate : float
@@ -81,14 +94,14 @@ def split_pictures(name: str, kind: str, rate: float, seed: int) -> CorruptedDat
     """
     X, y = {**SETS, **ON_GPU}[name](subset="train", return_X_y=True)
     order = check_random_state(seed).permutation(len(X))
-    if name in ON_GPU:  # the thesis's test pictures are not at hand
+    if name == "cifar10":  # the thesis's test pictures are not at hand
         (X_test, y_test), order = (
             (X[-CIFAR_TEST:], y[-CIFAR_TEST:]),
             order[order < len(X) - CIFAR_TEST],
         )
     else:
-        X_test, y_test = SETS[name](subset="test", return_X_y=True)
-        order = order[: N_TRAIN + N_VALID]
+        X_test, y_test = {**SETS, **ON_GPU}[name](subset="test", return_X_y=True)
+        order = order if name in ON_GPU else order[: N_TRAIN + N_VALID]
     noisy, mask = corrupt_labels(y[order], rate, kind=kind, exact=False, random_state=seed)
     rows = _scaled(X[order], name)
     return CorruptedData(
@@ -131,11 +144,15 @@ def measure_classifier(
     """
     settings = {**METHODS, **ALTERNATIVES}[method]
     settings = {**(_CHAPTER if name in ON_GPU else _PERCEPTRON), "preprocessing": None, **settings}
+    if name in ON_GPU and method in BY_ROW:  # batch normalisation has no gradients of rows
+        settings["module"] = partial(CNN9, norm="group")
     if method == "Standard tuned":
         settings |= stop_by_corrupted_rows(seed, patience=5)
     model: Any = PRLClassifier(corruption_rate=rate, random_state=seed, device=device, **settings)
     if method == "cleanlab":
         model, scores = _find_and_drop(model, data.X_train, data.y_train, seed)
+    elif method == "SEVER":
+        model, scores = sever(model, data.X_train, data.y_train, rate, seed)
     else:
         scores = model.fit(data.X_train, data.y_train).sample_scores_
 

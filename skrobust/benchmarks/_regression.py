@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
 from skrobust import PRLRegressor
-from skrobust.benchmarks._corrupted import CorruptedData, stop_by_corrupted_rows
+from skrobust.benchmarks._corrupted import CorruptedData, sever, stop_by_corrupted_rows
 from skrobust.corruption import corrupt_targets
 
 __all__ = [
@@ -43,6 +43,11 @@ METHODS: dict[str, dict[str, Any]] = {
     "Standard": _STANDARD,
     "Standard tuned": {**_STANDARD, "optimizer__weight_decay": 1e-4},
     "Huber": {**_STANDARD, "loss": "huber"},
+    "Min-SGD": {**_PLAIN, "selection": "min"},
+    "norm clip": {**_STANDARD, "clip": "batch"},
+    "row clip": {**_STANDARD, "clip": "row"},
+    "SEVER": _STANDARD,
+    "PRL(G)": {**_PLAIN, "selection": "gradient"},
     "PRL(L)": _PLAIN,
     "Co-PRL(L)": {**_PLAIN, "n_networks": 2},
     "default": {},
@@ -147,6 +152,8 @@ def measure_regressor(
     target = y if y.shape[1] > 1 else y.ravel()
     if method == "cleanlab":
         model, scores = _find_and_drop(model, X, target, seed)
+    elif method == "SEVER":
+        model, scores = sever(model, X, target, rate, seed)
     else:
         scores = model.fit(X, target).sample_scores_
     auroc = np.nan

@@ -34,6 +34,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "Standard": {**_PLAIN, "selection": None},
     "PRL(L)": _PLAIN,
     "PRL(L) re-forwarded": {**_PLAIN, "reforward": True},
+    "PRL(G)": {**_PLAIN, "selection": "gradient"},
 }
 
 

@@ -5,6 +5,7 @@ from skrobust.networks._cnn import CNN9
 from skrobust.networks._ensemble import NetworkEnsemble
 from skrobust.networks._flow import CouplingFlow, LipschitzBound
 from skrobust.networks._resnet import ResNet32
+from skrobust.networks._small import SmallCNN
 from skrobust.networks._spectral import SpectralConstraint
 from skrobust.networks._stacked import StackedLinear, StackedMLP
 
@@ -15,6 +16,7 @@ __all__ = [
     "LipschitzBound",
     "NetworkEnsemble",
     "ResNet32",
+    "SmallCNN",
     "SpectralConstraint",
     "StackedLinear",
     "StackedMLP",

@@ -28,6 +28,7 @@ from skrobust.selection._scores import (
     squared_error,
     squared_gradient_norm,
 )
+from skrobust.selection._sever import sever_scores
 
 __all__ = [
     "DropSchedule",
@@ -56,6 +57,7 @@ __all__ = [
     "keep_lowest",
     "keep_lowest_per_group",
     "keep_single_lowest",
+    "sever_scores",
     "squared_error",
     "squared_gradient_norm",
 ]

@@ -29,7 +29,7 @@ __all__ = ["RowGradients", "per_sample_gradient_norms"]
 RowLoss = Callable[[Any, Tensor, Tensor], Tensor]
 
 _CHUNK_NUMBERS = 2**24  # gradients of rows that are held at once where a layer needs them whole
-_AGREES = 1e-3  # relative difference from automatic differentiation that rounding explains
+_AGREES = 5e-3  # of the whole gradient: what rounding explains in a parameter
 
 
 class _Part(NamedTuple):
@@ -70,7 +70,7 @@ class RowGradients:
         If the module is neither.
     ValueError
         If a layer's normalisation takes its statistics from the batch: the rows share them, and
-        no row has a gradient of its own.
+        no row has a gradient of its own. Later, if ``torch.func`` cannot differentiate the rows.
 
     Warns
     -----
@@ -85,7 +85,8 @@ class RowGradients:
     each row has one input, and the smaller of a Gram matrix and the gradient itself where it has
     several; convolutions are differentiated with the rows as groups. With the first batch the sum
     over the rows is compared with automatic differentiation. Where rows are differentiated one by
-    one, dropout is drawn anew for their norms.
+    one, dropout is drawn anew for their norms. No row may change what the network makes of another
+    one; that is not checked beyond batch normalisation.
 
     References
     ----------
@@ -143,6 +144,7 @@ class RowGradients:
             losses = row_loss(output, x, y)
             self.slow_because = self._prepare(losses)
             if self.slow_because:
+                self._parts = []
                 self._warn()
         self._batch = (losses, x, y, row_loss)
         return output, losses
@@ -273,17 +275,19 @@ class RowGradients:
     def _agrees(self, losses: Tensor) -> bool:
         """Whether the rows' gradients add up to what automatic differentiation finds."""
         ours = self._weighted(self._parts, torch.ones_like(losses))
-        total = losses.sum()
-        theirs = torch.autograd.grad(total, self._parameters, retain_graph=True, allow_unused=True)
-        for parameter, expected in zip(self._parameters, theirs, strict=True):
-            found = ours.get(id(parameter))
-            if found is None or expected is None:
-                if found is not expected:
-                    return False
-                continue
-            if (found - expected).norm() > _AGREES * (expected.norm() + 1e-3 * total.abs()):
-                return False
-        return True
+        found = [ours.get(id(parameter)) for parameter in self._parameters]
+        expected = torch.autograd.grad(
+            losses.sum(), self._parameters, retain_graph=True, allow_unused=True
+        )
+        if [one is None for one in found] != [one is None for one in expected]:
+            return False
+        pairs = [(a, b) for a, b in zip(found, expected, strict=True) if a is not None]
+        norms = torch.stack([b.norm() for _, b in pairs])
+        differences = torch.stack([(a - b).norm() for a, b in pairs])
+        if not norms.isfinite().all():
+            return True  # the step's caller finds out
+        # a bias in front of a normalisation has nothing but rounding: small beside all gradients
+        return bool((differences <= _AGREES * norms.norm()).all())
 
     def _find_obstacle(self) -> str:
         """Return the layer, if there is one, that has no rule."""
@@ -336,7 +340,14 @@ def _norms_one_by_one(network: nn.Module, x: Tensor, y: Tensor, row_loss: RowLos
         return torch.stack([g.square().sum() for g in gradients.values()]).sum().sqrt()
 
     chunk = max(1, _CHUNK_NUMBERS // n_numbers)
-    return vmap(norm_of, randomness="different", chunk_size=chunk)(x, y)
+    try:
+        return vmap(norm_of, randomness="different", chunk_size=chunk)(x, y)
+    except RuntimeError as error:
+        raise ValueError(
+            f"torch.func cannot differentiate {type(network).__name__} one row at a time "
+            f"({str(error).splitlines()[0]}); use layers that have a rule here, or a selection "
+            "that needs no gradients of rows (such as 'loss-gradient')"
+        ) from error
 
 
 def per_sample_gradient_norms(

@@ -5,8 +5,11 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
+from skrobust import PRLClassifier, PRLRegressor
 from skrobust.benchmarks import (
+    _corrupted,
     _labels,
     _regression,
     prl_epsilon,
@@ -15,6 +18,7 @@ from skrobust.benchmarks import (
     prl_regression,
     prl_time,
 )
+from skrobust.benchmarks.__main__ import main
 from skrobust.benchmarks._registry import BENCHMARKS
 from skrobust.benchmarks._results import Cell
 from skrobust.networks import CNN9
@@ -247,6 +251,7 @@ def test_nothing_measured(name):
     assert benchmark.render(pd.DataFrame()) == "nothing measured yet"
 
 
+@pytest.mark.filterwarnings("error:the gradients of single rows")
 def test_time_of_a_step(monkeypatch):
     def pictures(subset, return_X_y):
         rng = np.random.RandomState(0)
@@ -256,12 +261,67 @@ def test_time_of_a_step(monkeypatch):
     monkeypatch.setattr(prl_time, "CNN9", partial(CNN9, width=4))
     monkeypatch.setattr(prl_time, "N_STEPS", {"cpu": 2})
     listed = prl_time.cells(2)
-    assert [cell.method for cell in listed[:3]] == list(prl_time.METHODS)  # they take turns
+    assert [cell.method for cell in listed[:4]] == list(prl_time.METHODS)  # they take turns
     rows = [{**cell._asdict(), **prl_time.measure(cell)} for cell in listed]
     assert all(row["n_steps"] == 2 and row["step_seconds"] > 0 for row in rows)
     frame = pd.DataFrame(rows)
-    frame["step_seconds"] = [1.0, 1.12, 1.5, 2.0, 2.6, 3.0]
+    frame["step_seconds"] = [1.0, 1.12, 1.5, 4.0, 2.0, 2.6, 3.0, 8.0]
     line = next(line for line in prl_time.render(frame).splitlines() if line.startswith("PRL(L)  "))
     assert line.split()[1:3] == ["727.26", "1.21"]
     again = next(s for s in prl_time.render(frame).splitlines() if "re-forwarded" in s)
     assert again.split()[-4:] == ["879.75", "1.50", "54.80", "1.48"]
+
+
+@pytest.mark.parametrize("make", [PRLClassifier, PRLRegressor])
+def test_sever_drops_what_pulls_together(make):
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(400, 4))
+    y = X[:, 0] + 0.1 * rng.normal(size=400)
+    wrong = rng.permutation(400) < 40
+    y[wrong] = 10 - 3 * X[wrong, 0]
+    if make is PRLClassifier:
+        y = np.where(wrong, X[:, 0] < 0, X[:, 0] > 0)
+    learner = make(selection=None, max_epochs=20, hidden_layer_sizes=(16,), lr=0.01, random_state=0)
+    fitted, scores = _corrupted.sever(learner, X, y, 0.1, 0)
+    assert (scores > 1).sum() == 80
+    assert roc_auc_score(wrong, scores) > 0.9
+    assert len(fitted.sample_scores_) == 320
+    assert not hasattr(learner, "net_")
+
+
+def test_sets_that_are_not_fetched_say_so(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("SKROBUST_DATA", str(tmp_path))
+    for name, sets, title in (
+        ("prl-images", "cifar100", "CIFAR-100"),
+        ("prl-regression", "celeba", "CelebA"),
+    ):
+        out = str(tmp_path / f"{name}.csv")
+        only = ["--sets", sets, "--methods", "PRL(L)", "--seeds", "1", "--out", out]
+        setting = {"cifar100": "pairflip 0.45", "celeba": "pairflip 0.1"}[sets]
+        assert main([name, *only, "--settings", setting]) == 1
+        assert (
+            f"Data not supplied: {title} is public, but is not fetched" in capsys.readouterr().err
+        )
+
+
+def test_supplied_sets_are_used(monkeypatch, tmp_path):
+    monkeypatch.setenv("SKROBUST_DATA", str(tmp_path))
+    rng = np.random.RandomState(0)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "regression").mkdir()
+    pictures = rng.randint(256, size=(2300, 3, 32, 32)).astype(np.uint8)
+    labels = rng.randint(100, size=2300)
+    np.savez(
+        tmp_path / "images/cifar100.npz",
+        X_train=pictures,
+        y_train=labels,
+        X_test=pictures[:50],
+        y_test=labels[:50],
+    )
+    data = _labels.split_pictures("cifar100", "pairflip", 0.45, 0)
+    assert data.X_train.shape == (300, 3, 32, 32) and data.X_test.shape == (50, 3, 32, 32)
+    assert data.mask.mean() == pytest.approx(0.45, abs=0.1)
+    X, y = plane(n_targets=2)
+    np.savez(tmp_path / "regression/celeba.npz", X=X, y=np.tile(y, 5))
+    seen = prl_regression.measure(Cell("celeba", "Huber", "pairflip 0.1", 0))
+    assert seen["n_train"] == 362

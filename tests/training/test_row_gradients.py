@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from skrobust.networks import CNN9, NetworkEnsemble, StackedMLP
+from skrobust.networks import CNN9, NetworkEnsemble, ResNet32, StackedMLP
 from skrobust.selection import crossentropy, squared_error
 from skrobust.training import RowGradients, per_sample_gradient_norms
 
@@ -20,6 +20,10 @@ N_ROWS = 5
 
 def row_loss(output, x, y):
     return squared_error(output.flatten(2), y.flatten(1))
+
+
+def labels_loss(output, x, y):
+    return crossentropy(output, y)
 
 
 def slow_norms(network, x, y, loss=row_loss):
@@ -194,6 +198,19 @@ def test_the_nine_layers():
     check(network, torch.randn(3, 1, 32, 32))
 
 
+@pytest.mark.parametrize(
+    "network", [partial(CNN9, width=8), partial(ResNet32, width=4)], ids=["CNN9", "ResNet32"]
+)
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.filterwarnings("error")
+def test_rounding_is_no_obstacle(network, seed):
+    """A bias in front of a normalisation has no gradient but rounding."""
+    torch.manual_seed(seed)
+    rows = RowGradients(NetworkEnsemble(network(norm="group")))
+    rows.forward(torch.rand(1, 64, 3, 32, 32), torch.arange(64) % 10, labels_loss)
+    assert not rows.slow_because
+
+
 class Tied(nn.Module):
     """The same weights encode and decode."""
 
@@ -271,11 +288,8 @@ def test_stacked_networks(n_networks, narrow, some):
     x, y = torch.randn(N_ROWS, 6).double(), torch.tensor([0, 2, 1, 1, 0])
     inputs = x.expand(n_networks, N_ROWS, 6)
 
-    def loss(output, x, y):
-        return crossentropy(output, y)
-
     rows = RowGradients(stacked)
-    output, losses = rows.forward(inputs, y, loss)
+    output, losses = rows.forward(inputs, y, labels_loss)
     torch.testing.assert_close(output, stacked(inputs))
     torch.testing.assert_close(losses, crossentropy(stacked(inputs), y))
     expected = torch.zeros(n_networks, N_ROWS).double()
@@ -380,3 +394,23 @@ def test_layers_may_be_left_out_and_stand_on_side_branches():
     for own.deep in (False, True, False, True):
         rows.forward(x[None], y, row_loss)
         torch.testing.assert_close(rows.norms()[0], slow_norms(own, x, y))
+
+
+class Deciding(nn.Module):
+    """Looks at the numbers, which torch.func cannot do for all rows at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        return self.scale * x if x.sum() > 0 else x - self.scale
+
+
+@pytest.mark.filterwarnings("ignore:the gradients of single rows")
+def test_what_torch_func_cannot_do_is_named():
+    message = "torch.func cannot differentiate Deciding one row at a time .*such as 'loss-gradient'"
+    with pytest.raises(ValueError, match=message):
+        per_sample_gradient_norms(
+            Deciding(), lambda o, y: o.sum(1), torch.randn(N_ROWS, 4), torch.zeros(N_ROWS)
+        )

@@ -1,0 +1,5 @@
+"""Learning from poisoned data (thesis, chapter 5)."""
+
+from skrobust.backdoor._perturb import InputPerturbation
+
+__all__ = ["InputPerturbation"]

@@ -1,0 +1,162 @@
+"""The inner maximisation of chapter 5: inputs moved to where the loss is larger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from skrobust.selection import DropSchedule, Selection, keep_lowest
+from skrobust.training import StepState
+
+__all__ = ["InputPerturbation"]
+
+_FORMS = ("per-sample", "shared-sign", "shared-mean")
+_OVERSHOOT = 2.5  # length of all steps together over the limit, where there are several
+
+
+@dataclass
+class InputPerturbation:
+    """Moves trusted rows against the network, each feature by at most a limit (Algorithm 6).
+
+    It is meant for ``RobustStep(perturb=...)``. The module's parameters, their gradients and the
+    running statistics of its normalisations stay as they are.
+
+    Parameters
+    ----------
+    row_loss : callable ``(output, x, y) -> Tensor (n_networks, n_rows)``
+        The loss that is increased.
+    limit : float
+        Largest change of a feature (the thesis's tau), in units of the inputs.
+    form : {"per-sample", "shared-sign", "shared-mean"}, default="per-sample"
+        "per-sample": each row by the sign of its own gradient. "shared-sign": all rows of the
+        batch by the sign of the sum of their gradients. "shared-mean": by the mean of the signs of
+        their gradients, which is Equation 5.5 as printed; where rows disagree it is about
+        limit / sqrt(m) for m rows.
+    n_steps : int, default=1
+        Gradient steps, of length ``2.5 limit / n_steps`` each where there are several.
+    low, high : float or Tensor, default=0.0, 1.0
+        Range of the inputs, which no change leaves.
+    movable : Tensor of bool, optional
+        Features that may change, of the shape of a row; all by default.
+    schedule : DropSchedule, optional
+        Share of the rows that are left alone, those of highest score. None: all rows move.
+    row_score : callable of the form of ``row_loss``, optional
+        What ranks them. None: the loss.
+    rule : callable ``(scores, drop_rate) -> Selection``, default=keep_lowest
+        Turns scores into rows that move.
+
+    Raises
+    ------
+    ValueError
+        If ``form`` is none of the above.
+
+    References
+    ----------
+    .. [1] Liu, B. Robust learning of deep neural networks under data corruption. Chapter 5,
+       Algorithm 6, Equation 5.5.
+    .. [2] Goodfellow, I., Shlens, J., Szegedy, C. Explaining and harnessing adversarial examples.
+       ICLR, 2015.
+    """
+
+    row_loss: Callable[[Any, Tensor, Tensor], Tensor]
+    limit: float
+    form: str = "per-sample"
+    n_steps: int = 1
+    low: float | Tensor = 0.0
+    high: float | Tensor = 1.0
+    movable: Tensor | None = None
+    schedule: DropSchedule | None = None
+    row_score: Callable[[Any, Tensor, Tensor], Tensor] | None = None
+    rule: Callable[..., Selection] = keep_lowest
+
+    def __post_init__(self) -> None:
+        if self.form not in _FORMS:
+            raise ValueError(f"form must be one of {', '.join(_FORMS)}, got {self.form!r}")
+
+    def __call__(
+        self, module: nn.Module, x: Tensor, y: Tensor, row_ids: Tensor, state: StepState
+    ) -> Tensor:
+        """Return the inputs of the update.
+
+        Parameters
+        ----------
+        module : nn.Module
+            The networks, in the mode in which the update runs them.
+        x : Tensor of shape (n_networks, n_rows, ...)
+            Inputs.
+        y : Tensor of shape (n_rows, ...)
+            Targets.
+        row_ids : Tensor of shape (n_rows,)
+            Not used.
+        state : StepState
+            Tells how far the schedule is.
+
+        Returns
+        -------
+        Tensor of the shape of ``x``
+            Detached.
+        """
+        start, moved, moves = x.detach(), x.detach(), None
+        length = self.limit if self.n_steps == 1 else _OVERSHOOT * self.limit / self.n_steps
+        with _statistics_kept(module), torch.enable_grad():
+            for _ in range(self.n_steps):
+                moved = moved.detach().requires_grad_()
+                output = module(moved)
+                losses = self.row_loss(output, moved, y)
+                (gradient,) = torch.autograd.grad(losses.sum(), moved)
+                if moves is None:  # rows are trusted for what they are before they move
+                    moves = self._trusted(output, moved, y, losses, state)
+                with torch.no_grad():
+                    change = self._direction(gradient, moves) * length
+                    moved = self._clip(start, moved + change)
+        return moved.detach()
+
+    def _trusted(
+        self, output: Any, x: Tensor, y: Tensor, losses: Tensor, state: StepState
+    ) -> Tensor:
+        """Which rows move, as 1 and 0, (n_networks, n_rows, 1, ...)."""
+        weights = torch.ones_like(losses)
+        if self.schedule is not None:
+            scores = losses if self.row_score is None else self.row_score(output, x, y)
+            rate = self.schedule.drop_rate(state.progress, losses.shape[1])
+            weights = self.rule(scores.detach(), rate).mask(losses.shape[1]).to(losses.dtype)
+        return weights.detach().view(*weights.shape, *[1] * (x.ndim - 2))
+
+    def _direction(self, gradient: Tensor, moves: Tensor) -> Tensor:
+        """Between -1 and 1 per feature."""
+        if self.form == "per-sample":
+            direction = gradient.sign()
+        elif self.form == "shared-sign":
+            direction = (gradient * moves).sum(dim=1, keepdim=True).sign()
+        else:
+            n_moved = moves.sum(dim=1, keepdim=True).clamp(min=1)
+            direction = (gradient.sign() * moves).sum(dim=1, keepdim=True) / n_moved
+        direction = direction * moves
+        return direction if self.movable is None else direction * self.movable
+
+    def _clip(self, start: Tensor, moved: Tensor) -> Tensor:
+        """Within the limit and the range; a row that lies outside the range is not pulled in."""
+        change = (moved - start).clamp(-self.limit, self.limit)
+        low, high = (torch.as_tensor(bound).to(start) for bound in (self.low, self.high))
+        within = torch.minimum(torch.maximum(start + change, low), high)
+        return torch.where(change == 0, start, within)
+
+
+@contextmanager
+def _statistics_kept(module: nn.Module) -> Iterator[None]:
+    """Normalise by the batch, in training mode, without moving the running statistics."""
+    norms = [m for m in module.modules() if isinstance(m, _NormBase) and m.track_running_stats]
+    training = [m for m in norms if m.training]
+    for norm in training:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in training:
+            norm.track_running_stats = True

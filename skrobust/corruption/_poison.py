@@ -1,0 +1,142 @@
+"""Poisoned training sets: rows that carry a trigger and a label of the attacker's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skrobust._validation import check_choice
+from skrobust.corruption._draw import check_rate
+
+__all__ = ["attack_targets", "poison"]
+
+_MAPS = ["all-to-all", "all-to-one", "clean-label"]
+
+
+def poison(
+    X,
+    y,
+    trigger: Callable,
+    rate: float,
+    *,
+    target_map: str = "all-to-all",
+    target=None,
+    random_state: int | np.random.RandomState | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Put a trigger into a share of the rows and change their labels.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, ...)
+        Rows that the trigger takes.
+    y : array-like of shape (n_samples,)
+        Labels of any type.
+    trigger : callable
+        Maps rows to rows that carry the trigger, such as
+        :class:`skrobust.corruption.PatchTrigger`.
+    rate : float in [0, 1]
+        Share of the rows that are poisoned (the thesis's epsilon).
+    target_map : {"all-to-all", "all-to-one", "clean-label"}, default="all-to-all"
+        "all-to-all": the same share of every class becomes the next class in sorted order, the
+        last one the first (the chapter's systematic attack). "all-to-one": rows of the other
+        classes become ``target``, of each class the same share. "clean-label": rows of ``target``
+        carry the trigger and keep their label.
+    target : label, optional
+        For the last two.
+    random_state : int, RandomState or None, default=None
+        Seeds the draw. Under one int, a higher rate poisons the same rows and more.
+
+    Returns
+    -------
+    X_poisoned : array of shape (n_samples, ...)
+        A copy, of the type of ``X``.
+    y_poisoned : array of shape (n_samples,)
+        A copy, of the type of ``y``.
+    mask : array of shape (n_samples,), bool
+        True for poisoned rows. Their number is floor(rate m), summed over classes of m rows, for
+        "all-to-all", and at most floor(rate n_samples) otherwise.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not one of the above, ``y`` has fewer than two classes, or the rate is
+        more than the rows that may be poisoned.
+
+    References
+    ----------
+    .. [1] Liu, B. Robust learning of deep neural networks under data corruption. Section 5.5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust.corruption import PatchTrigger, poison
+    >>> images, labels = np.zeros((100, 8, 8)), np.arange(100) % 10
+    >>> X, y, mask = poison(images, labels, PatchTrigger(), 0.2, random_state=0)
+    >>> int(mask.sum()), bool((y[mask] == (labels[mask] + 1) % 10).all())
+    (20, True)
+    """
+    rate = check_rate(rate)
+    X, y = np.asarray(X), np.asarray(y)
+    if len(X) != len(y):
+        raise ValueError(f"X and y must have as many rows, got {len(X)} and {len(y)}")
+    new_labels = attack_targets(y, target_map=target_map, target=target)
+    if target_map == "all-to-all":
+        candidates = np.ones(len(y), dtype=bool)
+    else:
+        candidates = (y == target) == (target_map == "clean-label")
+    share = rate * len(y) / candidates.sum()  # of each class that may be poisoned
+    if share > 1 + 1e-9:
+        raise ValueError(
+            f"rate={rate} is {rate * len(y):g} of {len(y)} rows, but target_map={target_map!r} "
+            f"with target={target!r} can poison {candidates.sum()} only"
+        )
+    order = check_random_state(random_state).permutation(len(y))
+    mask = np.zeros(len(y), dtype=bool)
+    for label in np.unique(y[candidates]):
+        rows = order[(y == label)[order]]
+        mask[rows[: int(share * len(rows) + 1e-9)]] = True
+    poisoned, labels = X.copy(), y.copy()
+    if mask.any():
+        poisoned[mask] = trigger(X[mask])
+        labels[mask] = new_labels[mask]
+    return poisoned, labels, mask
+
+
+def attack_targets(y, *, target_map: str = "all-to-all", target=None) -> np.ndarray:
+    """Labels that an attack wants rows with these labels to get.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        True labels, of at least two classes.
+    target_map : {"all-to-all", "all-to-one", "clean-label"}, default="all-to-all"
+        See :func:`poison`.
+    target : label, optional
+        For the last two.
+
+    Returns
+    -------
+    array of shape (n_samples,)
+        Of the type of ``y``.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not one of the above, or ``y`` has fewer than two classes.
+    """
+    check_choice("target_map", target_map, _MAPS)
+    y = np.asarray(y)
+    if y.ndim != 1:
+        raise ValueError(f"y must be one column of labels, got an array of shape {y.shape}")
+    classes, codes = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(f"y must hold at least two classes, got {len(classes)}")
+    if target_map == "all-to-all":
+        if target is not None:
+            raise ValueError(f"target is for other maps than 'all-to-all', got {target!r}")
+        return classes[(codes + 1) % len(classes)]
+    if target is None or target not in classes:
+        raise ValueError(f"target must be one of the labels in y, got {target!r}")
+    return np.full(len(y), target, dtype=y.dtype)

@@ -1,0 +1,171 @@
+"""The inner maximisation: its size, its direction, and what it leaves alone."""
+
+import copy
+import math
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skrobust.backdoor import InputPerturbation
+from skrobust.networks import NetworkEnsemble, StackedMLP
+from skrobust.selection import DropSchedule, Progress, crossentropy
+from skrobust.training import RobustStep, StepState, TrainingRecord
+
+LIMIT = 0.05
+
+
+def loss(output, x, y):
+    return crossentropy(output, y)
+
+
+@pytest.fixture
+def batch():
+    torch.manual_seed(0)
+    module = StackedMLP([6, 16, 3], n_networks=2)
+    return module, torch.rand(40, 6).expand(2, -1, -1), torch.arange(40) % 3
+
+
+def state_for(n_rows, n_networks=2):
+    record = TrainingRecord(n_networks, n_rows)
+    return StepState(Progress(1, 2, 1, 2), record, np.random.default_rng(0))
+
+
+def moved(batch, **settings):
+    module, x, y = batch
+    attack = InputPerturbation(loss, LIMIT, **settings)
+    return attack(module, x, y, torch.arange(len(y)), state_for(len(y)))
+
+
+def test_each_row_moves_by_the_limit_wherever_it_is_not_clipped(batch):
+    module, x, y = batch
+    new = moved(batch)
+    change = new - x
+    inside = (x > LIMIT) & (x < 1 - LIMIT)
+    torch.testing.assert_close(change[inside].abs(), torch.full_like(change[inside], LIMIT))
+    assert new.min() >= 0 and new.max() <= 1
+    assert (loss(module(new), new, y) > loss(module(x), x, y)).float().mean() > 0.95
+    assert not new.requires_grad
+
+
+def test_direction_is_that_of_finite_differences(batch):
+    module, x, y = batch
+    module, x = module.double(), x.double()
+    change = (moved((module, x, y)) - x).sign()
+    h = 1e-5
+    for j in range(x.shape[2]):
+        step = torch.zeros(x.shape[2]).double()
+        step[j] = h
+        slope = loss(module(x + step), x, y) - loss(module(x - step), x, y)
+        clear = (slope.abs() > 1e-9) & (x[..., j] > LIMIT) & (x[..., j] < 1 - LIMIT)
+        assert torch.equal(change[..., j][clear], slope.sign()[clear])
+
+
+@pytest.mark.parametrize("form", ["shared-sign", "shared-mean"])
+def test_shared_forms_move_all_rows_alike(batch, form):
+    module, x, y = batch
+    wide = {"low": -1.0, "high": 2.0}
+    change = moved(batch, form=form, **wide) - x
+    torch.testing.assert_close(change, change[:, :1].expand_as(change), atol=1e-6, rtol=0)
+    assert change.abs().max() <= LIMIT + 1e-6
+    gradient = torch.autograd.grad(
+        loss(module(leaf := x.clone().requires_grad_()), leaf, y).sum(), leaf
+    )[0]
+    if form == "shared-sign":
+        expected = LIMIT * gradient.sum(dim=1).sign()
+    else:
+        expected = LIMIT * gradient.sign().mean(dim=1)
+    torch.testing.assert_close(change[:, 0], expected, atol=1e-6, rtol=0)
+
+
+def test_the_printed_equation_nearly_vanishes_where_rows_disagree():
+    """Incoherent signs: tau sqrt(2 / (pi m)), 0.0035 for 128 rows and a limit of 0.05."""
+    torch.manual_seed(0)
+    x = torch.rand(1, 128, 400)
+
+    def random_loss(output, x, y):
+        return (x * torch.randn_like(x)).sum(dim=2)
+
+    attack = InputPerturbation(random_loss, LIMIT, form="shared-mean", low=-1.0, high=2.0)
+    change = attack(nn.Identity(), x, torch.zeros(128), torch.arange(128), state_for(128, 1)) - x
+    assert change[0, 0].abs().mean().item() == pytest.approx(
+        LIMIT * math.sqrt(2 / (math.pi * 128)), rel=0.1
+    )
+
+
+def test_rows_of_high_score_are_left_alone(batch):
+    module, x, y = batch
+    rows = (moved(batch, schedule=DropSchedule(0.3)) != x).any(dim=2)
+    losses = loss(module(x), x, y)
+    assert rows.sum(dim=1).tolist() == [28, 28]
+    for k in range(2):
+        assert losses[k][rows[k]].max() < losses[k][~rows[k]].min()
+    by_index = moved(
+        batch,
+        schedule=DropSchedule(0.5),
+        row_score=lambda output, x, y: torch.arange(40.0).expand(2, -1),
+    )
+    assert (by_index != x).any(dim=2)[0].tolist() == [True] * 20 + [False] * 20
+
+
+def test_features_that_may_not_move_do_not(batch):
+    movable = torch.tensor([True, False, True, True, False, True])
+    new, x = moved(batch, movable=movable), batch[1]
+    assert torch.equal(new[..., ~movable], x[..., ~movable])
+    assert (new[..., movable] != x[..., movable]).float().mean() > 0.9
+
+
+def test_range_per_feature(batch):
+    low, high = torch.linspace(0.3, 0.4, 6), torch.linspace(0.5, 0.6, 6)
+    module, x, y = batch
+    inner = (low + (high - low) * x).contiguous()
+    new = moved((module, inner, y), low=low, high=high)
+    assert (new >= low).all() and (new <= high).all()
+    assert (new != inner).float().mean() > 0.9
+
+
+def test_several_steps_find_a_larger_loss_within_the_limit(batch):
+    module, x, y = batch
+    one, many = moved(batch), moved(batch, n_steps=10)
+    assert (many - x).abs().max() <= LIMIT + 1e-6
+    assert loss(module(many), x, y).mean() >= loss(module(one), x, y).mean() - 1e-6
+
+
+def test_parameters_and_statistics_stay_as_they_are():
+    torch.manual_seed(0)
+
+    def make():
+        return nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
+
+    module = NetworkEnsemble(make).train()
+    before = copy.deepcopy(module.state_dict())
+    x, y = torch.rand(1, 20, 6), torch.arange(20) % 3
+    attack = InputPerturbation(loss, LIMIT)
+    attack(module, x, y, torch.arange(20), state_for(20, 1))
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert all(p.grad is None for p in module.parameters())
+    step = RobustStep(loss, DropSchedule(0.0), perturb=attack)
+    step(module, x[0], y, torch.arange(20), state_for(20, 1)).backward()
+    norm = module.networks[0][1]
+    assert norm.num_batches_tracked == 1  # by the update, once
+    assert norm.track_running_stats
+
+
+def test_the_update_sees_what_was_moved(batch):
+    module, x, y = batch
+    settings = {"schedule": DropSchedule(0.0)}
+    attack = partial(InputPerturbation, loss, LIMIT)
+    plain, state = RobustStep(loss, **settings), state_for(40)
+    moved_loss = RobustStep(loss, **settings, perturb=attack())
+    a = plain(module, x[0], y, torch.arange(40), state)
+    b = moved_loss(module, x[0], y, torch.arange(40), state)
+    assert b > a
+    torch.testing.assert_close(b, loss(module(moved(batch)), x, y).mean(dim=1).sum())
+
+
+def test_an_unknown_form_is_named():
+    with pytest.raises(ValueError, match=r"form must be one of per-sample, .*, got 'shared'"):
+        InputPerturbation(loss, LIMIT, form="shared")
