@@ -61,7 +61,8 @@ class Selection(NamedTuple):
         """
         if self.weights is None:
             return losses.mean(dim=1)
-        return (losses * self.weights).sum(dim=1) / self.weights.sum(dim=1).clamp(min=1e-12)
+        kept = torch.where(self.weights > 0, losses, 0.0)  # a dropped loss may be infinite
+        return (kept * self.weights).sum(dim=1) / self.weights.sum(dim=1).clamp(min=1e-12)
 
     def mean_weights(self, n_rows: int) -> Tensor:
         """Weights of all ``n_rows`` rows with which :meth:`weighted_mean` is a sum.

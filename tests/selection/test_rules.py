@@ -127,6 +127,13 @@ def test_weighted_mean_divides_by_the_kept_rows():
     assert Selection(rows, torch.zeros(1, 3)).weighted_mean(losses).item() == 0.0
 
 
+def test_the_loss_of_a_dropped_row_may_be_infinite():
+    losses = torch.tensor([[1.0, torch.inf, 3.0]], requires_grad=True)
+    mean = Selection(torch.arange(3)[None], torch.tensor([[1.0, 0.0, 1.0]])).weighted_mean(losses)
+    mean.sum().backward()
+    assert mean.item() == 2.0 and losses.grad.tolist() == [[0.5, 0.0, 0.5]]
+
+
 def test_per_group_rate_may_depend_on_the_size_of_the_group():
     scores = torch.arange(10.0).expand(1, 10)
     groups = torch.tensor([0] * 8 + [1] * 2)
