@@ -7,21 +7,18 @@ import math
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import GradientNormClipping
 from torch import Tensor, nn
 
 from skrobust._base import RobustEstimator
 from skrobust._preprocessing import ImagePreprocessor, TablePreprocessor
 from skrobust._stopping import EarlyStoppingMixin
 from skrobust._validation import (
-    Integral,
     Interval,
     Real,
     StrOptions,
@@ -31,7 +28,6 @@ from skrobust._validation import (
     validate_sizes,
 )
 from skrobust.networks import NetworkEnsemble, StackedMLP
-from skrobust.selection import DropSchedule, keep_lowest, keep_single_lowest
 from skrobust.training import CHUNK_ROWS, RobustNet, RobustStep
 
 __all__ = ["RobustLearner", "RowFunction", "of_rows"]
@@ -42,19 +38,14 @@ RowFunction = Callable[[Tensor, Tensor], Tensor]
 class RobustLearner(EarlyStoppingMixin, RobustEstimator):
     """Base of the learners: trains on the rows of each batch that a score trusts.
 
-    A subclass turns targets into numbers in :meth:`_encode`, names its losses in
-    :meth:`_row_functions`, and turns the networks' outputs into predictions in :meth:`_combine`.
+    A subclass turns targets into numbers in :meth:`_encode`, describes its training in
+    :meth:`_step`, and turns the networks' outputs into predictions in :meth:`_combine`.
     """
 
     module: Any
     corruption_rate: float
-    selection: str | None
-    n_networks: int
-    reforward: bool
-    clip: str | None
-    max_norm: float
-    memory: str | None
-    memory_decay: float
+    n_networks: int = 1
+    memory: str | None = None
     hidden_layer_sizes: Any
     preprocessing: str | None
     missing: str
@@ -68,13 +59,6 @@ class RobustLearner(EarlyStoppingMixin, RobustEstimator):
         **EarlyStoppingMixin._stopping_constraints,
         "module": [None, callable],
         "corruption_rate": [Interval(Real, 0, 1, closed="left")],
-        "selection": [None, StrOptions({"loss-gradient", "gradient", "loss", "min"})],
-        "clip": [None, StrOptions({"batch", "row"})],
-        "max_norm": [Interval(Real, 0, None, closed="neither")],
-        "n_networks": [Interval(Integral, 1, None, closed="left")],
-        "reforward": ["boolean"],
-        "memory": [None, StrOptions({"sum", "average"})],
-        "memory_decay": [Interval(Real, 0, 1, closed="left")],
         "hidden_layer_sizes": ["array-like"],
         "preprocessing": [None, StrOptions({"minmax", "standard"})],
         "missing": [StrOptions({"error", "mean"})],
@@ -85,16 +69,19 @@ class RobustLearner(EarlyStoppingMixin, RobustEstimator):
         """Learn from the targets; return them as numbers, and the number of outputs."""
 
     @abstractmethod
-    def _row_functions(self) -> tuple[RowFunction, RowFunction]:
-        """Loss of each row, and the norm of its gradient at the output (Algorithm 4)."""
+    def _step(self, n_outputs: int) -> RobustStep:
+        """Describe the training step."""
 
     @abstractmethod
     def _combine(self, outputs: Tensor) -> Tensor:
         """Turn outputs (n_networks, n_rows, n_outputs) into one prediction per row."""
 
-    def _step_settings(self, n_outputs: int) -> dict[str, Any]:
-        """Settings of the step that only this learner has."""
-        return {}
+    def _check_combination(self) -> None:
+        """Refuse parameters that exclude each other."""
+
+    def _more_callbacks(self) -> list:
+        """Callbacks of the net that the parameters ask for."""
+        return []
 
     @fit_context
     def fit(self, X, y):
@@ -149,18 +136,6 @@ class RobustLearner(EarlyStoppingMixin, RobustEstimator):
             self.inlier_mask_ = _lowest(self.sample_scores_, n_trusted)
         return self
 
-    def _check_combination(self) -> None:
-        if self.selection == "disagreement" and self.n_networks < 2:
-            raise ValueError(
-                "selection='disagreement' keeps the rows that networks disagree on: n_networks "
-                f"must be at least 2, got {self.n_networks}"
-            )
-        if self.reforward and self.clip == "row":
-            raise ValueError(
-                "reforward=True cannot be combined with clip='row', whose gradients come from the "
-                "forward pass of the scores"
-            )
-
     def _count_trusted(self, n_rows: int) -> int:
         rate = self.corruption_rate
         n_trusted = n_rows - math.ceil(rate * n_rows - 1e-9)
@@ -184,34 +159,11 @@ class RobustLearner(EarlyStoppingMixin, RobustEstimator):
         return TablePreprocessor(self.preprocessing, self.missing).fit(X)
 
     def _train(self, x: Tensor, y: Tensor, n_outputs: int) -> RobustNet:
-        loss, gradient_norm = (
-            partial(of_rows, function=function, n_outputs=n_outputs)
-            for function in self._row_functions()
-        )
-        step = RobustStep(
-            row_loss=loss,
-            row_score=gradient_norm if self.selection == "loss-gradient" else None,
-            by_gradient=self.selection == "gradient",
-            row_clip=float(self.max_norm) if self.clip == "row" else None,
-            rule=keep_single_lowest if self.selection == "min" else keep_lowest,
-            schedule=DropSchedule(
-                rate=0.0 if self.selection is None else float(self.corruption_rate),
-                warmup=self.warmup,
-                margin=self.margin,
-            ),
-            exchange=self.n_networks > 1 and self.selection is not None,
-            score_apart="train" if self.reforward else None,
-            memory=self.memory,
-            memory_decay=self.memory_decay,
-        )
-        step = replace(step, **self._step_settings(n_outputs))
         module, settings = self._network(x, n_outputs)
         settings |= self._stopping(len(x))
-        callbacks = settings.pop("more_callbacks", [])
-        if self.clip == "batch":
-            clipping = GradientNormClipping(gradient_clip_value=self.max_norm)
-            callbacks = [*callbacks, ("gradient_norm_clipping", clipping)]
-        return self._fit_net(module, step, x, y, more_callbacks=callbacks, **settings)
+        more = [*settings.pop("more_callbacks", []), *self._more_callbacks()]
+        step = self._step(n_outputs)
+        return self._fit_net(module, step, x, y, more_callbacks=more, **settings)
 
     def _network(self, x: Tensor, n_outputs: int):
         """Return what makes the networks, and its settings, for the net to call under the seed."""

@@ -1,0 +1,301 @@
+"""Robust classification with corrupted labels (thesis, chapter 4)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from skrobust._validation import Interval, Real, StrOptions
+from skrobust.selection import (
+    bootstrap,
+    bootstrap_gradient_norm,
+    crossentropy,
+    crossentropy_gradient_norm,
+    keep_disagreement,
+)
+from skrobust.supervised._base import RowFunction, of_rows
+from skrobust.supervised._labels import LabelMixin
+from skrobust.supervised._selecting import SelectingLearner
+
+__all__ = ["PRLClassifier"]
+
+_HARD_WEIGHT, _SOFT_WEIGHT = 0.8, 0.95
+
+
+class PRLClassifier(LabelMixin, SelectingLearner):
+    """Classifier for data with wrong labels: Provable Robust Learning.
+
+    In every batch the rows whose loss has the largest gradient at the network's output are
+    dropped, and the network is updated on the others; the share that is dropped grows from 0 to
+    ``corruption_rate``. With more than two classes this is not the same as dropping the largest
+    losses: a row that the network confidently takes for one other class goes first.
+
+    Parameters
+    ----------
+    module : nn.Module class or instance, or None, default=None
+        The network. A class (or other callable) is called once per network with its
+        ``module__…`` parameters, and with ``in_features`` and ``out_features``, or
+        ``in_channels`` and ``n_classes``, where its signature has them. An instance is copied;
+        with ``n_networks > 1`` the copies are drawn anew through ``reset_parameters``. Outputs
+        have shape (n_rows, n_classes). None builds a multi-layer perceptron.
+    corruption_rate : float in [0, 1), default=0.2
+        Share of corrupted labels (the thesis's epsilon), which training drops. 0 trains on
+        all rows. Rates above 0.5 are allowed with a warning.
+    selection : {"loss-gradient", "gradient", "loss", "min", "disagreement", None}, \
+            default="loss-gradient"
+        What tells rows to drop: the norm of the loss's gradient at the network's output (PRL(L),
+        Algorithm 4), that of its gradient by all parameters (PRL(G), Algorithm 3), or the loss
+        (self-paced learning, trimmed loss). "min" keeps the one row of smallest loss in a batch
+        (Min-SGD). "disagreement" keeps the rows that two or more networks label differently
+        (Decouple). None trains on all rows.
+    n_networks : int, default=1
+        Number of networks (K). With more than one, each is trained on what another one selected:
+        Co-PRL(L), Algorithm 5, and Co-teaching with ``selection="loss"``. For more than two the
+        selections are passed on along a random derangement, drawn at every step. Predictions are
+        averaged.
+    loss : {"cross_entropy", "bootstrap-hard", "bootstrap-soft"}, default="cross_entropy"
+        Loss of the logits. The bootstrap losses mix each label with what the network believes:
+        its most likely class, or all by their probability.
+    bootstrap_weight : float in (0, 1] or None, default=None
+        Weight of the given label in the bootstrap losses. None: 0.8 for "bootstrap-hard", 0.95
+        for "bootstrap-soft".
+    reforward : bool, default=False
+        Whether to run the selected rows through the network a second time and update on that, as
+        the published code does. It differs only with batch normalisation, whose statistics then
+        come from the selected rows, and with dropout, which is drawn anew. The default uses the
+        one forward pass that the scores come from.
+    clip : {None, "batch", "row"}, default=None
+        Shrink gradients that are longer than ``max_norm``: that of the batch, over all networks
+        (norm clipping), or that of each row (individual norm clipping).
+    max_norm : float, default=1.0
+        Euclidean norm, for ``clip``.
+    memory : {None, "average", "sum"}, default=None
+        Select on each row's scores over the epochs, as a moving average or a sum, instead of on
+        the present one.
+    memory_decay : float in [0, 1), default=0.9
+        Weight of the past for ``memory="average"``.
+    hidden_layer_sizes : sequence of int, default=(256, 256)
+        Hidden widths of the perceptron that ``module=None`` builds.
+    preprocessing : {"standard", "minmax", None}, default="standard"
+        Scaling of tables, fitted on the training rows. Arrays of other shapes are not scaled.
+    missing : {"error", "mean"}, default="error"
+        "mean" replaces nan in a table by the mean of the column over the training rows.
+    margin : float, default=1.0
+        Standard deviations of a batch's share of corrupted rows that training drops on top of
+        ``corruption_rate``, for the batches that hold more than average; 0 is the thesis's rule.
+        ``inlier_mask_`` does not include it.
+    max_epochs : int, default=100
+        Training epochs.
+    min_steps : int, optional
+        Epochs repeat until this many steps are done too.
+    early_stopping : bool or "auto", default="auto"
+        Whether to hold out ``validation_fraction`` of the rows, and to stop when their loss has
+        not fallen for ``patience`` steps; the networks of the best epoch are kept. The held-out
+        rows are as corrupted as the others: the share of largest loss does not count. "auto" does
+        so from 1,000 rows on, unless ``train_split`` is given.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the training rows to hold out for ``early_stopping``.
+    patience : int, default=500
+        Steps without improvement, for ``early_stopping``.
+    batch_size : int, default=128
+        Rows per training step.
+    lr : float, default=1e-3
+        Learning rate.
+    optimizer : callable, default=torch.optim.Adam
+        Class of a torch optimiser.
+    warmup : int or float, default=10
+        Length of the drop rate's growth from 0 (T_k of Algorithm 5): an int counts epochs, a
+        float is a share of all epochs.
+    device : str, torch.device or None, default=None
+        None takes the GPU if there is one.
+    n_threads : int or None, default=1
+        CPU threads that torch may use in ``fit`` and in predictions; torch's own setting is
+        restored afterwards. None changes nothing, which large networks on a CPU want.
+    random_state : int, RandomState or None, default=None
+        Seeds everything that is random in ``fit``.
+    verbose : int, default=0
+        1 shows a progress bar.
+    callbacks : list of skorch callbacks, optional
+        For example ``skorch.callbacks.Checkpoint``.
+    **net_parameters
+        skorch's own parameters, such as ``module__dropout``, ``optimizer__weight_decay`` or
+        ``train_split``.
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_classes,)
+        The labels, sorted.
+    corruption_rate_ : float
+        The rate.
+    sample_scores_ : array of shape (n_samples,)
+        What the selection ranked each training row by in the last epoch, mean over the networks:
+        high for rows that fit badly; the loss where it ranks nothing or something else. With early
+        stopping, scores by the networks that are kept.
+    keep_frequency_ : array of shape (n_samples,)
+        Share of the epochs after warm-up in which the row was kept; nan for rows that
+        ``train_split`` held out.
+    inlier_mask_ : array of shape (n_samples,), bool
+        The n - ceil(corruption_rate n) rows of lowest ``sample_scores_``; of equal ones the first.
+    history_ : skorch.history.History
+        One entry per epoch, with ``train_loss``.
+    net_ : RobustNet
+        The trained skorch net.
+    device_ : str
+        Device used.
+    n_features_in_ : int
+        Number of features seen in ``fit``; of channels, for images.
+    feature_names_in_ : array of shape (n_features_in_,)
+        Names of the features, if the table had them.
+
+    See Also
+    --------
+    PRLRegressor : The same for targets that are numbers.
+    skrobust.corruption.corrupt_labels : Wrong labels for experiments.
+
+    Notes
+    -----
+    Parameters reach these systems of the chapter: PRL(L) is ``margin=0, early_stopping=False``;
+    PRL(G) adds ``selection="gradient"``, self-paced learning ``selection="loss"``, Co-PRL(L)
+    ``n_networks=2``, Co-teaching both of the last, Min-SGD ``selection="min"``, Decouple
+    ``selection="disagreement", n_networks=2``; Standard is PRL(L) with ``selection=None``, and so
+    are Bootstrap with its ``loss`` and the two forms of norm clipping with their ``clip``.
+
+    Gradients by all parameters, for ``selection="gradient"`` and ``clip="row"``, are those of
+    single rows, which batch normalisation does not have: such modules are refused.
+
+    Departures from the text: Algorithm 5 as printed updates each network on its own selection;
+    here they are exchanged, as the text and the published code say. From the published code:
+    dropout is off in predictions; with ``reforward=True``, one forward pass whose result it does
+    not use is left out.
+
+    Parameters that are set after ``fit`` take effect at the next ``fit``.
+
+    References
+    ----------
+    .. [1] Liu, B. Robust learning of deep neural networks under data corruption. Chapter 4,
+       Algorithms 4 and 5.
+    .. [2] Liu, B., Sun, M., Wang, D., Tan, P.-N., Zhou, J. Learning deep neural networks under
+       agnostic corrupted supervision. ICML, 2021.
+    .. [3] Han, B. et al. Co-teaching: Robust training of deep neural networks with extremely
+       noisy labels. NeurIPS, 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust import PRLClassifier
+    >>> from skrobust.corruption import corrupt_labels
+    >>> X = np.random.RandomState(0).normal(size=(400, 4))
+    >>> truth = np.where(X[:, 0] > 0, "right", "left")
+    >>> y, wrong = corrupt_labels(truth, 0.3, random_state=0)
+    >>> model = PRLClassifier(corruption_rate=0.3, max_epochs=30, random_state=0).fit(X, y)
+    >>> float((model.predict(X) == truth).mean()) > 0.9
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **SelectingLearner._parameter_constraints,
+        "selection": [
+            None,
+            StrOptions({"loss-gradient", "gradient", "loss", "min", "disagreement"}),
+        ],
+        "loss": [StrOptions({"cross_entropy", "bootstrap-hard", "bootstrap-soft"})],
+        "bootstrap_weight": [None, Interval(Real, 0, 1, closed="right")],
+    }
+
+    def __init__(
+        self,
+        module=None,
+        *,
+        corruption_rate=0.2,
+        selection="loss-gradient",
+        n_networks=1,
+        loss="cross_entropy",
+        bootstrap_weight=None,
+        reforward=False,
+        clip=None,
+        max_norm=1.0,
+        memory=None,
+        memory_decay=0.9,
+        hidden_layer_sizes=(256, 256),
+        preprocessing="standard",
+        missing="error",
+        margin=1.0,
+        max_epochs=100,
+        min_steps=None,
+        early_stopping="auto",
+        validation_fraction=0.1,
+        patience=500,
+        batch_size=128,
+        lr=1e-3,
+        optimizer=torch.optim.Adam,
+        warmup=10,
+        device=None,
+        n_threads=1,
+        random_state=None,
+        verbose=0,
+        callbacks=None,
+        **net_parameters,
+    ):
+        self.module = module
+        self.corruption_rate = corruption_rate
+        self.selection = selection
+        self.n_networks = n_networks
+        self.loss = loss
+        self.bootstrap_weight = bootstrap_weight
+        self.reforward = reforward
+        self.clip = clip
+        self.max_norm = max_norm
+        self.memory = memory
+        self.memory_decay = memory_decay
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.preprocessing = preprocessing
+        self.missing = missing
+        self.margin = margin
+        self.max_epochs = max_epochs
+        self.min_steps = min_steps
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.batch_size = batch_size
+        self.lr = lr
+        self.optimizer = optimizer
+        self.warmup = warmup
+        self.device = device
+        self.n_threads = n_threads
+        self.random_state = random_state
+        self.verbose = verbose
+        self.callbacks = callbacks
+        self._net_parameters = net_parameters
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = self.selection == "min"  # one row a step is not enough
+        return tags
+
+    def _row_functions(self) -> tuple[RowFunction, RowFunction]:
+        if self.loss == "cross_entropy":
+            return crossentropy, crossentropy_gradient_norm
+        hard = self.loss == "bootstrap-hard"
+        weight = self.bootstrap_weight
+        if weight is None:
+            weight = _HARD_WEIGHT if hard else _SOFT_WEIGHT
+        mixed = {"weight": float(weight), "hard": hard}
+        return partial(bootstrap, **mixed), partial(bootstrap_gradient_norm, **mixed)
+
+    def _step_settings(self, n_outputs: int) -> dict[str, Any]:
+        if self.selection != "disagreement":
+            return {}
+        loss, _ = self._row_functions()
+        return {
+            "row_score": _predicted_class,
+            "row_record": partial(of_rows, function=loss, n_outputs=n_outputs),
+            "rule": keep_disagreement,
+            "exchange": False,
+        }
+
+
+def _predicted_class(output: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    return output.argmax(dim=-1).to(output.dtype)

@@ -1,0 +1,64 @@
+"""What turns a robust learner into a classifier."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from torch import Tensor
+
+__all__ = ["LabelMixin"]
+
+
+class LabelMixin(ClassifierMixin):
+    """Labels of any type, encoded and decoded; probabilities are means over the networks."""
+
+    classes_: np.ndarray
+
+    def predict(self, X):
+        """Label rows by the class of largest probability.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows to label.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            Elements of ``classes_``.
+        """
+        most_likely = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[most_likely]
+
+    def predict_proba(self, X):
+        """Probability of each class, mean over the networks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows to judge.
+
+        Returns
+        -------
+        array of shape (n_samples, n_classes), float64
+            Columns in the order of ``classes_``.
+        """
+        return self._predictions(X)
+
+    def _encode(self, y: np.ndarray) -> tuple[np.ndarray, int]:
+        try:
+            check_classification_targets(y)
+            self.classes_, codes = np.unique(y, return_inverse=True)
+        except TypeError as error:
+            kinds = ", ".join(sorted({type(label).__name__ for label in y}))
+            raise ValueError(f"y holds labels of types that have no order: {kinds}") from error
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least two classes, y holds only one class: "
+                f"{self.classes_[0]!r}"
+            )
+        return codes.astype(np.int64), len(self.classes_)
+
+    def _combine(self, outputs: Tensor) -> Tensor:
+        return outputs.softmax(dim=-1).mean(dim=0)

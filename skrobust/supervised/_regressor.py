@@ -1,0 +1,340 @@
+"""Robust regression with corrupted targets (thesis, chapter 4)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import MultiOutputMixin, RegressorMixin
+from torch import Tensor
+
+from skrobust._preprocessing import TargetScaler
+from skrobust._validation import Interval, Real, StrOptions
+from skrobust.selection import (
+    absolute_error,
+    absolute_gradient_norm,
+    error_beyond,
+    huber,
+    huber_gradient_norm,
+    squared_error,
+    squared_gradient_norm,
+)
+from skrobust.supervised._base import RowFunction, of_rows
+from skrobust.supervised._selecting import SelectingLearner
+
+__all__ = ["PRLRegressor"]
+
+_START_DELTA = 0.1
+
+
+class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
+    """Regressor for data with wrong targets: Provable Robust Learning.
+
+    In every batch the rows whose loss has the largest gradient at the network's output are
+    dropped, and the network is updated on the others; the share that is dropped grows from 0 to
+    ``corruption_rate``. For the squared error these are the rows of largest loss.
+
+    Parameters
+    ----------
+    module : nn.Module class or instance, or None, default=None
+        The network. A class (or other callable) is called once per network with its
+        ``module__…`` parameters, and with ``in_features`` and ``out_features``, or
+        ``in_channels`` and ``n_classes``, where its signature has them. An instance is copied;
+        with ``n_networks > 1`` the copies are drawn anew through ``reset_parameters``. Outputs
+        have shape (n_rows, n_outputs). None builds a multi-layer perceptron.
+    corruption_rate : float in [0, 1), default=0.2
+        Share of corrupted targets (the thesis's epsilon), which training drops. 0 trains on
+        all rows. Rates above 0.5 are allowed with a warning.
+    selection : {"loss-gradient", "gradient", "loss", "min", None}, default="loss-gradient"
+        What tells rows to drop: the norm of the loss's gradient at the network's output (PRL(L),
+        Algorithm 4), that of its gradient by all parameters (PRL(G), Algorithm 3), or the loss
+        (self-paced learning, trimmed loss). "min" keeps the one row of smallest loss in a batch
+        (Min-SGD). None trains on all rows.
+    n_networks : int, default=1
+        Number of networks (K). With more than one, each is trained on what another one selected:
+        Co-PRL(L), Algorithm 5, and Co-teaching with ``selection="loss"``. For more than two the
+        selections are passed on along a random derangement, drawn at every step. Predictions are
+        averaged.
+    loss : {"squared_error", "huber", "absolute_error"}, default="squared_error"
+        Loss of each row, summed over the outputs, on scaled targets. Where the norm of its
+        gradient is the same for all rows far off ("huber" beyond ``huber_delta``, the absolute
+        error everywhere), those are ordered by their error.
+    huber_delta : float, default=1.0
+        Where ``loss="huber"`` becomes linear, on scaled targets.
+    reforward : bool, default=False
+        Whether to run the selected rows through the network a second time and update on that, as
+        the published code does. It differs only with batch normalisation, whose statistics then
+        come from the selected rows, and with dropout, which is drawn anew. The default uses the
+        one forward pass that the scores come from.
+    clip : {None, "batch", "row"}, default=None
+        Shrink gradients that are longer than ``max_norm``: that of the batch, over all networks
+        (norm clipping), or that of each row (individual norm clipping).
+    max_norm : float, default=1.0
+        Euclidean norm, for ``clip``.
+    memory : {None, "average", "sum"}, default=None
+        Select on each row's scores over the epochs, as a moving average or a sum, instead of on
+        the present one.
+    memory_decay : float in [0, 1), default=0.9
+        Weight of the past for ``memory="average"``.
+    robust_start : float in [0, 1), default=0.25
+        Share of the training that begins with Huber's loss (delta 0.1 on scaled targets). The
+        squared error lets corruption that is easier to fit than the truth, such as one constant,
+        win the first epochs, and trimming then keeps it. 0 is the thesis's rule.
+    hidden_layer_sizes : sequence of int, default=(256, 256)
+        Hidden widths of the perceptron that ``module=None`` builds.
+    preprocessing : {"standard", "minmax", None}, default="standard"
+        Scaling of tables, fitted on the training rows. Arrays of other shapes are not scaled.
+    missing : {"error", "mean"}, default="error"
+        "mean" replaces nan in a table by the mean of the column over the training rows.
+    margin : float, default=0.0
+        Standard deviations of a batch's share of corrupted rows that training drops on top of
+        ``corruption_rate``, for the batches that hold more than average. It protects where
+        corruption has a pattern and there is much of it; elsewhere good rows are lost.
+        ``inlier_mask_`` does not include it.
+    score_limit : float of at least 1 or None, default=2.0
+        A row that is to be kept is dropped all the same if its score is above so many times the
+        threshold at which the last 2,048 rows together would be cut. It protects from gross errors
+        in batches that hold more corrupted rows than are dropped, and does little else. None is
+        the thesis's rule.
+    max_epochs : int, default=100
+        Training epochs.
+    min_steps : int, optional
+        Epochs repeat until this many steps are done too.
+    early_stopping : bool or "auto", default="auto"
+        Whether to hold out ``validation_fraction`` of the rows, and to stop when their loss has
+        not fallen for ``patience`` steps; the networks of the best epoch are kept. The held-out
+        rows are as corrupted as the others: the share of largest loss does not count. "auto" does
+        so from 1,000 rows on, unless ``train_split`` is given.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the training rows to hold out for ``early_stopping``.
+    patience : int, default=500
+        Steps without improvement, for ``early_stopping``.
+    batch_size : int, default=128
+        Rows per training step.
+    lr : float, default=1e-3
+        Learning rate.
+    optimizer : callable, default=torch.optim.Adam
+        Class of a torch optimiser.
+    warmup : int or float, default=10
+        Length of the drop rate's growth from 0 (T_k of Algorithm 5): an int counts epochs, a
+        float is a share of all epochs.
+    device : str, torch.device or None, default=None
+        None takes the GPU if there is one.
+    n_threads : int or None, default=1
+        CPU threads that torch may use in ``fit`` and in predictions; torch's own setting is
+        restored afterwards. None changes nothing, which large networks on a CPU want.
+    random_state : int, RandomState or None, default=None
+        Seeds everything that is random in ``fit``.
+    verbose : int, default=0
+        1 shows a progress bar.
+    callbacks : list of skorch callbacks, optional
+        For example ``skorch.callbacks.Checkpoint``.
+    **net_parameters
+        skorch's own parameters, such as ``module__dropout``, ``optimizer__weight_decay`` or
+        ``train_split``.
+
+    Attributes
+    ----------
+    corruption_rate_ : float
+        The rate.
+    sample_scores_ : array of shape (n_samples,)
+        What the selection ranked each training row by in the last epoch, mean over the networks:
+        high for rows that fit badly; the loss where it ranks nothing or something else. With early
+        stopping, scores by the networks that are kept.
+    keep_frequency_ : array of shape (n_samples,)
+        Share of the epochs after warm-up in which the row was kept; nan for rows that
+        ``train_split`` held out.
+    inlier_mask_ : array of shape (n_samples,), bool
+        The n - ceil(corruption_rate n) rows of lowest ``sample_scores_``; of equal ones the first.
+    history_ : skorch.history.History
+        One entry per epoch, with ``train_loss``.
+    net_ : RobustNet
+        The trained skorch net.
+    device_ : str
+        Device used.
+    n_features_in_ : int
+        Number of features seen in ``fit``; of channels, for images.
+    feature_names_in_ : array of shape (n_features_in_,)
+        Names of the features, if the table had them.
+
+    See Also
+    --------
+    PRLClassifier : The same for labels.
+    skrobust.corruption.corrupt_targets : Wrong targets for experiments.
+
+    Notes
+    -----
+    Parameters reach these systems of the chapter: PRL(L) is ``robust_start=0,
+    score_limit=None, early_stopping=False``; PRL(G) adds ``selection="gradient"``, Co-PRL(L)
+    ``n_networks=2``, Min-SGD ``selection="min"``; Standard is PRL(L) with ``selection=None``, and
+    so are the two forms of norm clipping with their ``clip`` and Huber with ``loss="huber"``. With
+    the squared error ``selection="loss"`` ranks as "loss-gradient" does.
+
+    Gradients by all parameters, for ``selection="gradient"`` and ``clip="row"``, are those of
+    single rows, which batch normalisation does not have: such modules are refused.
+
+    Targets are scaled by their median and their median deviation from it, which corrupted ones
+    cannot move far, and predictions are returned in their own units.
+
+    Departures from the text: Algorithm 5 as printed updates each network on its own selection;
+    here they are exchanged, as the text and the published code say.
+
+    Parameters that are set after ``fit`` take effect at the next ``fit``.
+
+    References
+    ----------
+    .. [1] Liu, B. Robust learning of deep neural networks under data corruption. Chapter 4,
+       Algorithms 4 and 5.
+    .. [2] Liu, B., Sun, M., Wang, D., Tan, P.-N., Zhou, J. Learning deep neural networks under
+       agnostic corrupted supervision. ICML, 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust import PRLRegressor
+    >>> from skrobust.corruption import corrupt_targets
+    >>> X = np.random.RandomState(0).normal(size=(400, 4))
+    >>> truth = X[:, 0] - X[:, 1]
+    >>> y, wrong = corrupt_targets(truth, 0.3, kind="maximum", random_state=0)
+    >>> model = PRLRegressor(corruption_rate=0.3, max_epochs=30, random_state=0).fit(X, y)
+    >>> model.score(X, truth) > 0.9
+    True
+    """
+
+    _target_options = {"multi_output": True, "y_numeric": True}
+    _parameter_constraints: dict = {
+        **SelectingLearner._parameter_constraints,
+        "loss": [StrOptions({"squared_error", "huber", "absolute_error"})],
+        "huber_delta": [Interval(Real, 0, None, closed="neither")],
+        "robust_start": [Interval(Real, 0, 1, closed="left")],
+        "score_limit": [None, Interval(Real, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        module=None,
+        *,
+        corruption_rate=0.2,
+        selection="loss-gradient",
+        n_networks=1,
+        loss="squared_error",
+        huber_delta=1.0,
+        reforward=False,
+        clip=None,
+        max_norm=1.0,
+        memory=None,
+        memory_decay=0.9,
+        robust_start=0.25,
+        hidden_layer_sizes=(256, 256),
+        preprocessing="standard",
+        missing="error",
+        margin=0.0,
+        score_limit=2.0,
+        max_epochs=100,
+        min_steps=None,
+        early_stopping="auto",
+        validation_fraction=0.1,
+        patience=500,
+        batch_size=128,
+        lr=1e-3,
+        optimizer=torch.optim.Adam,
+        warmup=10,
+        device=None,
+        n_threads=1,
+        random_state=None,
+        verbose=0,
+        callbacks=None,
+        **net_parameters,
+    ):
+        self.module = module
+        self.corruption_rate = corruption_rate
+        self.selection = selection
+        self.n_networks = n_networks
+        self.loss = loss
+        self.huber_delta = huber_delta
+        self.reforward = reforward
+        self.clip = clip
+        self.max_norm = max_norm
+        self.memory = memory
+        self.memory_decay = memory_decay
+        self.robust_start = robust_start
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.preprocessing = preprocessing
+        self.missing = missing
+        self.margin = margin
+        self.score_limit = score_limit
+        self.max_epochs = max_epochs
+        self.min_steps = min_steps
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.batch_size = batch_size
+        self.lr = lr
+        self.optimizer = optimizer
+        self.warmup = warmup
+        self.device = device
+        self.n_threads = n_threads
+        self.random_state = random_state
+        self.verbose = verbose
+        self.callbacks = callbacks
+        self._net_parameters = net_parameters
+
+    def predict(self, X):
+        """Predict targets, mean over the networks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows.
+
+        Returns
+        -------
+        array of shape (n_samples,) or (n_samples, n_outputs), float64
+            As the targets of ``fit``, in their units.
+        """
+        predictions = self._predictions(X)
+        targets = self._scaler.inverse_transform(predictions)
+        return targets[:, 0] if self._is_column else targets
+
+    def _encode(self, y: np.ndarray) -> tuple[np.ndarray, int]:
+        self._is_column = y.ndim == 1
+        targets = y.reshape(len(y), -1)
+        self._scaler = TargetScaler().fit(targets)
+        return self._scaler.transform(targets), targets.shape[1]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = self.selection == "min"  # one row a step is not enough
+        return tags
+
+    def _row_functions(self) -> tuple[RowFunction, RowFunction]:
+        if self.loss == "squared_error":
+            return squared_error, squared_gradient_norm
+        if self.loss == "absolute_error":
+            return absolute_error, _absolute_score
+        delta = self.huber_delta
+        return partial(huber, delta=delta), partial(_huber_score, delta=delta)
+
+    def _step_settings(self, n_outputs: int) -> dict[str, Any]:
+        loss = partial(huber, delta=_START_DELTA)
+        start_loss = partial(of_rows, function=loss, n_outputs=n_outputs)
+        return {
+            "start": self.robust_start,
+            "start_loss": start_loss,
+            "score_limit": self.score_limit,
+        }
+
+    def _combine(self, outputs: Tensor) -> Tensor:
+        return outputs.mean(dim=0)
+
+
+def _huber_score(output: Tensor, target: Tensor, delta: float) -> Tensor:
+    """Norm of the gradient, rows that share the largest one ordered by their error."""
+    return huber_gradient_norm(output, target, delta) + error_beyond(output, target, delta)
+
+
+def _absolute_score(output: Tensor, target: Tensor) -> Tensor:
+    """Norm of the gradient, rows that share the largest one ordered by their error."""
+    return absolute_gradient_norm(output, target) + error_beyond(output, target)
