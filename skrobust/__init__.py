@@ -1,9 +1,11 @@
 """Train deep networks on data you do not trust, and be told which rows were not trusted."""
 
+from skrobust.backdoor import BackdoorRobustClassifier
 from skrobust.detectors import OutlierDetectorAdapter, RCADetector, RobustRealNVPDetector
 from skrobust.supervised import LabelAudit, PRLClassifier, PRLRegressor, audit_labels
 
 __all__ = [
+    "BackdoorRobustClassifier",
     "LabelAudit",
     "OutlierDetectorAdapter",
     "PRLClassifier",

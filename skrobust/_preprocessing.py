@@ -74,11 +74,25 @@ class TablePreprocessor:
 
 
 class ImagePreprocessor:
-    """Leave arrays of any shape (n_samples, ...) as they are, in float32."""
+    """Bring arrays of any shape (n_samples, ...) from a known range to [0, 1], in float32.
+
+    Parameters
+    ----------
+    low, high : float or array that broadcasts to a row, default=0.0, 1.0
+        The range; the defaults leave the values as they are.
+    """
+
+    def __init__(self, low: float | np.ndarray = 0.0, high: float | np.ndarray = 1.0) -> None:
+        self.low = np.asarray(low, dtype=np.float32)
+        width = np.asarray(high, dtype=np.float32) - self.low
+        self.width = np.where(width > 0, width, np.float32(1))
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Return float32 rows."""
-        return np.ascontiguousarray(X, dtype=np.float32)
+        X = np.ascontiguousarray(X, dtype=np.float32)
+        if not self.low.any() and (self.width == 1).all():
+            return X
+        return (X - self.low) / self.width
 
 
 class TargetScaler:

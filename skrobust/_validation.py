@@ -19,9 +19,12 @@ __all__ = [
     "RealNotInt",
     "StrOptions",
     "check_choice",
+    "column_mask",
     "fit_context",
+    "refuse_outside",
     "unchanged_on_error",
     "validate_examples",
+    "validate_range",
     "validate_rows",
     "validate_sizes",
 ]
@@ -158,3 +161,84 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     if not isinstance(value, str) or value not in choices:
         options = ", ".join(map(repr, choices))
         raise ValueError(f"{name} must be one of {options}; got {value!r}")
+
+
+def validate_range(name: str, value, n_columns: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Check a pair (low, high) of finite numbers, or of one per column where columns are given.
+
+    Returns
+    -------
+    low, high : arrays of shape (n_columns,), or () without columns
+        In float64.
+    """
+    per_column = "" if n_columns is None else f", or of {n_columns} per column"
+    shape = () if n_columns is None else (n_columns,)
+    try:
+        low, high = (
+            np.broadcast_to(np.asarray(bound, dtype=np.float64), shape).copy() for bound in value
+        )
+        valid = bool(np.isfinite([low, high]).all() and (low < high).all())
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise ValueError(
+            f"{name} must be a pair (low, high) of finite numbers{per_column}, low below high; "
+            f"got {value!r}"
+        )
+    return low, high
+
+
+def refuse_outside(name: str, X: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+    """Raise ValueError if a value lies outside the declared range; nan does not."""
+    low, high = low.astype(X.dtype), high.astype(X.dtype)  # 0.3 is more in float32 than in float64
+    outside = np.less(X, low) | np.greater(X, high)
+    if outside.any():
+        place = tuple(np.argwhere(outside)[0].tolist())
+        inside = f"column {place[1]}" if X.ndim == 2 else f"position {place[1:]}"
+        bounds = [float(np.broadcast_to(bound, X.shape[1:])[place[1:]]) for bound in (low, high)]
+        raise ValueError(
+            f"{name} allows values from {bounds[0]:g} to {bounds[1]:g}, but X holds "
+            f"{X[place]:g} in row {place[0]}, {inside} ({int(outside.sum())} values are outside)"
+        )
+
+
+def column_mask(name: str, columns, n_columns: int, names=None) -> np.ndarray:
+    """Mark the columns that a list of places, a list of names or a mask speaks of.
+
+    Parameters
+    ----------
+    name : str
+        Of the parameter, for messages.
+    columns : array-like of int, str or bool
+        The columns.
+    n_columns : int
+        Columns of the table.
+    names : array of str, optional
+        Their names.
+
+    Returns
+    -------
+    array of shape (n_columns,), bool
+    """
+    listed = np.asarray(columns)
+    mask = np.zeros(n_columns, dtype=bool)
+    if listed.ndim == 1 and len(listed) == 0:
+        return mask
+    if listed.ndim != 1 or listed.dtype.kind not in "biuUO":
+        raise ValueError(f"{name} must list places, names or a mask of columns, got {columns!r}")
+    if listed.dtype.kind == "b":
+        if len(listed) != n_columns:
+            raise ValueError(
+                f"{name} is a mask of {len(listed)} columns, but X has {n_columns} features"
+            )
+        return listed.copy()
+    if listed.dtype.kind in "iu":
+        place: dict = {column: column for column in range(-n_columns, n_columns)}
+    else:
+        place = {} if names is None else {str(known): i for i, known in enumerate(names)}
+    wrong = [column for column in listed.tolist() if column not in place]
+    if wrong:
+        known = f"{n_columns} features" + ("" if names is None else f" named {list(names)}")
+        raise ValueError(f"{name} names {wrong[0]!r}, but X has {known}")
+    mask[[place[column] for column in listed.tolist()]] = True
+    return mask

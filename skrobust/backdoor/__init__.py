@@ -1,5 +1,6 @@
 """Learning from poisoned data (thesis, chapter 5)."""
 
+from skrobust.backdoor._classifier import BackdoorRobustClassifier
 from skrobust.backdoor._perturb import InputPerturbation
 
-__all__ = ["InputPerturbation"]
+__all__ = ["BackdoorRobustClassifier", "InputPerturbation"]

@@ -31,8 +31,9 @@ class InputPerturbation:
     ----------
     row_loss : callable ``(output, x, y) -> Tensor (n_networks, n_rows)``
         The loss that is increased.
-    limit : float
-        Largest change of a feature (the thesis's tau), in units of the inputs.
+    limit : float or Tensor
+        Largest change of a feature (the thesis's tau), in units of the inputs; a tensor that
+        broadcasts to a row has a limit for each.
     form : {"per-sample", "shared-sign", "shared-mean"}, default="per-sample"
         "per-sample": each row by the sign of its own gradient. "shared-sign": all rows of the
         batch by the sign of the sum of their gradients. "shared-mean": by the mean of the signs of
@@ -65,7 +66,7 @@ class InputPerturbation:
     """
 
     row_loss: Callable[[Any, Tensor, Tensor], Tensor]
-    limit: float
+    limit: float | Tensor
     form: str = "per-sample"
     n_steps: int = 1
     low: float | Tensor = 0.0
@@ -142,8 +143,10 @@ class InputPerturbation:
 
     def _clip(self, start: Tensor, moved: Tensor) -> Tensor:
         """Within the limit and the range; a row that lies outside the range is not pulled in."""
-        change = (moved - start).clamp(-self.limit, self.limit)
-        low, high = (torch.as_tensor(bound).to(start) for bound in (self.low, self.high))
+        limit, low, high = (
+            torch.as_tensor(bound).to(start) for bound in (self.limit, self.low, self.high)
+        )
+        change = (moved - start).clamp(-limit, limit)
         within = torch.minimum(torch.maximum(start + change, low), high)
         return torch.where(change == 0, start, within)
 

@@ -79,6 +79,9 @@ class RobustLearner(EarlyStoppingMixin, RobustEstimator):
     def _check_combination(self) -> None:
         """Refuse parameters that exclude each other."""
 
+    def _warn_of_result(self, targets: np.ndarray) -> None:
+        """Warn where the outcome shows that an assumption of the method does not hold."""
+
     def _more_callbacks(self) -> list:
         """Callbacks of the net that the parameters ask for."""
         return []
@@ -134,6 +137,7 @@ class RobustLearner(EarlyStoppingMixin, RobustEstimator):
             self._check_result(X)
             self.corruption_rate_ = float(self.corruption_rate)
             self.inlier_mask_ = _lowest(self.sample_scores_, n_trusted)
+            self._warn_of_result(targets)
         return self
 
     def _count_trusted(self, n_rows: int) -> int:
@@ -154,6 +158,7 @@ class RobustLearner(EarlyStoppingMixin, RobustEstimator):
         return n_trusted
 
     def _make_preprocessor(self, X: np.ndarray) -> TablePreprocessor | ImagePreprocessor:
+        """Fit the preprocessing, from checked training rows."""
         if X.ndim > 2:
             return ImagePreprocessor()
         return TablePreprocessor(self.preprocessing, self.missing).fit(X)
@@ -206,7 +211,11 @@ class RobustLearner(EarlyStoppingMixin, RobustEstimator):
                 f"X has examples of shape {X.shape[1:]}, but {type(self).__name__} is expecting "
                 f"{self._row_shape}"
             )
+        self._check_inputs(X)
         return self._map(self._predictor, X)
+
+    def _check_inputs(self, X: np.ndarray) -> None:
+        """Refuse rows for prediction that training has ruled out."""
 
     def _missing_allowed(self) -> str:
         return getattr(self._preprocessor, "missing", "error")

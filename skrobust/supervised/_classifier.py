@@ -9,20 +9,12 @@ import torch
 from torch import Tensor
 
 from skrobust._validation import Interval, Real, StrOptions
-from skrobust.selection import (
-    bootstrap,
-    bootstrap_gradient_norm,
-    crossentropy,
-    crossentropy_gradient_norm,
-    keep_disagreement,
-)
+from skrobust.selection import crossentropy, crossentropy_gradient_norm, keep_disagreement
 from skrobust.supervised._base import RowFunction, of_rows
-from skrobust.supervised._labels import LabelMixin
+from skrobust.supervised._labels import LabelMixin, bootstrap_functions
 from skrobust.supervised._selecting import SelectingLearner
 
 __all__ = ["PRLClassifier"]
-
-_HARD_WEIGHT, _SOFT_WEIGHT = 0.8, 0.95
 
 
 class PRLClassifier(LabelMixin, SelectingLearner):
@@ -278,12 +270,7 @@ class PRLClassifier(LabelMixin, SelectingLearner):
     def _row_functions(self) -> tuple[RowFunction, RowFunction]:
         if self.loss == "cross_entropy":
             return crossentropy, crossentropy_gradient_norm
-        hard = self.loss == "bootstrap-hard"
-        weight = self.bootstrap_weight
-        if weight is None:
-            weight = _HARD_WEIGHT if hard else _SOFT_WEIGHT
-        mixed = {"weight": float(weight), "hard": hard}
-        return partial(bootstrap, **mixed), partial(bootstrap_gradient_norm, **mixed)
+        return bootstrap_functions(self.loss == "bootstrap-hard", self.bootstrap_weight)
 
     def _step_settings(self, n_outputs: int) -> dict[str, Any]:
         if self.selection != "disagreement":

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from torch import Tensor
 
-__all__ = ["LabelMixin"]
+from skrobust.selection import bootstrap, bootstrap_gradient_norm
+from skrobust.supervised._base import RowFunction
+
+__all__ = ["LabelMixin", "bootstrap_functions"]
+
+_HARD_WEIGHT, _SOFT_WEIGHT = 0.8, 0.95
 
 
 class LabelMixin(ClassifierMixin):
@@ -62,3 +69,11 @@ class LabelMixin(ClassifierMixin):
 
     def _combine(self, outputs: Tensor) -> Tensor:
         return outputs.softmax(dim=-1).mean(dim=0)
+
+
+def bootstrap_functions(hard: bool, weight: float | None = None) -> tuple[RowFunction, RowFunction]:
+    """Loss and gradient norm with mixed labels; None is the weight of Reed et al. (2015)."""
+    if weight is None:
+        weight = _HARD_WEIGHT if hard else _SOFT_WEIGHT
+    loss = partial(bootstrap, weight=float(weight), hard=hard)
+    return loss, partial(bootstrap_gradient_norm, weight=float(weight), hard=hard)
