@@ -1,6 +1,7 @@
 """Learning from poisoned data (thesis, chapter 5)."""
 
 from skrobust.backdoor._classifier import BackdoorRobustClassifier
+from skrobust.backdoor._occlude import RandomOcclusion
 from skrobust.backdoor._perturb import InputPerturbation
 
-__all__ = ["BackdoorRobustClassifier", "InputPerturbation"]
+__all__ = ["BackdoorRobustClassifier", "InputPerturbation", "RandomOcclusion"]

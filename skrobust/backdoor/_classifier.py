@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from skrobust._preprocessing import ImagePreprocessor, TablePreprocessor
 from skrobust._validation import (
@@ -18,6 +20,7 @@ from skrobust._validation import (
     refuse_outside,
     validate_range,
 )
+from skrobust.backdoor._occlude import RandomOcclusion
 from skrobust.backdoor._perturb import InputPerturbation
 from skrobust.selection import DropSchedule, crossentropy, crossentropy_gradient_norm
 from skrobust.supervised._base import RobustLearner, of_rows
@@ -57,6 +60,10 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         their gradients, which is Equation 5.5 as printed and almost nothing.
     n_steps : int, default=1
         Gradient steps of the perturbation.
+    occlusion : float in [0, 1), default=0.25
+        Mean share of each row that is hidden, another one at every step: a rectangle of an image,
+        cells of a table. Rows whose label hangs on a small trigger fit badly when it is hidden. 0
+        is the thesis's algorithm.
     robust_inner : bool, default=True
         Whether the rule for wrong labels decides which rows are moved (and by which loss).
     robust_outer : bool, default=True
@@ -74,6 +81,11 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         ``feature_range`` to [0, 1].
     missing : {"error", "mean"}, default="error"
         "mean" replaces nan in a table by the mean of the column over the training rows.
+    memory : {None, "average", "sum"}, default=None
+        Select on each row's scores over the epochs, as a moving average or a sum, instead of on
+        the present one.
+    memory_decay : float in [0, 1), default=0.9
+        Weight of the past for ``memory="average"``.
     margin : float, default=3.0
         Standard deviations of a batch's share of poisoned rows that training drops on top of
         ``corruption_rate``, for the batches that hold more than average; 0 is the thesis's rule.
@@ -197,6 +209,7 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         "perturbation_limit": [Interval(Real, 0, 1, closed="both")],
         "perturbation": [StrOptions({"per-sample", "shared-sign", "shared-mean"})],
         "n_steps": [Interval(Integral, 1, None, closed="left")],
+        "occlusion": [Interval(Real, 0, 1, closed="left")],
         "robust_inner": ["boolean"],
         "robust_outer": ["boolean"],
         "feature_range": [None, tuple, list],
@@ -212,6 +225,7 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         perturbation_limit=0.05,
         perturbation="per-sample",
         n_steps=1,
+        occlusion=0.25,
         robust_inner=True,
         robust_outer=True,
         feature_range=None,
@@ -219,6 +233,8 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         hidden_layer_sizes=(256, 256),
         preprocessing="standard",
         missing="error",
+        memory=None,
+        memory_decay=0.9,
         margin=3.0,
         max_epochs=100,
         min_steps=1000,
@@ -242,6 +258,7 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         self.perturbation_limit = perturbation_limit
         self.perturbation = perturbation
         self.n_steps = n_steps
+        self.occlusion = occlusion
         self.robust_inner = robust_inner
         self.robust_outer = robust_outer
         self.feature_range = feature_range
@@ -249,6 +266,8 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.preprocessing = preprocessing
         self.missing = missing
+        self.memory = memory
+        self.memory_decay = memory_decay
         self.margin = margin
         self.max_epochs = max_epochs
         self.min_steps = min_steps
@@ -324,27 +343,31 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
             row_score=score,
             schedule=schedule if self.robust_outer else DropSchedule(0.0),
             perturb=self._perturb(loss if self.robust_inner else plain, score, schedule),
+            memory=self.memory,
+            memory_decay=self.memory_decay,
         )
 
-    def _perturb(self, loss, score, schedule: DropSchedule) -> InputPerturbation | None:
-        if self.perturbation_limit == 0:
-            return None
-
+    def _perturb(self, loss, score, schedule: DropSchedule) -> Callable[..., Tensor] | None:
         def tensor(values):
             return torch.as_tensor(values, device=self.device_)
 
         low, high = self._bounds
-        return InputPerturbation(
-            row_loss=loss,
-            limit=tensor(self.perturbation_limit * (high - low)),
-            form=self.perturbation,
-            n_steps=self.n_steps,
-            low=tensor(low),
-            high=tensor(high),
-            movable=None if self._movable is None else tensor(self._movable),
-            schedule=schedule if self.robust_inner and schedule.rate > 0 else None,
-            row_score=score,
-        )
+        limits: dict = {"low": tensor(low), "high": tensor(high)}
+        perturb: Callable[..., Tensor] | None = None
+        if self.perturbation_limit > 0:
+            perturb = InputPerturbation(
+                row_loss=loss,
+                limit=tensor(self.perturbation_limit * (high - low)),
+                form=self.perturbation,
+                n_steps=self.n_steps,
+                movable=None if self._movable is None else tensor(self._movable),
+                schedule=schedule if self.robust_inner and schedule.rate > 0 else None,
+                row_score=score,
+                **limits,
+            )
+        if self.occlusion > 0:
+            perturb = RandomOcclusion(self.occlusion, then=perturb, **limits)
+        return perturb
 
     def _warn_of_result(self, targets: np.ndarray) -> None:
         if self.noisy_label not in ("prl", "spl") or not self.robust_outer:

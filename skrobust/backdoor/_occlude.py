@@ -1,0 +1,97 @@
+"""Hiding a random part of each row, so that no row is trusted for one small part of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from skrobust.training import StepState
+
+__all__ = ["RandomOcclusion"]
+
+_SPREAD = 0.4  # of a side's length around its mean
+
+
+@dataclass
+class RandomOcclusion:
+    """Hides a part of each row, drawn anew at every step.
+
+    A row whose label hangs on a trigger fits badly when the trigger is hidden, and shows so among
+    rows that fit by the rest. It is meant for ``RobustStep(perturb=...)``.
+
+    Parameters
+    ----------
+    share : float in (0, 1)
+        Mean share of a row that is hidden.
+    low, high : float or Tensor, default=0.0, 1.0
+        Range of the inputs, for what is put in the place of a hidden rectangle.
+    then : callable of the form of this one, optional
+        What happens to the rows afterwards, such as :class:`InputPerturbation`.
+
+    Notes
+    -----
+    Rows of two or more dimensions lose a rectangle of their last two, whose sides are uniform
+    around the root of ``share``; what sticks out on one side comes in on the other, so that every
+    pixel is hidden as often. One value, uniform in the range, takes its place. In tables each cell
+    is hidden on its own and gets the value of another row of the batch.
+    """
+
+    share: float
+    low: float | Tensor = 0.0
+    high: float | Tensor = 1.0
+    then: Callable[..., Tensor] | None = None
+
+    def __call__(
+        self, module: nn.Module, x: Tensor, y: Tensor, row_ids: Tensor, state: StepState
+    ) -> Tensor:
+        """Return inputs of which a part is hidden, (n_networks, n_rows, ...).
+
+        Parameters
+        ----------
+        module : nn.Module
+            For ``then``.
+        x : Tensor of shape (n_networks, n_rows, ...)
+            Inputs; all networks get the same parts.
+        y : Tensor of shape (n_rows, ...)
+            For ``then``.
+        row_ids : Tensor of shape (n_rows,)
+            For ``then``.
+        state : StepState
+            For ``then``.
+
+        Returns
+        -------
+        Tensor of the shape of ``x``
+        """
+        hide = self._hide_cells if x.ndim == 3 else self._hide_rectangles
+        x = hide(x)
+        return x if self.then is None else self.then(module, x, y, row_ids, state)
+
+    def _hide_cells(self, x: Tensor) -> Tensor:
+        n_rows, n_columns = x.shape[1:]
+        hidden = torch.rand(n_rows, n_columns, device=x.device) < self.share
+        return torch.where(hidden, x[:, torch.randperm(n_rows, device=x.device)], x)
+
+    def _hide_rectangles(self, x: Tensor) -> Tensor:
+        n_rows, (height, width) = x.shape[1], x.shape[-2:]
+        down, across = self._interval(n_rows, height, x), self._interval(n_rows, width, x)
+        hidden = down.unsqueeze(2) & across.unsqueeze(1)
+        inner = [1] * (x.ndim - 4)
+        low, high = (torch.as_tensor(bound).to(x) for bound in (self.low, self.high))
+        value = torch.rand(n_rows, *[1] * (x.ndim - 2), device=x.device, dtype=x.dtype)
+        return torch.where(
+            hidden.view(n_rows, *inner, height, width), low + (high - low) * value, x
+        )
+
+    def _interval(self, n_rows: int, length: int, x: Tensor) -> Tensor:
+        """Mark a stretch of random place and length in each row, (n_rows, length)."""
+        mean = math.sqrt(self.share)
+        sizes = torch.rand(n_rows, device=x.device) * 2 - 1
+        sizes = ((1 + _SPREAD * sizes) * mean * length).round()
+        starts = torch.randint(length, (n_rows,), device=x.device)
+        places = torch.arange(length, device=x.device)
+        return (places - starts.unsqueeze(1)) % length < sizes.unsqueeze(1)
