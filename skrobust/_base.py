@@ -134,8 +134,9 @@ class RobustEstimator(BaseEstimator):
 
         Rows that were held out, or all with ``rescore``, are scored by the networks as they are.
         """
-        record = self.net_.state_.record
-        scores = record.scores.mean(dim=0)
+        record, memory = self.net_.state_.record, self.net_.state_.memory
+        known = record.scores if memory is None else memory.means(self.net_.state_.progress.epoch)
+        scores = known.mean(dim=0)
         missing = torch.ones_like(record.seen) if rescore else ~record.seen
         if missing.any():
             given = None if targets is None else targets[missing]

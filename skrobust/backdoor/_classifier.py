@@ -81,12 +81,13 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         ``feature_range`` to [0, 1].
     missing : {"error", "mean"}, default="error"
         "mean" replaces nan in a table by the mean of the column over the training rows.
-    memory : {None, "average", "sum"}, default=None
+    memory : {None, "average", "sum"}, default="average"
         Select on each row's scores over the epochs, as a moving average or a sum, instead of on
-        the present one.
-    memory_decay : float in [0, 1), default=0.9
+        the present one, in which a row may just have been seen with its trigger. None is the
+        thesis's algorithm.
+    memory_decay : float in [0, 1), default=0.8
         Weight of the past for ``memory="average"``.
-    margin : float, default=3.0
+    margin : float, default=2.0
         Standard deviations of a batch's share of poisoned rows that training drops on top of
         ``corruption_rate``, for the batches that hold more than average; 0 is the thesis's rule.
         ``inlier_mask_`` does not include it.
@@ -105,7 +106,7 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         Steps without improvement, for ``early_stopping``.
     batch_size : int, default=128
         Rows per training step.
-    lr : float, default=3e-4
+    lr : float, default=1e-3
         Learning rate.
     optimizer : callable, default=torch.optim.AdamW
         Class of a torch optimiser.
@@ -136,8 +137,9 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
     feature_range_ : tuple of two arrays
         Least and largest value, of each column of a table and of all values otherwise.
     sample_scores_ : array of shape (n_samples,)
-        What the selection ranked each training row by in the last epoch, after the perturbation;
-        high for rows that fit badly; the loss where it ranks nothing.
+        What the selection ranked each training row by in the last epoch, after the perturbation:
+        high for rows that fit badly; the loss where it ranks nothing. With ``memory`` the
+        remembered scores, for "sum" their mean.
     keep_frequency_ : array of shape (n_samples,)
         Share of the epochs after warm-up in which the row was kept; nan for rows that
         ``train_split`` held out.
@@ -169,10 +171,10 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
     dropped more than half of the rows of a class. Small clusters of a class that look unlike the
     others are dropped like poison.
 
-    Parameters reach these systems of the chapter, all with ``margin=0``: X-AT is
-    ``noisy_label=X``, X alone adds ``perturbation_limit=0``, AT is ``noisy_label=None``, and
-    Standard both. The outer-only and inner-only forms of Tables 5.6 and 5.7 are
-    ``robust_inner=False`` and ``robust_outer=False``.
+    Parameters reach these systems of the chapter, all with ``margin=0, occlusion=0, memory=None,
+    lr=3e-4``: X-AT is ``noisy_label=X``, X alone adds ``perturbation_limit=0``, AT is
+    ``noisy_label=None``, and Standard both. The outer-only and inner-only forms of Tables 5.6 and
+    5.7 are ``robust_inner=False`` and ``robust_outer=False``.
 
     Departures from the text: Equation 5.5 averages the perturbation over the batch, which leaves
     next to nothing of it (``perturbation="shared-mean"``); by default each row has its own.
@@ -205,6 +207,8 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
 
     _parameter_constraints: dict = {
         **RobustLearner._parameter_constraints,
+        "memory": [None, StrOptions({"sum", "average"})],
+        "memory_decay": [Interval(Real, 0, 1, closed="left")],
         "noisy_label": [None, StrOptions({"prl", "spl", "bootstrap"})],
         "perturbation_limit": [Interval(Real, 0, 1, closed="both")],
         "perturbation": [StrOptions({"per-sample", "shared-sign", "shared-mean"})],
@@ -233,16 +237,16 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         hidden_layer_sizes=(256, 256),
         preprocessing="standard",
         missing="error",
-        memory=None,
-        memory_decay=0.9,
-        margin=3.0,
+        memory="average",
+        memory_decay=0.8,
+        margin=2.0,
         max_epochs=100,
         min_steps=1000,
         early_stopping=False,
         validation_fraction=0.1,
         patience=500,
         batch_size=128,
-        lr=3e-4,
+        lr=1e-3,
         optimizer=torch.optim.AdamW,
         warmup=0.1,
         device=None,

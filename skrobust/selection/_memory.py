@@ -50,6 +50,10 @@ class ScoreMemory:
         self.values[:, row_ids] = known
         return known
 
+    def means(self, n_epochs: int) -> Tensor:
+        """Return what is known, (n_networks, n_rows), in the units of one epoch's scores."""
+        return self.values / max(1, n_epochs) if self.mode == "sum" else self.values.clone()
+
 
 class ScoreWindow:
     """The scores of the last few batches.

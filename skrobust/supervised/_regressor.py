@@ -142,7 +142,8 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
     sample_scores_ : array of shape (n_samples,)
         What the selection ranked each training row by in the last epoch, mean over the networks:
         high for rows that fit badly; the loss where it ranks nothing or something else. With early
-        stopping, scores by the networks that are kept.
+        stopping, scores by the networks that are kept; with ``memory`` the remembered ones, for
+        "sum" their mean.
     keep_frequency_ : array of shape (n_samples,)
         Share of the epochs after warm-up in which the row was kept; nan for rows that
         ``train_split`` held out.

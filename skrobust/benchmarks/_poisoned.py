@@ -1,0 +1,254 @@
+"""What the benchmarks on poisoned pictures share: pictures, methods, one measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.metrics import roc_auc_score
+from sklearn.utils import check_random_state
+from skorch.callbacks import Callback
+
+from skrobust import BackdoorRobustClassifier
+from skrobust.corruption import BlendTrigger, PatchTrigger, attack_targets, poison
+from skrobust.datasets import fetch_cifar10, fetch_fashion_mnist, fetch_mnist
+from skrobust.metrics import last_epochs
+from skrobust.networks import ResNet32, SmallCNN
+
+__all__ = [
+    "ALTERNATIVES",
+    "METHODS",
+    "ON_REQUEST",
+    "PARTS",
+    "POISON_VALUES",
+    "SETS",
+    "TRIGGERS",
+    "accuracy_table",
+    "measure_poisoned",
+    "split_poisoned",
+]
+
+POISON_VALUES = [
+    "clean",
+    "poison",
+    "last_clean",
+    "last_poison",
+    "success",
+    "row_auroc",
+    "kept_poisoned",
+    "n_train",
+    "n_test",
+]
+TRIGGERS: dict[str, Callable] = {"patch": PatchTrigger(), "blend": BlendTrigger()}
+LAST = 10
+CIFAR_TEST = 10_000
+
+
+class _Set(NamedTuple):
+    fetch: Callable[..., Any]
+    module: Callable[..., torch.nn.Module]
+    n_train: int
+    n_test: int
+    settings: dict[str, Any]
+
+
+_SMALL: dict[str, Any] = {"max_epochs": 20, "lr": 1e-3}
+_RESNET: dict[str, Any] = {"max_epochs": 13, "lr": 1e-3}
+_CHAPTER: dict[str, Any] = {"max_epochs": 100, "lr": 3e-4, "n_threads": None}
+
+SETS = {
+    "mnist": _Set(fetch_mnist, SmallCNN, 12_000, 10_000, _SMALL),
+    "fashion-mnist": _Set(fetch_fashion_mnist, SmallCNN, 12_000, 10_000, _SMALL),
+}
+# Measured only when asked for by name.
+ON_REQUEST = {
+    "mnist resnet32": _Set(fetch_mnist, ResNet32, 12_000, 4_000, _RESNET),
+    "cifar10": _Set(fetch_cifar10, ResNet32, 40_000, CIFAR_TEST, _CHAPTER),
+}
+
+_AS_PRINTED: dict[str, Any] = {"margin": 0.0, "occlusion": 0.0, "memory": None}
+_STANDARD = {**_AS_PRINTED, "noisy_label": None, "perturbation_limit": 0.0}
+
+# Parameters of BackdoorRobustClassifier.
+METHODS: dict[str, dict[str, Any]] = {
+    "Standard": _STANDARD,
+    "AT": {**_AS_PRINTED, "noisy_label": None},
+    "PRL": {**_AS_PRINTED, "perturbation_limit": 0.0},
+    "SPL": {**_AS_PRINTED, "noisy_label": "spl", "perturbation_limit": 0.0},
+    "Bootstrap": {**_AS_PRINTED, "noisy_label": "bootstrap", "perturbation_limit": 0.0},
+    "PRL-AT": _AS_PRINTED,
+    "SPL-AT": {**_AS_PRINTED, "noisy_label": "spl"},
+    "Bootstrap-AT": {**_AS_PRINTED, "noisy_label": "bootstrap"},
+    "default": {},
+    "Standard, parts hidden": {**_STANDARD, "occlusion": 0.25},
+}
+ALTERNATIVES: dict[str, dict[str, Any]] = {
+    "PRL-AT, margin 3": {**_AS_PRINTED, "margin": 3.0},
+    "nothing hidden": {"occlusion": 0.0},
+    "no memory": {"memory": None},
+    "no memory, margin 3": {"memory": None, "margin": 3.0},
+    "sum": {"memory": "sum"},
+    "margin 1": {"margin": 1.0},
+    "margin 3": {"margin": 3.0},
+}
+# Tables 5.6 and 5.7; X-AT is both.
+PARTS: dict[str, dict[str, Any]] = {
+    f"{name} {part} only": {**_AS_PRINTED, "noisy_label": name.lower(), other: False}
+    for name in ("PRL", "SPL", "Bootstrap")
+    for part, other in (("inner", "robust_outer"), ("outer", "robust_inner"))
+}
+
+
+class PoisonedData(NamedTuple):
+    """Pictures of one experiment.
+
+    Parameters
+    ----------
+    X, y : array
+        Training part, poisoned.
+    mask : array of shape (n_train,), bool
+        True for poisoned rows.
+    X_test, y_test : array
+        The clean test.
+    trigger : callable
+        What the attacker puts in.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    mask: np.ndarray
+    X_test: np.ndarray
+    y_test: np.ndarray
+    trigger: Callable
+
+
+def split_poisoned(name: str, trigger: str, rate: float, seed: int) -> PoisonedData:
+    """Draw training and test pictures and poison the former, all-to-all.
+
+    Parameters
+    ----------
+    name : str
+        Key of ``SETS`` or ``ON_REQUEST``; of CIFAR-10 the first 40,000 of the training file, of
+        which the others are the test.
+    trigger : str
+        Key of ``TRIGGERS``.
+    rate : float
+        Share of poisoned pictures, of every class.
+    seed : int
+        Decides which.
+    """
+    task = {**SETS, **ON_REQUEST}[name]
+    X, y = task.fetch(subset="train", return_X_y=True)
+    order = check_random_state(seed).permutation(len(X))
+    if name == "cifar10":  # the published test pictures are not at hand
+        X_test, y_test = X[-CIFAR_TEST:], y[-CIFAR_TEST:]
+        order = order[order < len(X) - CIFAR_TEST]
+    else:
+        X_test, y_test = task.fetch(subset="test", return_X_y=True)
+    chosen = order[: task.n_train]
+    put = TRIGGERS[trigger]
+    rows, labels, mask = poison(_scaled(X[chosen]), y[chosen], put, rate, random_state=seed)
+    return PoisonedData(
+        rows, labels, mask, _scaled(X_test[: task.n_test]), y_test[: task.n_test], put
+    )
+
+
+def measure_poisoned(
+    data: PoisonedData, name: str, method: str, rate: float, seed: int, device: str
+) -> dict[str, float]:
+    """Train on poisoned pictures and test on clean and on triggered ones.
+
+    Parameters
+    ----------
+    data : PoisonedData
+        What to train and test on.
+    name : str
+        The set, which decides network and length.
+    method : str
+        Key of ``METHODS``, ``ALTERNATIVES`` or ``PARTS``.
+    rate : float
+        Told to the method.
+    seed : int
+        Random state.
+    device : str
+        Of the network.
+
+    Returns
+    -------
+    dict
+        Accuracy in % on clean and on triggered test pictures, against the true labels, mean over
+        the last ten epochs and after the last; share in % of triggered pictures that get the
+        attacker's label then; AUROC of the row scores for the poison; share of poisoned rows among
+        those kept in the last epoch.
+    """
+    task = {**SETS, **ON_REQUEST}[name]
+    watch = _Watch(data, task.settings["max_epochs"] - LAST)
+    model = BackdoorRobustClassifier(
+        partial(task.module, in_channels=data.X.shape[1]),
+        corruption_rate=rate,
+        feature_range=(0, 1),
+        min_steps=None,
+        random_state=seed,
+        device=device,
+        callbacks=[watch],
+        **{**task.settings, **{**METHODS, **ALTERNATIVES, **PARTS}[method]},
+    ).fit(data.X, data.y)
+    clean, poisoned, success = np.array(watch.seen).T.tolist()
+    return {
+        "clean": round(last_epochs([clean]).mean, 3),
+        "poison": round(last_epochs([poisoned]).mean, 3),
+        "last_clean": round(clean[-1], 3),
+        "last_poison": round(poisoned[-1], 3),
+        "success": round(success[-1], 3),
+        "row_auroc": round(float(roc_auc_score(data.mask, model.sample_scores_)), 5),
+        "kept_poisoned": round(watch.kept_poisoned, 5),
+        "n_train": len(data.X),
+        "n_test": len(data.X_test),
+    }
+
+
+class _Watch(Callback):
+    """Tests the network after each of the last epochs."""
+
+    def __init__(self, data: PoisonedData, first: int) -> None:
+        self.data = data
+        self.first = first
+        self.seen: list[list[float]] = []
+        self.kept_poisoned = float("nan")
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) <= self.first:
+            return
+        data = self.data
+        clean, triggered = _predict(net, data.X_test), _predict(net, data.trigger(data.X_test))
+        truth, wanted = data.y_test, attack_targets(data.y_test)
+        pairs = ((clean, truth), (triggered, truth), (triggered, wanted))
+        self.seen.append([100 * float(np.mean(found == right)) for found, right in pairs])
+        kept = net.state_.record.kept.cpu().numpy()
+        self.kept_poisoned = float((kept * data.mask).sum() / kept.sum())
+
+
+def _predict(net, X: np.ndarray) -> np.ndarray:
+    net._set_training(False)
+    with torch.no_grad():
+        parts = torch.from_numpy(X).split(1000)
+        found = [net.module_(net._shared(part.to(net.device)))[0].argmax(dim=1) for part in parts]
+    return torch.cat(found).cpu().numpy()
+
+
+def _scaled(pictures: np.ndarray) -> np.ndarray:
+    pictures = pictures.astype(np.float32) / 255
+    return pictures if pictures.ndim == 4 else pictures[:, None]
+
+
+def accuracy_table(frame: pd.DataFrame, order: Sequence[str], digits: int = 1) -> str:
+    """Clean and poison accuracy in one cell, by set and setting."""
+    keys = ["set", "setting"]
+    means = frame.groupby([*keys, "method"])[["clean", "poison"]].mean().round(digits)
+    text = means["clean"].map(str) + "/" + means["poison"].map(str)
+    table = text.unstack("method")
+    return table[[name for name in order if name in table]].to_string(na_rep="")

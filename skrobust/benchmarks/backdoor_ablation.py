@@ -1,0 +1,65 @@
+"""The form of Tables 5.6 and 5.7: the rule for wrong labels in one part of the step only.
+
+"Inner only" decides which rows are perturbed and updates on all; "outer only" perturbs all and
+decides which rows to update on. Pictures and network are those of ``backdoor-mnist``, whose X-AT
+stand beside these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from skrobust.benchmarks._poisoned import (
+    PARTS,
+    POISON_VALUES,
+    accuracy_table,
+    measure_poisoned,
+    split_poisoned,
+)
+from skrobust.benchmarks._results import Cell, known
+from skrobust.benchmarks.backdoor_mnist import SETTINGS
+
+VALUES = POISON_VALUES
+BOTH = Path(__file__).parent / "results" / "backdoor-mnist.csv"
+
+
+def cells(
+    n_seeds: int,
+    sets: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
+    settings: Sequence[str] | None = None,
+) -> list[Cell]:
+    """List what is to be measured, seed by seed."""
+    return [
+        Cell(name, method, setting, seed)
+        for seed in range(n_seeds)
+        for name in known("set", sets, ["mnist"])
+        for setting in known("setting", settings, SETTINGS)
+        for method in known("method", methods, list(PARTS))
+    ]
+
+
+def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:
+    """Train one classifier on poisoned pictures and test it with and without the trigger."""
+    trigger, rate = cell.setting.split()
+    data = split_poisoned(cell.set, trigger, float(rate), cell.seed)
+    return measure_poisoned(data, cell.set, cell.method, float(rate), cell.seed, device)
+
+
+def render(frame: pd.DataFrame) -> str:
+    """Clean and poison accuracy by setting and part."""
+    if frame.empty:
+        return "nothing measured yet"
+    order = list(PARTS)
+    if BOTH.exists():
+        both = pd.read_csv(BOTH)
+        names = ["PRL-AT", "SPL-AT", "Bootstrap-AT"]
+        both = both[both["method"].isin(names) & both["set"].isin(frame["set"])]
+        frame, order = pd.concat([frame, both]), [*names, *order]
+    return (
+        "Accuracy in % on clean and on triggered test pictures, mean of the last ten epochs\n\n"
+        + accuracy_table(frame, order)
+    )
