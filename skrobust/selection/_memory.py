@@ -18,8 +18,9 @@ class ScoreMemory:
     n_networks, n_rows : int
         Size of the memory; rows are addressed by their id, 0 to ``n_rows - 1``.
     mode : {"last", "sum", "average"}, default="last"
-        "last" overwrites, "sum" adds up, "average" is an exponential moving average that starts
-        at the first score seen.
+        "last" overwrites, "sum" adds up, "average" is an exponential moving average in which
+        the first scores have no more weight than their age gives them (as Adam corrects for its
+        start): the mean for as long as there are few.
     decay : float in [0, 1), default=0.9
         Weight of the past in the moving average.
     device : torch.device or str, default="cpu"
@@ -37,16 +38,20 @@ class ScoreMemory:
         self.mode = mode
         self.decay = decay
         self.values = torch.full((n_networks, n_rows), torch.nan, device=device)
+        self._counts = torch.zeros(n_rows, device=device)
 
     def update(self, row_ids: Tensor, scores: Tensor) -> Tensor:
         """Take in the scores (n_networks, m) of the rows ``row_ids`` (m,); return what is known."""
+        self._counts[row_ids] += 1
         if self.mode == "last":
             known = scores
         else:
-            past = self.values[:, row_ids]
-            past = torch.where(past.isnan(), 0.0 if self.mode == "sum" else scores, past)
-            weight = 1.0 if self.mode == "sum" else self.decay
-            known = weight * past + (1.0 if self.mode == "sum" else 1.0 - self.decay) * scores
+            past = self.values[:, row_ids].nan_to_num()  # nan where there is none
+            if self.mode == "sum":
+                known = past + scores
+            else:
+                counts = self._counts[row_ids]
+                known = past + (1.0 - self.decay) / (1.0 - self.decay**counts) * (scores - past)
         self.values[:, row_ids] = known
         return known
 

@@ -46,21 +46,25 @@ def test_exchange_hands_over_rows_and_weights():
 
 
 @pytest.mark.parametrize("mode", ["last", "sum", "average"])
-def test_memory_equals_a_dictionary(mode):
+def test_memory_equals_lists_of_all_scores(mode):
     rng = np.random.RandomState(0)
-    memory, slow = ScoreMemory(2, 7, mode=mode, decay=0.8), {}
+    memory, seen = ScoreMemory(2, 7, mode=mode, decay=0.8), {}
     for _ in range(20):
         rows, scores = rng.permutation(7)[:3], rng.rand(2, 3).astype(np.float32)
         known = memory.update(torch.tensor(rows), torch.tensor(scores))
         for j, row in enumerate(rows):
-            new, old = scores[:, j], slow.get(row)
-            if mode == "sum" and old is not None:
-                new = old + new
-            if mode == "average" and old is not None:
-                new = 0.8 * old + 0.2 * new
-            slow[row] = new
-            np.testing.assert_allclose(known[:, j], new, rtol=1e-5)
+            past = seen.setdefault(row, [])
+            past.append(scores[:, j])
+            weights = 0.8 ** np.arange(len(past))[::-1]
+            expected = {
+                "last": past[-1],
+                "sum": np.sum(past, axis=0),
+                "average": np.average(past, axis=0, weights=weights),
+            }[mode]
+            np.testing.assert_allclose(known[:, j], expected, rtol=1e-5)
     assert not memory.values.isnan().any()
+    means = memory.means(4)
+    np.testing.assert_allclose(means, memory.values / (4 if mode == "sum" else 1))
 
 
 def test_memory_refuses_an_unknown_mode():
