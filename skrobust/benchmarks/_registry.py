@@ -32,6 +32,9 @@ class Entry:
 
 BENCHMARKS = {
     "audit": Entry("audit", "Planted wrong labels and targets: the audit against cleanlab"),
+    "backdoor-ablation": Entry("backdoor_ablation", "Tables 5.6, 5.7 in form: one robust part"),
+    "backdoor-epsilon": Entry("backdoor_epsilon", "Table 5.4 in form: an assumed rate of one half"),
+    "backdoor-mnist": Entry("backdoor_mnist", "Table 5.8 in form: training on poisoned pictures"),
     "rca-odds": Entry("rca_odds", "Table 2.1: anomaly detection on ODDS, contaminated training"),
     "moons-density": Entry("moons_density", "Figures 3.1-3.3: densities on two moons"),
     "nvp-epsilon": Entry("nvp_epsilon", "Figures 3.5, 3.6: a wrong rate, a high rate"),
