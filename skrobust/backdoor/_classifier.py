@@ -87,6 +87,10 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         thesis's algorithm.
     memory_decay : float in [0, 1), default=0.8
         Weight of the past for ``memory="average"``.
+    per_class : bool, default=True
+        Drop ``corruption_rate`` of the rows of each label in a batch, too, and not only of the
+        whole batch. Poisoned rows that have come to fit in one class would otherwise be kept at
+        the cost of clean rows of the others. False is the thesis's rule.
     margin : float, default=2.0
         Standard deviations of a batch's share of poisoned rows that training drops on top of
         ``corruption_rate``, for the batches that hold more than average; 0 is the thesis's rule.
@@ -172,9 +176,9 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
     others are dropped like poison.
 
     Parameters reach these systems of the chapter, all with ``margin=0, occlusion=0, memory=None,
-    lr=3e-4``: X-AT is ``noisy_label=X``, X alone adds ``perturbation_limit=0``, AT is
-    ``noisy_label=None``, and Standard both. The outer-only and inner-only forms of Tables 5.6 and
-    5.7 are ``robust_inner=False`` and ``robust_outer=False``.
+    per_class=False, lr=3e-4``: X-AT is ``noisy_label=X``, X alone adds ``perturbation_limit=0``,
+    AT is ``noisy_label=None``, and Standard both. The outer-only and inner-only forms of Tables
+    5.6 and 5.7 are ``robust_inner=False`` and ``robust_outer=False``.
 
     Departures from the text: Equation 5.5 averages the perturbation over the batch, which leaves
     next to nothing of it (``perturbation="shared-mean"``); by default each row has its own.
@@ -214,6 +218,7 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         "perturbation": [StrOptions({"per-sample", "shared-sign", "shared-mean"})],
         "n_steps": [Interval(Integral, 1, None, closed="left")],
         "occlusion": [Interval(Real, 0, 1, closed="left")],
+        "per_class": ["boolean"],
         "robust_inner": ["boolean"],
         "robust_outer": ["boolean"],
         "feature_range": [None, tuple, list],
@@ -239,6 +244,7 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         missing="error",
         memory="average",
         memory_decay=0.8,
+        per_class=True,
         margin=2.0,
         max_epochs=100,
         min_steps=1000,
@@ -272,6 +278,7 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         self.missing = missing
         self.memory = memory
         self.memory_decay = memory_decay
+        self.per_class = per_class
         self.margin = margin
         self.max_epochs = max_epochs
         self.min_steps = min_steps
@@ -349,6 +356,7 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
             perturb=self._perturb(loss if self.robust_inner else plain, score, schedule),
             memory=self.memory,
             memory_decay=self.memory_decay,
+            per_group=self.per_class,
         )
 
     def _perturb(self, loss, score, schedule: DropSchedule) -> Callable[..., Tensor] | None:

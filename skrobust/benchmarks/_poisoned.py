@@ -70,7 +70,13 @@ ON_REQUEST = {
     "cifar10": _Set(fetch_cifar10, ResNet32, 40_000, CIFAR_TEST, _CHAPTER),
 }
 
-_AS_PRINTED: dict[str, Any] = {"margin": 0.0, "occlusion": 0.0, "memory": None, "warmup": 0.1}
+_AS_PRINTED: dict[str, Any] = {
+    "margin": 0.0,
+    "occlusion": 0.0,
+    "memory": None,
+    "per_class": False,
+    "warmup": 0.1,
+}
 _STANDARD = {**_AS_PRINTED, "noisy_label": None, "perturbation_limit": 0.0}
 
 # Parameters of BackdoorRobustClassifier.

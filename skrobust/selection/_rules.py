@@ -7,7 +7,6 @@ is a Python integer wherever it does not depend on the data, so no rule waits fo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -17,6 +16,7 @@ __all__ = [
     "Selection",
     "drop_above",
     "keep_all",
+    "keep_both",
     "keep_count",
     "keep_disagreement",
     "keep_lowest",
@@ -205,9 +205,7 @@ def keep_disagreement(scores: Tensor, drop_rate: float = 0.0) -> Selection:
     return keep_all(scores)._replace(weights=disagree.float().expand(scores.shape))
 
 
-def keep_lowest_per_group(
-    scores: Tensor, drop_rate: float | Callable[[Tensor], Tensor], groups: Tensor
-) -> Selection:
+def keep_lowest_per_group(scores: Tensor, drop_rate: float, groups: Tensor) -> Selection:
     """Keep the rows of lowest score within each group (class) of the batch.
 
     A group of m rows keeps ``keep_count(m, drop_rate)`` of them.
@@ -216,8 +214,8 @@ def keep_lowest_per_group(
     ----------
     scores : Tensor of shape (n_networks, n_rows)
         One score per network and row. NaN counts as larger than infinity.
-    drop_rate : float in [0, 1), or callable
-        Share of each group that is dropped; a callable computes it from the sizes of the groups.
+    drop_rate : float in [0, 1)
+        Share of each group that is dropped.
     groups : Tensor of shape (n_rows,)
         Group of each row.
 
@@ -231,6 +229,24 @@ def keep_lowest_per_group(
     same = ordered.unsqueeze(2) == ordered.unsqueeze(1)
     rank = same.tril(diagonal=-1).sum(dim=2)  # better rows of the same group
     size = same.sum(dim=2).double()
-    rate = drop_rate(size) if callable(drop_rate) else drop_rate
-    n_kept = torch.floor((1.0 - rate) * size + 1e-9).clamp(min=1)
+    n_kept = torch.floor((1.0 - drop_rate) * size + 1e-9).clamp(min=1)
     return Selection(order, (rank < n_kept).to(scores.dtype))
+
+
+def keep_both(first: Selection, second: Selection, n_rows: int) -> Selection:
+    """Keep the rows that two selections of one batch keep, with the weights of the first.
+
+    Parameters
+    ----------
+    first, second : Selection
+        Each of all networks.
+    n_rows : int
+        Rows in the batch.
+
+    Returns
+    -------
+    Selection
+        The rows of ``first``, of weight 0 where ``second`` drops them.
+    """
+    weights = second.mask(n_rows).gather(1, first.rows).float()
+    return first._replace(weights=weights if first.weights is None else weights * first.weights)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral
-from typing import NamedTuple, TypeVar
-
-from torch import Tensor
+from typing import NamedTuple
 
 __all__ = ["DropSchedule", "Progress", "binomial_margin"]
 
 
 _MOST = 1.0 - 1e-6
-Size = TypeVar("Size", float, Tensor)
 
 
 class Progress(NamedTuple):
@@ -36,7 +33,7 @@ class Progress(NamedTuple):
     n_steps: int
 
 
-def binomial_margin(rate: float, batch_size: Size, z: float) -> Size:
+def binomial_margin(rate: float, batch_size: int, z: float) -> float:
     """Margin for batches that hold more corrupted rows than average.
 
     The number of corrupted rows in a batch of m is about binomial, so its share has the standard
@@ -46,14 +43,14 @@ def binomial_margin(rate: float, batch_size: Size, z: float) -> Size:
     ----------
     rate : float in [0, 1)
         Corruption rate.
-    batch_size : int or Tensor
-        Rows in the batch (m), or in each of several.
+    batch_size : int
+        Rows in the batch (m).
     z : float
         Number of standard deviations.
 
     Returns
     -------
-    float, or Tensor of the shape of ``batch_size``
+    float
         What to add to the drop rate.
     """
     return z * (rate * (1.0 - rate) / batch_size) ** 0.5
@@ -86,26 +83,26 @@ class DropSchedule:
     kind: str = "linear"
     margin: float = 0.0
 
-    def drop_rate(self, progress: Progress, batch_size: Size) -> Size:
-        """Share of a batch of ``batch_size`` rows (or of several) that is dropped now, below 1."""
-        return self._with_margin(self._reached(progress), batch_size)
+    def drop_rate(self, progress: Progress, batch_size: int) -> float:
+        """Share of a batch of ``batch_size`` rows that is dropped now, below 1."""
+        return self._with_margin(self.reached(progress), batch_size)
 
-    def final_rate(self, batch_size: Size) -> Size:
+    def final_rate(self, batch_size: int) -> float:
         """Share that is dropped after the ramp."""
         return self._with_margin(self.rate, batch_size)
 
-    def _with_margin(self, reached: float, batch_size: Size) -> Size:
+    def _with_margin(self, reached: float, batch_size: int) -> float:
         if reached == 0:
-            return 0.0 * batch_size
+            return 0.0
         margin = binomial_margin(self.rate, batch_size, self.margin) * reached / self.rate
-        total = reached + margin
-        return total.clamp(max=_MOST) if isinstance(total, Tensor) else min(total, _MOST)
+        return min(reached + margin, _MOST)
 
     def is_warm(self, progress: Progress) -> bool:
         """Whether the ramp is over."""
-        return self._reached(progress) >= self.rate
+        return self.reached(progress) >= self.rate
 
-    def _reached(self, progress: Progress) -> float:
+    def reached(self, progress: Progress) -> float:
+        """How much of ``rate`` the ramp has reached; the margin is not part of it."""
         length = self.warmup
         if not isinstance(self.warmup, Integral):
             length = self.warmup * progress.n_epochs

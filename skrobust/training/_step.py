@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from skrobust.selection import (
     derangement,
     drop_above,
     exchange,
+    keep_both,
     keep_count,
     keep_lowest,
     keep_lowest_per_group,
@@ -84,7 +84,9 @@ class RobustStep:
     rule : callable ``(scores, drop_rate) -> Selection``, default=keep_lowest
         Turns scores into kept rows.
     per_group : bool, default=False
-        Select within each class of an integer ``y`` instead of over the whole batch.
+        Drop the share within each class of an integer ``y``, too: rows go that are among the
+        highest of the batch (by as many as the schedule says, with its margin) and rows that are
+        among the highest of their class (without).
     exchange : bool, default=False
         Train each network on the selection of another one (a derangement, drawn per step).
     score_apart : {None, "eval", "train"}, default=None
@@ -134,8 +136,6 @@ class RobustStep:
     perturb: Callable[..., Tensor] | None = None
 
     def __post_init__(self) -> None:
-        if self.per_group and self.rule is not keep_lowest:
-            raise ValueError("per_group=True keeps the lowest of each group; it takes no rule")
         if self.row_clip is not None and self.score_apart is not None:
             raise ValueError("row_clip needs the shared forward pass: score_apart=None")
         if self.start > 0 and self.start_loss is None:
@@ -246,11 +246,12 @@ class RobustStep:
             return self._score(output, x, y, self.row_loss, self.row_loss(output, x, y))
 
     def _select(self, scores: Tensor, y: Tensor, state: StepState) -> Selection:
-        drop_rate = partial(self.schedule.drop_rate, state.progress)
-        if self.per_group:
-            selection = keep_lowest_per_group(scores, drop_rate, y)
-        else:
-            selection = self.rule(scores, drop_rate(scores.shape[1]))
+        progress, n_rows = state.progress, scores.shape[1]
+        selection = self.rule(scores, self.schedule.drop_rate(progress, n_rows))
+        reached = self.schedule.reached(progress)
+        if self.per_group and reached > 0:
+            within = keep_lowest_per_group(scores, reached, y)
+            selection = keep_both(selection, within, n_rows)
         if self.score_limit is None or state.window is None:
             return selection
         recent = state.window.add(scores)

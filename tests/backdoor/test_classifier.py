@@ -22,7 +22,7 @@ from skrobust.metrics import clean_accuracy, poison_accuracy
 
 SHORT = {"max_epochs": 30, "min_steps": 200, "hidden_layer_sizes": (64,), "lr": 1e-2}
 QUICK = {"max_epochs": 3, "min_steps": None, "hidden_layer_sizes": (8,), "random_state": 0}
-AS_PRINTED = {"margin": 0.0, "occlusion": 0.0, "memory": None}
+AS_PRINTED = {"margin": 0.0, "occlusion": 0.0, "memory": None, "per_class": False}
 STANDARD = {**AS_PRINTED, "noisy_label": None, "perturbation_limit": 0.0}
 
 
@@ -94,7 +94,7 @@ def test_results_follow_the_random_state_and_global_state_is_untouched(X, y):
 def test_without_perturbation_it_is_chapter_4_to_the_bit(X, y, rule, settings):
     common = {**QUICK, "corruption_rate": 0.2, "optimizer": torch.optim.AdamW, "warmup": 1}
     common |= {"margin": 1.0, "early_stopping": False}
-    plain = {**common, "perturbation_limit": 0.0, "occlusion": 0.0, "memory": None}
+    plain = {**common, **AS_PRINTED, "perturbation_limit": 0.0, "margin": 1.0}
     model = BackdoorRobustClassifier(noisy_label=rule, **plain).fit(X, y)
     twin = PRLClassifier(**common, **settings).fit(X, y)
     np.testing.assert_array_equal(model.predict_proba(X), twin.predict_proba(X))

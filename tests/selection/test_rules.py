@@ -12,6 +12,7 @@ from skrobust.selection import (
     Selection,
     drop_above,
     keep_all,
+    keep_both,
     keep_count,
     keep_disagreement,
     keep_lowest,
@@ -134,11 +135,13 @@ def test_the_loss_of_a_dropped_row_may_be_infinite():
     assert mean.item() == 2.0 and losses.grad.tolist() == [[0.5, 0.0, 0.5]]
 
 
-def test_per_group_rate_may_depend_on_the_size_of_the_group():
-    scores = torch.arange(10.0).expand(1, 10)
-    groups = torch.tensor([0] * 8 + [1] * 2)
-    selection = keep_lowest_per_group(scores, lambda size: 1 / size.sqrt(), groups)
-    assert selection.mask(10).nonzero()[:, 1].tolist() == [0, 1, 2, 3, 4, 8]
+def test_keep_both_keeps_what_two_selections_keep():
+    first = Selection(torch.tensor([[3, 1, 0], [0, 1, 2]]), torch.tensor([[2.0, 0, 1], [1, 1, 3]]))
+    second = Selection(torch.tensor([[0, 3], [2, 1]]))
+    both = keep_both(first, second, 4)
+    assert both.rows.tolist() == first.rows.tolist()
+    assert both.weights.tolist() == [[2, 0, 1], [0, 1, 3]]
+    assert keep_both(second, first, 4).weights.tolist() == [[1, 1], [1, 1]]
 
 
 def test_rate_zero_keeps_batch_order():

@@ -5,7 +5,6 @@ import math
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,16 +85,6 @@ def test_is_warm_from_the_first_epoch_at_the_full_rate():
         first = first_full_epoch(schedule)
         assert not schedule.is_warm(at(first - 1, 200))
         assert schedule.is_warm(at(first, 200))
-
-
-def test_margin_of_several_batches_follows_each_size():
-    schedule = DropSchedule(0.2, margin=2.0)
-    sizes = torch.tensor([13.0, 128.0])
-    expected = [schedule.drop_rate(at(0, 5), size) for size in (13, 128)]
-    assert schedule.drop_rate(at(0, 5), sizes).tolist() == pytest.approx(expected)
-    assert schedule.drop_rate(at(0, 5), torch.tensor([1e-3])).item() < 1
-    ramp = DropSchedule(0.2, warmup=2)
-    assert ramp.drop_rate(at(0, 5), sizes).tolist() == [0, 0]
 
 
 def test_warmup_of_any_real_type_is_a_share():

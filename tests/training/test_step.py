@@ -157,7 +157,7 @@ def test_targets_follow_their_rows_through_the_exchange(regression):
             assert loss.item() == pytest.approx(0, abs=1e-10)
 
 
-def test_per_group_selects_within_each_class():
+def test_per_group_drops_within_each_class_too():
     module = NetworkEnsemble(nn.Linear, in_features=2, out_features=2)
 
     def loss(output, x, y):
@@ -165,9 +165,18 @@ def test_per_group_selects_within_each_class():
 
     x = torch.stack([torch.arange(10.0), torch.zeros(10)], dim=1)
     y = (torch.arange(10) >= 5).long()
+    ids = torch.arange(10)
     state = state_for(module, 10)
-    RobustStep(loss, DropSchedule(0.4), per_group=True)(module, x, y, torch.arange(10), state)
-    assert state.record.kept.tolist() == [1, 1, 1, 0, 0, 1, 1, 1, 0, 0]
+    RobustStep(loss, DropSchedule(0.4), per_group=True)(module, x, y, ids, state)
+    assert state.record.kept.tolist() == [1, 1, 1, 0, 0, 1, 0, 0, 0, 0]
+    state = state_for(module, 10)
+    waiting = RobustStep(loss, DropSchedule(0.4, warmup=3), per_group=True)
+    waiting(module, x, y, ids, state)
+    assert state.record.kept.tolist() == [1] * 10
+    state = state_for(module, 10)
+    with_margin = DropSchedule(0.2, margin=2.0)  # .45 of the batch, .2 of a class
+    RobustStep(loss, with_margin, per_group=True)(module, x, y, ids, state)
+    assert state.record.kept.tolist() == [1, 1, 1, 1, 0, 0, 0, 0, 0, 0]
 
 
 def test_memory_outvotes_the_batch(regression):
@@ -294,11 +303,6 @@ def test_a_score_may_need_the_graph_of_the_shared_forward_pass(regression):
     pairs = zip(gradients(by_norm, *regression), gradients(by_loss, *regression), strict=True)
     for a, b in pairs:
         torch.testing.assert_close(a, b)
-
-
-def test_per_group_takes_no_other_rule():
-    with pytest.raises(ValueError, match="takes no rule"):
-        RobustStep(row_sum_error, DropSchedule(0.1), rule=keep_single_lowest, per_group=True)
 
 
 def test_start_loss_trains_the_first_share_of_the_steps_and_scores_stay(regression):
