@@ -87,10 +87,11 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         thesis's algorithm.
     memory_decay : float in [0, 1), default=0.8
         Weight of the past for ``memory="average"``.
-    per_class : bool, default=True
+    per_class : bool or "auto", default="auto"
         Drop ``corruption_rate`` of the rows of each label in a batch, too, and not only of the
         whole batch. Poisoned rows that have come to fit in one class would otherwise be kept at
-        the cost of clean rows of the others. False is the thesis's rule.
+        the cost of clean rows of the others. "auto" does so from three classes on; of two, the
+        larger would lose clean rows for the smaller's poison. False is the thesis's rule.
     margin : float, default=2.0
         Standard deviations of a batch's share of poisoned rows that training drops on top of
         ``corruption_rate``, for the batches that hold more than average; 0 is the thesis's rule.
@@ -218,7 +219,7 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         "perturbation": [StrOptions({"per-sample", "shared-sign", "shared-mean"})],
         "n_steps": [Interval(Integral, 1, None, closed="left")],
         "occlusion": [Interval(Real, 0, 1, closed="left")],
-        "per_class": ["boolean"],
+        "per_class": ["boolean", StrOptions({"auto"})],
         "robust_inner": ["boolean"],
         "robust_outer": ["boolean"],
         "feature_range": [None, tuple, list],
@@ -244,7 +245,7 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         missing="error",
         memory="average",
         memory_decay=0.8,
-        per_class=True,
+        per_class="auto",
         margin=2.0,
         max_epochs=100,
         min_steps=1000,
@@ -348,6 +349,7 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
             score = by_row(crossentropy_gradient_norm)
         drops = self.noisy_label in ("prl", "spl")
         rate = float(self.corruption_rate) if drops else 0.0
+        within = len(self.classes_) > 2 if self.per_class == "auto" else self.per_class
         schedule = DropSchedule(rate, warmup=self.warmup, margin=self.margin)
         return RobustStep(
             row_loss=loss if self.robust_outer else plain,
@@ -356,7 +358,7 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
             perturb=self._perturb(loss if self.robust_inner else plain, score, schedule),
             memory=self.memory,
             memory_decay=self.memory_decay,
-            per_group=self.per_class,
+            per_group=bool(within),
         )
 
     def _perturb(self, loss, score, schedule: DropSchedule) -> Callable[..., Tensor] | None:

@@ -281,6 +281,36 @@ def test_defence_restores_what_an_attack_on_pictures_breaks(digits, trigger):
         assert accuracies(noisy_label=None)[2] < 0.3
 
 
+def test_defence_against_an_attack_that_wants_one_label(digits):
+    X, X_test, truth, y_test = digits
+    trigger = PatchTrigger(size=2)
+    X, y, mask = poison(X, truth, trigger, 0.05, target_map="all-to-one", target=0, random_state=0)
+    others = y_test != 0
+    standard, robust = (
+        BackdoorRobustClassifier(corruption_rate=0.1, random_state=0, **settings).fit(X, y)
+        for settings in (STANDARD, {})
+    )
+    assert poison_accuracy(standard, X_test[others], y_test[others], trigger) < 0.1
+    assert poison_accuracy(robust, X_test[others], y_test[others], trigger) > 0.85
+    assert roc_auc_score(mask, robust.sample_scores_) > 0.97
+
+
+def test_each_class_is_dropped_from_too_where_there_are_three(X, y):
+    settings = {**QUICK, "corruption_rate": 0.3, "warmup": 0}
+    three = [
+        BackdoorRobustClassifier(per_class=choice, **settings).fit(X, y).predict_proba(X)
+        for choice in ("auto", True, False)
+    ]
+    np.testing.assert_array_equal(three[0], three[1])
+    assert not np.array_equal(three[0], three[2])
+    two = y != "b"
+    pair = [
+        BackdoorRobustClassifier(per_class=choice, **settings).fit(X[two], y[two])
+        for choice in ("auto", False)
+    ]
+    np.testing.assert_array_equal(*(model.predict_proba(X) for model in pair))
+
+
 def test_clean_pictures_are_learnt_nearly_as_well(digits):
     X, X_test, y, y_test = digits
     scores = [
