@@ -68,6 +68,9 @@ ALTERNATIVES: dict[str, dict[str, Any]] = {
     "average": {"memory": "average"},
     "2 networks": {"n_networks": 2},
     "no early stopping": {"early_stopping": False},
+    "Co-PRL(L) margin 1": {**_CO, "margin": 1.0},
+    "Co-PRL(L) slow ramp": {**_CO, "warmup": 0.5},
+    "Co-PRL(L) average": {**_CO, "memory": "average"},
 }
 
 _PERCEPTRON: dict[str, Any] = {
