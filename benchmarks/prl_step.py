@@ -5,6 +5,7 @@ that lie in memory, against the plain step on the same batches: same network, me
 torch's fused Adam. ``prl-fit`` is the whole ``fit``: checks, scaling, building and training the
 net, and what is recorded of the rows. ``prl-gradient`` is the step that ranks rows by the norms of
 their gradients (PRL(G)), and the peer that builds the gradients themselves, opacus.
+``backdoor-step`` is the step of chapter 5, as printed (PRL-AT) and as the library has it.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from benchmarks.memory import training_memory
 from benchmarks.report import Row, at_most
 from benchmarks.timing import compare
 from skrobust import PRLClassifier, PRLRegressor
+from skrobust.backdoor import InputPerturbation, RandomOcclusion
 from skrobust.networks import NetworkEnsemble, ResNet32, SmallCNN, StackedMLP
 from skrobust.selection import (
     DropSchedule,
     Progress,
+    ScoreMemory,
     crossentropy,
     crossentropy_gradient_norm,
     keep_count,
@@ -33,9 +36,13 @@ from skrobust.selection import (
 from skrobust.supervised._base import of_rows
 from skrobust.training import RobustStep, StepState, TrainingRecord
 
-__all__ = ["run_fit", "run_gradient", "run_step", "train_once"]
+__all__ = ["run_backdoor", "run_fit", "run_gradient", "run_step", "train_once"]
 
 N_CLASSES = 10
+LOSS, SCORE = (
+    partial(of_rows, function=function, n_outputs=N_CLASSES)
+    for function in (crossentropy, crossentropy_gradient_norm)
+)
 RATES = (0.1, 0.3, 0.45)
 
 
@@ -72,6 +79,37 @@ def run_gradient(rounds: int) -> Iterator[Row]:
         else:
             yield Row(compared, compare(own, peer, rounds=rounds), at_most(by_opacus))
         yield training_memory(name, 1.6)
+
+
+def run_backdoor(rounds: int) -> Iterator[Row]:
+    """Yield PRL-AT and the library's form of it over plain training."""
+    for name, make, shape, n_rows in (
+        ("MLP 512-256-256-10", _perceptron, (512,), 4096),
+        ("CNN 1x28x28", SmallCNN, (1, 28, 28), 1024),
+        ("ResNet32 3x32x32", ResNet32, (3, 32, 32), 256),
+    ):
+        x, y = _random_rows(shape, n_rows)
+        x = x.sigmoid()
+        plain = _raw_epoch(make(), x, y, 128)
+        schedule = DropSchedule(0.25)
+        move = InputPerturbation(LOSS, limit=0.05, schedule=schedule, row_score=SCORE)
+        printed = _epoch(make, x, y, 128, 0.25, 1, perturb=move)
+        ratio = compare(printed, plain, rounds=rounds)
+        yield Row(f"PRL-AT / plain step, {name}, batch 128", ratio, at_most(2.1))
+        own = _epoch(
+            make,
+            x,
+            y,
+            128,
+            0.25,
+            1,
+            perturb=RandomOcclusion(0.25, then=move),
+            memory="average",
+            per_group=True,
+        )
+        ratio = compare(own, plain, rounds=rounds)
+        compared = f"PRL-AT, occlusion, memory, per class / plain step, {name}, batch 128"
+        yield Row(compared, ratio, at_most(2.1))
 
 
 def train_once(name: str, how: str) -> Callable[[], None]:
@@ -115,7 +153,7 @@ def _epoch(
     batch_size: int,
     rate: float,
     n_networks: int,
-    by_gradient: bool = False,
+    **parts: Any,
 ) -> Callable[[], None]:
     """As the estimators build it: perceptrons stacked, other networks in a list."""
     if make is _perceptron:
@@ -123,18 +161,9 @@ def _epoch(
         module: nn.Module = StackedMLP(sizes, n_networks=n_networks, narrow_output=True)
     else:
         module = NetworkEnsemble(make, n_networks=n_networks)
-    loss, score = (
-        partial(of_rows, function=function, n_outputs=N_CLASSES)
-        for function in (crossentropy, crossentropy_gradient_norm)
-    )
-    step = RobustStep(
-        loss,
-        DropSchedule(rate),
-        row_score=score,
-        by_gradient=by_gradient,
-        exchange=n_networks > 1,
-    )
-    state = StepState(Progress(1, 2, 1, 2), TrainingRecord(n_networks, len(x)))
+    step = RobustStep(LOSS, DropSchedule(rate), row_score=SCORE, exchange=n_networks > 1, **parts)
+    memory = ScoreMemory(n_networks, len(x), mode=step.memory) if step.memory else None
+    state = StepState(Progress(1, 2, 1, 2), TrainingRecord(n_networks, len(x)), memory=memory)
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3, fused=True)
 
     def run() -> None:

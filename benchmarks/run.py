@@ -13,6 +13,7 @@ from benchmarks.report import format_table, write_csv
 __all__ = ["BENCHMARKS", "main"]
 
 BENCHMARKS = {
+    "backdoor-step": prl_step.run_backdoor,
     "flow-step": flow_step.run,
     "flow-memory": flow_step.run_memory,
     "prl-fit": prl_step.run_fit,
