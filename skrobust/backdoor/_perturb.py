@@ -143,12 +143,12 @@ class InputPerturbation:
 
     def _clip(self, start: Tensor, moved: Tensor) -> Tensor:
         """Within the limit and the range; a row that lies outside the range is not pulled in."""
-        limit, low, high = (
-            torch.as_tensor(bound).to(start) for bound in (self.limit, self.low, self.high)
-        )
-        change = (moved - start).clamp(-limit, limit)
-        within = torch.minimum(torch.maximum(start + change, low), high)
-        return torch.where(change == 0, start, within)
+        low, high = (torch.as_tensor(bound).to(start) for bound in (self.low, self.high))
+        low, high = torch.minimum(start, low), torch.maximum(start, high)
+        if self.n_steps > 1:  # one step is no longer than the limit
+            limit = torch.as_tensor(self.limit).to(start)
+            low, high = torch.maximum(low, start - limit), torch.minimum(high, start + limit)
+        return moved.clamp(low, high)
 
 
 @contextmanager

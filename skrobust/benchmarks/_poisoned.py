@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from skorch.callbacks import Callback
 
 from skrobust import BackdoorRobustClassifier
+from skrobust.benchmarks._results import Cell
 from skrobust.corruption import BlendTrigger, PatchTrigger, attack_targets, poison
 from skrobust.datasets import fetch_cifar10, fetch_fashion_mnist, fetch_mnist
 from skrobust.metrics import last_epochs
@@ -28,7 +29,9 @@ __all__ = [
     "SETS",
     "TRIGGERS",
     "accuracy_table",
-    "measure_poisoned",
+    "measure_cell",
+    "poisoned_cells",
+    "render_poisoned",
     "split_poisoned",
 ]
 
@@ -90,14 +93,15 @@ METHODS: dict[str, dict[str, Any]] = {
     "SPL-AT": {**_AS_PRINTED, "noisy_label": "spl"},
     "Bootstrap-AT": {**_AS_PRINTED, "noisy_label": "bootstrap"},
     "default": {},
-    "Standard, parts hidden": {**_STANDARD, "occlusion": 0.25},
+    "Standard with occlusion": {**_STANDARD, "occlusion": 0.25},
 }
 ALTERNATIVES: dict[str, dict[str, Any]] = {
-    "PRL-AT, margin 3": {**_AS_PRINTED, "margin": 3.0},
+    "PRL-AT margin 3": {**_AS_PRINTED, "margin": 3.0},
     "nothing hidden": {"occlusion": 0.0},
     "no memory": {"memory": None},
-    "no memory, margin 3": {"memory": None, "margin": 3.0},
+    "no memory margin 3": {"memory": None, "margin": 3.0},
     "sum": {"memory": "sum"},
+    "not per class": {"per_class": False},
     "margin 1": {"margin": 1.0},
     "margin 3": {"margin": 3.0},
 }
@@ -163,25 +167,31 @@ def split_poisoned(name: str, trigger: str, rate: float, seed: int) -> PoisonedD
     )
 
 
-def measure_poisoned(
-    data: PoisonedData, name: str, method: str, rate: float, seed: int, device: str
-) -> dict[str, float]:
+def poisoned_cells(
+    n_seeds: int, sets: Sequence[str], settings: Sequence[str], methods: Sequence[str]
+) -> list[Cell]:
+    """List what is to be measured, seed by seed."""
+    return [
+        Cell(name, method, setting, seed)
+        for seed in range(n_seeds)
+        for name in sets
+        for setting in settings
+        for method in methods
+    ]
+
+
+def measure_cell(cell: Cell, device: str = "cpu", told: float | None = None) -> dict[str, float]:
     """Train on poisoned pictures and test on clean and on triggered ones.
 
     Parameters
     ----------
-    data : PoisonedData
-        What to train and test on.
-    name : str
-        The set, which decides network and length.
-    method : str
-        Key of ``METHODS``, ``ALTERNATIVES`` or ``PARTS``.
-    rate : float
-        Told to the method.
-    seed : int
-        Random state.
+    cell : Cell
+        The set, which decides network and length; a key of ``METHODS``, ``ALTERNATIVES`` or
+        ``PARTS``; trigger and rate; and the seed.
     device : str
         Of the network.
+    told : float, optional
+        The rate that the method is told; the true one by default.
 
     Returns
     -------
@@ -191,11 +201,14 @@ def measure_poisoned(
         attacker's label then; AUROC of the row scores for the poison; share of poisoned rows among
         those kept in the last epoch.
     """
+    name, method, setting, seed = cell
+    trigger, rate = setting.split()
+    data = split_poisoned(name, trigger, float(rate), seed)
     task = {**SETS, **ON_REQUEST}[name]
     watch = _Watch(data, task.settings["max_epochs"] - LAST)
     model = BackdoorRobustClassifier(
         partial(task.module, in_channels=data.X.shape[1]),
-        corruption_rate=rate,
+        corruption_rate=float(rate) if told is None else told,
         feature_range=(0, 1),
         min_steps=None,
         random_state=seed,
@@ -258,3 +271,27 @@ def accuracy_table(frame: pd.DataFrame, order: Sequence[str], digits: int = 1) -
     text = means["clean"].map(str) + "/" + means["poison"].map(str)
     table = text.unstack("method")
     return table[[name for name in order if name in table]].to_string(na_rep="")
+
+
+def render_poisoned(frame: pd.DataFrame, thesis: dict[str, dict[str, str]], what: str) -> str:
+    """Accuracies, row AUROC, the share of poison that is kept, beside a table of the thesis."""
+    if frame.empty:
+        return "nothing measured yet"
+    order = [*METHODS, *ALTERNATIVES]
+    parts = [
+        "Accuracy in % on clean and on triggered test pictures, mean of the last ten epochs\n\n"
+        + accuracy_table(frame, order)
+    ]
+    for value, title in (
+        ("last_poison", "Accuracy in % on triggered pictures after the last epoch"),
+        ("success", "Triggered pictures in % that get the attacker's label"),
+        ("row_auroc", "AUROC of the row scores"),
+        ("kept_poisoned", "Share of poisoned rows among those kept in the last epoch"),
+    ):
+        table = frame.pivot_table(index=["set", "setting"], columns="method", values=value)
+        table = table[[name for name in order if name in table]].round(3)
+        parts.append(f"{title}\n\n{table.to_string(na_rep='')}")
+    seeds = frame.groupby(["set", "method"])["seed"].nunique().unstack("method")
+    seeds = seeds[[name for name in order if name in seeds]].to_string(na_rep="")
+    printed = pd.DataFrame(thesis).T.to_string()
+    return "\n\n".join([*parts, f"Thesis, {what}, clean/poison\n\n{printed}", f"Seeds\n\n{seeds}"])

@@ -16,13 +16,14 @@ from skrobust.benchmarks._poisoned import (
     PARTS,
     POISON_VALUES,
     accuracy_table,
-    measure_poisoned,
-    split_poisoned,
+    measure_cell,
+    poisoned_cells,
 )
 from skrobust.benchmarks._results import Cell, known
 from skrobust.benchmarks.backdoor_mnist import SETTINGS
 
 VALUES = POISON_VALUES
+measure = measure_cell
 BOTH = Path(__file__).parent / "results" / "backdoor-mnist.csv"
 
 
@@ -33,20 +34,12 @@ def cells(
     settings: Sequence[str] | None = None,
 ) -> list[Cell]:
     """List what is to be measured, seed by seed."""
-    return [
-        Cell(name, method, setting, seed)
-        for seed in range(n_seeds)
-        for name in known("set", sets, ["mnist"])
-        for setting in known("setting", settings, SETTINGS)
-        for method in known("method", methods, list(PARTS))
-    ]
-
-
-def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:
-    """Train one classifier on poisoned pictures and test it with and without the trigger."""
-    trigger, rate = cell.setting.split()
-    data = split_poisoned(cell.set, trigger, float(rate), cell.seed)
-    return measure_poisoned(data, cell.set, cell.method, float(rate), cell.seed, device)
+    return poisoned_cells(
+        n_seeds,
+        known("set", sets, ["mnist"]),
+        known("setting", settings, SETTINGS),
+        known("method", methods, list(PARTS)),
+    )
 
 
 def render(frame: pd.DataFrame) -> str:

@@ -12,8 +12,8 @@ import pandas as pd
 from skrobust.benchmarks._poisoned import (
     POISON_VALUES,
     accuracy_table,
-    measure_poisoned,
-    split_poisoned,
+    measure_cell,
+    poisoned_cells,
 )
 from skrobust.benchmarks._results import Cell, known
 from skrobust.benchmarks._targets import TABLE_5_4
@@ -31,20 +31,17 @@ def cells(
     settings: Sequence[str] | None = None,
 ) -> list[Cell]:
     """List what is to be measured, seed by seed."""
-    return [
-        Cell(name, method, setting, seed)
-        for seed in range(n_seeds)
-        for name in known("set", sets, ["mnist"])
-        for setting in known("setting", settings, SETTINGS)
-        for method in known("method", methods, SHOWN)
-    ]
+    return poisoned_cells(
+        n_seeds,
+        known("set", sets, ["mnist"]),
+        known("setting", settings, SETTINGS),
+        known("method", methods, SHOWN),
+    )
 
 
 def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:
     """Train one classifier that is told one half and test it with and without the trigger."""
-    trigger, rate = cell.setting.split()
-    data = split_poisoned(cell.set, trigger, float(rate), cell.seed)
-    return measure_poisoned(data, cell.set, cell.method, ASSUMED, cell.seed, device)
+    return measure_cell(cell, device, told=ASSUMED)
 
 
 def render(frame: pd.DataFrame) -> str:

@@ -19,19 +19,21 @@ from skrobust.benchmarks._poisoned import (
     POISON_VALUES,
     SETS,
     TRIGGERS,
-    accuracy_table,
-    measure_poisoned,
+    measure_cell,
+    poisoned_cells,
+    render_poisoned,
     split_poisoned,
 )
 from skrobust.benchmarks._results import Cell, known
 from skrobust.benchmarks._targets import TABLE_5_8
 
 VALUES = POISON_VALUES
+measure = measure_cell
 RATES = (0.15, 0.25, 0.35, 0.45)
 SETTINGS = [f"{trigger} {rate}" for trigger in TRIGGERS for rate in RATES]
 FASHION = [f"{trigger} 0.25" for trigger in TRIGGERS]
 MORE_SEEDS = ("Standard", "AT", "PRL-AT", "default")
-LARGE = [name for name in ON_REQUEST if name.startswith("mnist")]
+MORE_SETS = [name for name in ON_REQUEST if name.startswith("mnist")]
 
 
 def cells(
@@ -41,47 +43,23 @@ def cells(
     settings: Sequence[str] | None = None,
 ) -> list[Cell]:
     """List what is to be measured, seed by seed; later seeds for the chief methods only."""
+    listed = poisoned_cells(
+        n_seeds,
+        known("set", sets, list(SETS), MORE_SETS),
+        known("setting", settings, SETTINGS),
+        known("method", methods, list(METHODS), list(ALTERNATIVES)),
+    )
     return [
-        Cell(name, method, setting, seed)
-        for seed in range(n_seeds)
-        for name in known("set", sets, list(SETS), LARGE)
-        for setting in known("setting", settings, SETTINGS)
-        for method in known("method", methods, list(METHODS), list(ALTERNATIVES))
-        if (name != "fashion-mnist" or setting in FASHION)
-        and (seed == 0 or methods is not None or method in MORE_SEEDS)
+        cell
+        for cell in listed
+        if (cell.set != "fashion-mnist" or cell.setting in FASHION)
+        and (cell.seed == 0 or methods is not None or cell.method in MORE_SEEDS)
     ]
-
-
-def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:
-    """Train one classifier on poisoned pictures and test it with and without the trigger."""
-    trigger, rate = cell.setting.split()
-    data = split_poisoned(cell.set, trigger, float(rate), cell.seed)
-    return measure_poisoned(data, cell.set, cell.method, float(rate), cell.seed, device)
 
 
 def render(frame: pd.DataFrame) -> str:
     """Clean and poison accuracy by setting and method, row AUROC, and the thesis's accuracies."""
-    if frame.empty:
-        return "nothing measured yet"
-    order = [*METHODS, *ALTERNATIVES]
-    seeds = frame.groupby(["set", "method"])["seed"].nunique().unstack("method")
-    seeds = seeds[[name for name in order if name in seeds]].to_string(na_rep="")
-    parts = [
-        "Accuracy in % on clean and on triggered test pictures, mean of the last ten epochs\n\n"
-        + accuracy_table(frame, order)
-    ]
-    for value, title in (
-        ("last_poison", "Accuracy in % on triggered pictures after the last epoch"),
-        ("success", "Triggered pictures in % that get the attacker's label"),
-        ("row_auroc", "AUROC of the row scores"),
-        ("kept_poisoned", "Share of poisoned rows among those kept in the last epoch"),
-    ):
-        table = frame.pivot_table(index=["set", "setting"], columns="method", values=value)
-        table = table[[name for name in order if name in table]].round(3)
-        parts.append(f"{title}\n\n{table.to_string(na_rep='')}")
-    thesis = pd.DataFrame(TABLE_5_8).T.to_string()
-    parts.append(f"Thesis, MNIST with ResNet-32, 100 epochs, clean/poison\n\n{thesis}")
-    return "\n\n".join([*parts, f"Seeds\n\n{seeds}"])
+    return render_poisoned(frame, TABLE_5_8, "MNIST with ResNet-32, 100 epochs")
 
 
 def draw(device: str = "cpu"):

@@ -1,0 +1,45 @@
+"""Tables 5.1 and 5.2: classifiers trained on poisoned pictures of CIFAR-10, for a GPU.
+
+The chapter's settings: 40,000 training pictures, the 32-layer network, AdamW at 3e-4, 100 epochs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from skrobust.benchmarks._poisoned import (
+    ALTERNATIVES,
+    METHODS,
+    POISON_VALUES,
+    measure_cell,
+    poisoned_cells,
+    render_poisoned,
+)
+from skrobust.benchmarks._results import Cell, known
+from skrobust.benchmarks._targets import TABLE_5_1
+from skrobust.benchmarks.backdoor_mnist import SETTINGS
+
+VALUES = POISON_VALUES
+measure = measure_cell
+
+
+def cells(
+    n_seeds: int,
+    sets: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
+    settings: Sequence[str] | None = None,
+) -> list[Cell]:
+    """List what is to be measured, seed by seed."""
+    return poisoned_cells(
+        n_seeds,
+        known("set", sets, ["cifar10"]),
+        known("setting", settings, SETTINGS),
+        known("method", methods, list(METHODS), list(ALTERNATIVES)),
+    )
+
+
+def render(frame: pd.DataFrame) -> str:
+    """Clean and poison accuracy by setting and method, row AUROC, and the thesis's accuracies."""
+    return render_poisoned(frame, TABLE_5_1, "CIFAR-10 with ResNet-32, 100 epochs")
