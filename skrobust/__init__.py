@@ -1,6 +1,6 @@
 """Train deep networks on data you do not trust, and be told which rows were not trusted."""
 
-from skrobust.backdoor import BackdoorRobustClassifier
+from skrobust.backdoor import BackdoorRobustClassifier, SpectralSignatureFilter
 from skrobust.detectors import OutlierDetectorAdapter, RCADetector, RobustRealNVPDetector
 from skrobust.supervised import LabelAudit, PRLClassifier, PRLRegressor, audit_labels
 
@@ -12,6 +12,7 @@ __all__ = [
     "PRLRegressor",
     "RCADetector",
     "RobustRealNVPDetector",
+    "SpectralSignatureFilter",
     "__version__",
     "audit_labels",
 ]

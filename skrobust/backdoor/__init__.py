@@ -3,5 +3,11 @@
 from skrobust.backdoor._classifier import BackdoorRobustClassifier
 from skrobust.backdoor._occlude import RandomOcclusion
 from skrobust.backdoor._perturb import InputPerturbation
+from skrobust.backdoor._spectral import SpectralSignatureFilter
 
-__all__ = ["BackdoorRobustClassifier", "InputPerturbation", "RandomOcclusion"]
+__all__ = [
+    "BackdoorRobustClassifier",
+    "InputPerturbation",
+    "RandomOcclusion",
+    "SpectralSignatureFilter",
+]

@@ -10,6 +10,7 @@ from sklearn.base import clone
 from skorch.callbacks import EarlyStopping
 from skorch.dataset import ValidSplit
 
+from skrobust.networks import run_with_embedding
 from skrobust.selection import sever_scores
 
 __all__ = ["CorruptedData", "sever", "stop_by_corrupted_rows"]
@@ -88,14 +89,11 @@ def sever(learner, X: np.ndarray, y: np.ndarray, rate: float, seed: int) -> tupl
 
 
 def _sever_scores(learner, X: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
-    seen: dict[str, torch.Tensor] = {}
     module = learner.net_.module_.eval()
     targets = torch.from_numpy(learner._encode(y)[0]).to(learner.device_)
     rows = torch.from_numpy(learner._preprocessor.transform(X)).to(learner.device_)
-    watch = module.layers[-1].register_forward_hook(lambda _, x, __: seen.update(x=x[0][0]))
-    output = module(rows.unsqueeze(0))
-    watch.remove()
+    inputs, output = run_with_embedding(module, rows.unsqueeze(0))
     losses = learner.net_.step.row_loss(output, rows.unsqueeze(0), targets)
     (gradients,) = torch.autograd.grad(losses.sum(), output)
     generator = torch.Generator().manual_seed(seed)
-    return sever_scores(seen["x"].detach(), gradients[0], generator).cpu().numpy()
+    return sever_scores(inputs[0].detach(), gradients[0], generator).cpu().numpy()

@@ -2,6 +2,7 @@
 
 from skrobust.networks._autoencoder import Autoencoder, VariationalAutoencoder
 from skrobust.networks._cnn import CNN9
+from skrobust.networks._embed import run_with_embedding
 from skrobust.networks._ensemble import NetworkEnsemble
 from skrobust.networks._flow import CouplingFlow, LipschitzBound
 from skrobust.networks._resnet import ResNet32
@@ -21,4 +22,5 @@ __all__ = [
     "StackedLinear",
     "StackedMLP",
     "VariationalAutoencoder",
+    "run_with_embedding",
 ]

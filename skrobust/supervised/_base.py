@@ -27,7 +27,7 @@ from skrobust._validation import (
     validate_examples,
     validate_sizes,
 )
-from skrobust.networks import NetworkEnsemble, StackedMLP
+from skrobust.networks import NetworkEnsemble, StackedMLP, run_with_embedding
 from skrobust.training import CHUNK_ROWS, RobustNet, RobustStep
 
 __all__ = ["RobustLearner", "RowFunction", "of_rows"]
@@ -202,8 +202,40 @@ class RobustLearner(EarlyStoppingMixin, RobustEstimator):
                     f"{name} was given for a module that is built already; pass the module's class"
                 )
 
+    def embed(self, X) -> np.ndarray:
+        """Activations before the networks' last layer.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows.
+
+        Returns
+        -------
+        array of shape (n_samples, n_activations), float64
+            Those of several networks side by side.
+
+        Raises
+        ------
+        ValueError
+            If the rows are invalid or the module has no linear layer.
+        """
+        return self._map(self._embedder, self._checked(X))
+
+    def _embedder(self) -> Callable[[Tensor], Tensor]:
+        module = self.net_.module_.eval()
+
+        def run(x: Tensor) -> Tensor:
+            inputs, _ = run_with_embedding(module, x.expand(self.net_.n_networks, *x.shape))
+            return inputs.movedim(0, 1).flatten(1).double()
+
+        return lambda chunks: torch.stack([run(x) for x in chunks])
+
     def _predictions(self, X) -> np.ndarray:
         """Predictions (n_samples, ...) in the units of training, float64."""
+        return self._map(self._predictor, self._checked(X))
+
+    def _checked(self, X) -> np.ndarray:
         check_is_fitted(self)
         X = validate_examples(self, X, reset=False, missing=self._missing_allowed())
         if X.shape[1:] != self._row_shape:
@@ -212,7 +244,7 @@ class RobustLearner(EarlyStoppingMixin, RobustEstimator):
                 f"{self._row_shape}"
             )
         self._check_inputs(X)
-        return self._map(self._predictor, X)
+        return X
 
     def _check_inputs(self, X: np.ndarray) -> None:
         """Refuse rows for prediction that training has ruled out."""
