@@ -1,11 +1,16 @@
 """Train deep networks on data you do not trust, and be told which rows were not trusted."""
 
-from skrobust.backdoor import BackdoorRobustClassifier, SpectralSignatureFilter
+from skrobust.backdoor import (
+    BackdoorRobustClassifier,
+    FinePruningClassifier,
+    SpectralSignatureFilter,
+)
 from skrobust.detectors import OutlierDetectorAdapter, RCADetector, RobustRealNVPDetector
 from skrobust.supervised import LabelAudit, PRLClassifier, PRLRegressor, audit_labels
 
 __all__ = [
     "BackdoorRobustClassifier",
+    "FinePruningClassifier",
     "LabelAudit",
     "OutlierDetectorAdapter",
     "PRLClassifier",

@@ -1,12 +1,14 @@
 """Learning from poisoned data (thesis, chapter 5)."""
 
 from skrobust.backdoor._classifier import BackdoorRobustClassifier
+from skrobust.backdoor._fine_pruning import FinePruningClassifier
 from skrobust.backdoor._occlude import RandomOcclusion
 from skrobust.backdoor._perturb import InputPerturbation
 from skrobust.backdoor._spectral import SpectralSignatureFilter
 
 __all__ = [
     "BackdoorRobustClassifier",
+    "FinePruningClassifier",
     "InputPerturbation",
     "RandomOcclusion",
     "SpectralSignatureFilter",

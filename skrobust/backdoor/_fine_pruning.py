@@ -1,0 +1,335 @@
+"""Repairing a poisoned network with a few clean rows: fine-pruning."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from functools import partial
+
+import numpy as np
+import torch
+from sklearn.model_selection import StratifiedShuffleSplit
+from torch import Tensor
+
+from skrobust._validation import (
+    Integral,
+    Interval,
+    Real,
+    fit_context,
+    unchanged_on_error,
+    validate_examples,
+)
+from skrobust.backdoor._prune import prunable_layer, prune_until
+from skrobust.selection import DropSchedule, crossentropy
+from skrobust.supervised._base import RobustLearner, of_rows
+from skrobust.supervised._labels import LabelMixin
+from skrobust.training import RobustNet, RobustStep
+
+__all__ = ["FinePruningClassifier"]
+
+_HELD_OUT = 0.2  # of the clean rows, for the decision when to stop
+
+
+class FinePruningClassifier(LabelMixin, RobustLearner):
+    """Classifier that learns poisoned data plainly and forgets what clean rows do not use.
+
+    The network is trained on all rows, the attack included. Then those units of its last
+    convolution (of its last hidden layer, if it has none) that clean rows activate least are
+    switched off, one after the other, until the accuracy on held-out clean rows falls by more than
+    a tolerance; and what is left is trained a little more on the clean rows [1]_.
+
+    Parameters
+    ----------
+    module : nn.Module class or instance, or None, default=None
+        The network, as in :class:`PRLClassifier`. None builds a multi-layer perceptron.
+    corruption_rate : float in [0, 1), default=0.2
+        Share of poisoned rows. It decides which rows ``inlier_mask_`` trusts, and nothing else.
+    tolerance : float in [0, 1], default=0.04
+        How much accuracy on clean rows pruning may cost.
+    clean_share : float in (0, 1), default=0.5
+        Where no clean rows are given: the share of each class, those of lowest loss, that is taken
+        for clean instead.
+    fine_tune_epochs : int, default=20
+        Epochs on the clean rows after pruning. 0 prunes only.
+    fine_tune_lr : float or None, default=None
+        Their learning rate; None is ``lr``.
+    hidden_layer_sizes : sequence of int, default=(256, 256)
+        Hidden widths of the perceptron that ``module=None`` builds.
+    preprocessing : {"standard", "minmax", None}, default="standard"
+        Scaling of tables, fitted on the training rows. Arrays of other shapes are left as they are.
+    missing : {"error", "mean"}, default="error"
+        "mean" replaces nan in a table by the mean of the column over the training rows.
+    max_epochs : int, default=100
+        Training epochs on all rows.
+    min_steps : int or None, default=None
+        Epochs repeat until this many steps are done too.
+    early_stopping : bool or "auto", default=False
+        As in :class:`PRLClassifier`.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the training rows to hold out for ``early_stopping``.
+    patience : int, default=500
+        Steps without improvement, for ``early_stopping``.
+    batch_size : int, default=128
+        Rows per training step.
+    lr : float, default=1e-3
+        Learning rate of the training on all rows.
+    optimizer : callable, default=torch.optim.AdamW
+        Class of a torch optimiser.
+    device : str, torch.device or None, default=None
+        None takes the GPU if there is one.
+    n_threads : int or None, default=1
+        CPU threads that torch may use in ``fit`` and in predictions; torch's own setting is
+        restored afterwards. None changes nothing, which large networks on a CPU want.
+    random_state : int, RandomState or None, default=None
+        Seeds everything that is random in ``fit``.
+    verbose : int, default=0
+        1 shows a progress bar.
+    callbacks : list of skorch callbacks, optional
+        For example ``skorch.callbacks.Checkpoint``.
+    **net_parameters
+        skorch's own parameters, such as ``module__width`` or ``optimizer__weight_decay``.
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_classes,)
+        The labels, sorted.
+    pruned_units_ : array of int
+        Units that are off, in the order in which they went.
+    pruning_accuracies_ : array of float
+        Accuracy on held-out clean rows with no unit off, with the first, and so on; the last may be
+        that of the unit that went too far and was switched on again.
+    n_clean_ : int
+        Number of clean rows, given or taken for clean.
+    corruption_rate_ : float
+        The rate.
+    sample_scores_ : array of shape (n_samples,)
+        Loss of each training row in the last epoch on all rows.
+    keep_frequency_ : array of shape (n_samples,)
+        1 for every row that was trained on.
+    inlier_mask_ : array of shape (n_samples,), bool
+        The n - ceil(corruption_rate n) rows of lowest ``sample_scores_``; of equal ones the first.
+    history_ : skorch.history.History
+        One entry per epoch on all rows, with ``train_loss``.
+    net_ : RobustNet
+        The skorch net, pruned.
+    device_ : str
+        Device used.
+    n_features_in_ : int
+        Number of features seen in ``fit``; of channels, for images.
+    feature_names_in_ : array of shape (n_features_in_,)
+        Names of the features, if the table had them.
+
+    See Also
+    --------
+    BackdoorRobustClassifier : Needs no clean rows.
+
+    Notes
+    -----
+    Without clean rows the defence rests on the rows that the poisoned network fits best. A backdoor
+    is easy to fit: there may be poisoned rows among them.
+
+    The network that is kept is the last one within the tolerance. Units that are off stay off while
+    it is fine-tuned.
+
+    References
+    ----------
+    .. [1] Liu, K., Dolan-Gavitt, B., Garg, S. Fine-pruning: Defending against backdooring attacks
+       on deep neural networks. RAID, 2018.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skrobust import FinePruningClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = FinePruningClassifier(max_epochs=10, random_state=0)
+    >>> model.fit(X[200:], y[200:], X[:200], y[:200]).n_clean_
+    200
+    """
+
+    _parameter_constraints: dict = {
+        **{
+            name: allowed
+            for name, allowed in RobustLearner._parameter_constraints.items()
+            if name not in ("margin", "warmup")  # of selection, which there is none of
+        },
+        "tolerance": [Interval(Real, 0, 1, closed="both")],
+        "clean_share": [Interval(Real, 0, 1, closed="neither")],
+        "fine_tune_epochs": [Interval(Integral, 0, None, closed="left")],
+        "fine_tune_lr": [None, Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        module=None,
+        *,
+        corruption_rate=0.2,
+        tolerance=0.04,
+        clean_share=0.5,
+        fine_tune_epochs=20,
+        fine_tune_lr=None,
+        hidden_layer_sizes=(256, 256),
+        preprocessing="standard",
+        missing="error",
+        max_epochs=100,
+        min_steps=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        patience=500,
+        batch_size=128,
+        lr=1e-3,
+        optimizer=torch.optim.AdamW,
+        device=None,
+        n_threads=1,
+        random_state=None,
+        verbose=0,
+        callbacks=None,
+        **net_parameters,
+    ):
+        self.module = module
+        self.corruption_rate = corruption_rate
+        self.tolerance = tolerance
+        self.clean_share = clean_share
+        self.fine_tune_epochs = fine_tune_epochs
+        self.fine_tune_lr = fine_tune_lr
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.preprocessing = preprocessing
+        self.missing = missing
+        self.max_epochs = max_epochs
+        self.min_steps = min_steps
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.batch_size = batch_size
+        self.lr = lr
+        self.optimizer = optimizer
+        self.device = device
+        self.n_threads = n_threads
+        self.random_state = random_state
+        self.verbose = verbose
+        self.callbacks = callbacks
+        self._net_parameters = net_parameters
+
+    @fit_context
+    def fit(self, X, y, X_clean=None, y_clean=None):
+        """Train on all rows, prune and fine-tune by clean ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Inputs, poisoned ones among them.
+        y : array-like of shape (n_samples,)
+            Labels.
+        X_clean : array-like of shape (n_clean, n_features) or (n_clean, ...), optional
+            Inputs that nobody has tampered with; 5 % as many as training rows, in the paper.
+        y_clean : array-like of shape (n_clean,), optional
+            Their labels.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the inputs are invalid, the clean rows come without labels or with
+            labels that training does not know, or nothing of the network can be pruned.
+        TypeError
+            If ``__init__`` was given a keyword that does not exist.
+        FloatingPointError
+            If the training loss stops being finite.
+
+        Warns
+        -----
+        UserWarning
+            If no clean rows are given.
+        """
+        if (X_clean is None) != (y_clean is None):
+            raise ValueError("X_clean and y_clean belong together: one of them is None")
+        with unchanged_on_error(self):
+            self._given_clean = None if X_clean is None else (X_clean, y_clean)
+            super().fit(X, y)
+            del self._given_clean
+        return self
+
+    def _step(self, n_outputs: int) -> RobustStep:
+        loss = partial(of_rows, function=crossentropy, n_outputs=n_outputs)
+        return RobustStep(loss, DropSchedule(0.0))
+
+    def _train(self, x: Tensor, y: Tensor, n_outputs: int) -> RobustNet:
+        net = super()._train(x, y, n_outputs)
+        module = net.module_
+        layer = prunable_layer(module)
+        rows, labels = self._clean_rows(x, y, net)
+        self.n_clean_ = len(rows)
+        kept, held = self._hold_out(labels)
+
+        @torch.no_grad()
+        def outputs(chosen: Tensor) -> Tensor:
+            module.eval()
+            parts = rows[chosen].split(self.batch_size)
+            return torch.cat([module(part.unsqueeze(0))[0] for part in parts])
+
+        def accuracy() -> float:
+            return float((outputs(held).argmax(dim=1) == labels[held]).double().mean())
+
+        order = layer.mean_activations(lambda: outputs(kept)).argsort(stable=True)
+        units, accuracies = prune_until(layer, order, accuracy, self.tolerance)
+        self.pruned_units_ = units.cpu().numpy()
+        self.pruning_accuracies_ = np.array(accuracies)
+        lr = self.lr if self.fine_tune_lr is None else self.fine_tune_lr
+        optimizer = self.optimizer(module.parameters(), lr=lr)
+        for _ in range(self.fine_tune_epochs):
+            module.train()
+            for batch in torch.randperm(len(rows)).split(self.batch_size):
+                chosen = batch.to(rows.device)
+                optimizer.zero_grad()
+                inputs = rows[chosen].unsqueeze(0)
+                net.step.row_loss(module(inputs), inputs, labels[chosen]).mean().backward()
+                optimizer.step()
+                layer.switch_off(units)
+        return net
+
+    def _clean_rows(self, x: Tensor, y: Tensor, net: RobustNet) -> tuple[Tensor, Tensor]:
+        if self._given_clean is not None:
+            X, given = validate_examples(
+                self, *self._given_clean, reset=False, missing=self.missing
+            )
+            if X.shape[1:] != self._row_shape:
+                raise ValueError(
+                    f"X_clean has examples of shape {X.shape[1:]}, X of {self._row_shape}"
+                )
+            unknown = np.setdiff1d(given, self.classes_)
+            if len(unknown):
+                raise ValueError(f"y_clean holds labels that y does not: {unknown.tolist()}")
+            rows = torch.from_numpy(self._preprocessor.transform(X)).to(x.device)
+            codes = np.searchsorted(self.classes_, given)
+            return rows, torch.from_numpy(codes).to(y.device)
+        losses = net.score_rows(x, y)
+        chosen = []
+        for code in range(len(self.classes_)):
+            own = (y == code).nonzero().squeeze(1)
+            n_chosen = math.ceil(self.clean_share * len(own) - 1e-9)
+            chosen.append(own[losses[own].argsort(stable=True)[:n_chosen]])
+        rows = torch.cat(chosen).sort().values
+        warnings.warn(
+            f"no clean rows were given: the {len(rows)} rows of lowest loss, clean_share="
+            f"{self.clean_share} of each class, stand in for them, and may be poisoned",
+            UserWarning,
+            stacklevel=5,
+        )
+        return x[rows], y[rows]
+
+    def _hold_out(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Split the clean rows by class where each has two; one row serves both ends."""
+        n_rows = len(labels)
+        if n_rows < 2:
+            return torch.arange(n_rows), torch.arange(n_rows)
+        n_held = max(1, round(_HELD_OUT * n_rows))
+        order = torch.randperm(n_rows)
+        codes = labels.cpu().numpy()
+        n_classes = len(np.unique(codes))
+        if np.bincount(codes)[np.unique(codes)].min() >= 2 and n_classes <= n_held:
+            split = StratifiedShuffleSplit(1, test_size=n_held, random_state=int(order[0]))
+            kept, held = next(split.split(codes, codes))
+            return torch.from_numpy(kept), torch.from_numpy(held)
+        return order[n_held:], order[:n_held]
