@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import torch
@@ -22,9 +20,10 @@ from skrobust._validation import (
 )
 from skrobust.backdoor._occlude import RandomOcclusion
 from skrobust.backdoor._perturb import InputPerturbation
-from skrobust.selection import DropSchedule, crossentropy, crossentropy_gradient_norm
-from skrobust.supervised._base import RobustLearner, of_rows
-from skrobust.supervised._labels import LabelMixin, bootstrap_functions
+from skrobust.backdoor._rules import noisy_label_rule, selects_per_class, warn_of_lost_classes
+from skrobust.selection import DropSchedule
+from skrobust.supervised._base import RobustLearner
+from skrobust.supervised._labels import LabelMixin
 from skrobust.training import RobustStep
 
 __all__ = ["BackdoorRobustClassifier"]
@@ -338,27 +337,18 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
             refuse_outside("feature_range", X, *self.feature_range_)
 
     def _step(self, n_outputs: int) -> RobustStep:
-        def by_row(function):
-            return partial(of_rows, function=function, n_outputs=n_outputs)
-
-        plain = by_row(crossentropy)
-        loss, score = plain, None
-        if self.noisy_label == "bootstrap":
-            loss = by_row(bootstrap_functions(hard=False)[0])
-        elif self.noisy_label == "prl":
-            score = by_row(crossentropy_gradient_norm)
-        drops = self.noisy_label in ("prl", "spl")
-        rate = float(self.corruption_rate) if drops else 0.0
-        within = len(self.classes_) > 2 if self.per_class == "auto" else self.per_class
+        rule = noisy_label_rule(self.noisy_label, n_outputs)
+        rate = float(self.corruption_rate) if rule.drops else 0.0
         schedule = DropSchedule(rate, warmup=self.warmup, margin=self.margin)
+        loss = {True: rule.loss, False: rule.plain}
         return RobustStep(
-            row_loss=loss if self.robust_outer else plain,
-            row_score=score,
+            row_loss=loss[self.robust_outer],
+            row_score=rule.score,
             schedule=schedule if self.robust_outer else DropSchedule(0.0),
-            perturb=self._perturb(loss if self.robust_inner else plain, score, schedule),
+            perturb=self._perturb(loss[self.robust_inner], rule.score, schedule),
             memory=self.memory,
             memory_decay=self.memory_decay,
-            per_group=bool(within),
+            per_group=selects_per_class(self.per_class, len(self.classes_)),
         )
 
     def _perturb(self, loss, score, schedule: DropSchedule) -> Callable[..., Tensor] | None:
@@ -384,17 +374,5 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         return perturb
 
     def _warn_of_result(self, targets: np.ndarray) -> None:
-        if self.noisy_label not in ("prl", "spl") or not self.robust_outer:
-            return
-        n_rows = np.bincount(targets, minlength=len(self.classes_))
-        n_kept = np.bincount(targets[self.inlier_mask_], minlength=len(self.classes_))
-        lost = self.classes_[2 * n_kept < n_rows]
-        if len(lost):
-            names = ", ".join(map(repr, lost.tolist()))
-            warnings.warn(
-                f"more than half of the rows labelled {names} are not trusted: if that many are "
-                "poisoned, no guarantee holds; if they are rare or unlike the others, a smaller "
-                f"corruption_rate (now {self.corruption_rate}) keeps them",
-                UserWarning,
-                stacklevel=4,
-            )
+        if self.noisy_label in ("prl", "spl") and self.robust_outer:
+            warn_of_lost_classes(self.classes_, targets, self.inlier_mask_, self.corruption_rate)

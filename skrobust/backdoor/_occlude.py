@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from skrobust.training import StepState
 
-__all__ = ["RandomOcclusion"]
+__all__ = ["RandomOcclusion", "swap_cells"]
 
 _SPREAD = 0.4  # of a side's length around its mean
 
@@ -67,14 +67,8 @@ class RandomOcclusion:
         -------
         Tensor of the shape of ``x``
         """
-        hide = self._hide_cells if x.ndim == 3 else self._hide_rectangles
-        x = hide(x)
+        x = swap_cells(x, self.share) if x.ndim == 3 else self._hide_rectangles(x)
         return x if self.then is None else self.then(module, x, y, row_ids, state)
-
-    def _hide_cells(self, x: Tensor) -> Tensor:
-        n_rows, n_columns = x.shape[1:]
-        hidden = torch.rand(n_rows, n_columns, device=x.device) < self.share
-        return torch.where(hidden, x[:, torch.randperm(n_rows, device=x.device)], x)
 
     def _hide_rectangles(self, x: Tensor) -> Tensor:
         n_rows, (height, width) = x.shape[1], x.shape[-2:]
@@ -95,3 +89,10 @@ class RandomOcclusion:
         starts = torch.randint(length, (n_rows,), device=x.device)
         places = torch.arange(length, device=x.device)
         return (places - starts.unsqueeze(1)) % length < sizes.unsqueeze(1)
+
+
+def swap_cells(x: Tensor, share: float) -> Tensor:
+    """Give a share of the cells (n_networks, n_rows, n_columns) the value of another row."""
+    n_rows, n_columns = x.shape[1:]
+    swapped = torch.rand(n_rows, n_columns, device=x.device) < share
+    return torch.where(swapped, x[:, torch.randperm(n_rows, device=x.device)], x)

@@ -1,0 +1,69 @@
+"""The rules for wrong labels that chapter 5 is built on."""
+
+from __future__ import annotations
+
+import warnings
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from skrobust.selection import crossentropy, crossentropy_gradient_norm
+from skrobust.supervised._base import of_rows
+from skrobust.supervised._labels import bootstrap_functions
+
+__all__ = ["NoisyLabelRule", "noisy_label_rule", "selects_per_class", "warn_of_lost_classes"]
+
+
+class NoisyLabelRule(NamedTuple):
+    """Parts of a step.
+
+    Parameters
+    ----------
+    plain, loss : callable
+        Cross-entropy of each row, and the rule's own loss.
+    score : callable or None
+        What it ranks rows by; None ranks by the loss.
+    drops : bool
+        Whether it drops rows.
+    """
+
+    plain: partial
+    loss: partial
+    score: partial | None
+    drops: bool
+
+
+def noisy_label_rule(name: str | None, n_outputs: int) -> NoisyLabelRule:
+    """Look up "prl", "spl", "bootstrap" or None (no rule) for so many classes."""
+
+    def by_row(function) -> partial:
+        return partial(of_rows, function=function, n_outputs=n_outputs)
+
+    plain = by_row(crossentropy)
+    loss = by_row(bootstrap_functions(hard=False)[0]) if name == "bootstrap" else plain
+    score = by_row(crossentropy_gradient_norm) if name == "prl" else None
+    return NoisyLabelRule(plain, loss, score, drops=name in ("prl", "spl"))
+
+
+def selects_per_class(per_class: bool | str, n_classes: int) -> bool:
+    """Resolve ``per_class="auto"``: from three classes on."""
+    return n_classes > 2 if per_class == "auto" else bool(per_class)
+
+
+def warn_of_lost_classes(
+    classes: np.ndarray, targets: np.ndarray, kept: np.ndarray, rate: float
+) -> None:
+    """Warn of classes of which more than half of the rows are not trusted."""
+    n_rows = np.bincount(targets, minlength=len(classes))
+    n_kept = np.bincount(targets[kept], minlength=len(classes))
+    lost = classes[2 * n_kept < n_rows]
+    if len(lost):
+        names = ", ".join(map(repr, lost.tolist()))
+        warnings.warn(
+            f"more than half of the rows labelled {names} are not trusted: if that many are "
+            "poisoned, no guarantee holds; if they are rare or unlike the others, a smaller "
+            f"corruption_rate (now {rate}) keeps them",
+            UserWarning,
+            stacklevel=5,
+        )
