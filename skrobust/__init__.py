@@ -3,6 +3,7 @@
 from skrobust.backdoor import (
     BackdoorRobustClassifier,
     FinePruningClassifier,
+    SemiSupervisedBackdoorClassifier,
     SpectralSignatureFilter,
 )
 from skrobust.detectors import OutlierDetectorAdapter, RCADetector, RobustRealNVPDetector
@@ -17,6 +18,7 @@ __all__ = [
     "PRLRegressor",
     "RCADetector",
     "RobustRealNVPDetector",
+    "SemiSupervisedBackdoorClassifier",
     "SpectralSignatureFilter",
     "__version__",
     "audit_labels",

@@ -4,12 +4,17 @@ from skrobust.backdoor._classifier import BackdoorRobustClassifier
 from skrobust.backdoor._fine_pruning import FinePruningClassifier
 from skrobust.backdoor._occlude import RandomOcclusion
 from skrobust.backdoor._perturb import InputPerturbation
+from skrobust.backdoor._semi_supervised import SemiSupervisedBackdoorClassifier
+from skrobust.backdoor._simclr import ImageAugmentation, TableAugmentation
 from skrobust.backdoor._spectral import SpectralSignatureFilter
 
 __all__ = [
     "BackdoorRobustClassifier",
     "FinePruningClassifier",
+    "ImageAugmentation",
     "InputPerturbation",
     "RandomOcclusion",
+    "SemiSupervisedBackdoorClassifier",
     "SpectralSignatureFilter",
+    "TableAugmentation",
 ]

@@ -87,10 +87,10 @@ class ImageAugmentation:
     def _crop(self, x: Tensor) -> Tensor:
         n_rows = len(x)
         area, ratio, left, top, mirror = torch.rand(5, n_rows, device=x.device)
-        area = self.least_area + (1.0 - self.least_area) * area
+        size = (self.least_area + (1.0 - self.least_area) * area).sqrt()
         ratio = torch.exp((2.0 * ratio - 1.0) * math.log(4.0 / 3.0) / 2.0)
-        width = (area.sqrt() * ratio).clamp(max=1.0)
-        height = (area.sqrt() / ratio).clamp(max=1.0)
+        ratio = ratio.clamp(size, 1.0 / size)  # neither side is longer than the image's
+        width, height = size * ratio, size / ratio
         sign = torch.where(mirror < 0.5, -1.0, 1.0) if self.flip else torch.ones_like(width)
         zero = torch.zeros_like(width)
         across = torch.stack([sign * width, zero, (2.0 * left - 1.0) * (1.0 - width)], dim=1)

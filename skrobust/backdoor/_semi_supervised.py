@@ -1,0 +1,489 @@
+"""Classification from few, poisoned labels and many rows without (thesis, Algorithm 7)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from sklearn.utils import _safe_indexing, check_consistent_length
+from skorch.callbacks import Callback
+from torch import Tensor, nn
+
+from skrobust._validation import (
+    Integral,
+    Interval,
+    Real,
+    StrOptions,
+    fit_context,
+    unchanged_on_error,
+    validate_examples,
+)
+from skrobust.backdoor._rules import noisy_label_rule, selects_per_class, warn_of_lost_classes
+from skrobust.backdoor._simclr import ImageAugmentation, TableAugmentation, pretrain
+from skrobust.networks import StackedLinear, run_with_embedding
+from skrobust.selection import DropSchedule
+from skrobust.supervised._base import RobustLearner
+from skrobust.supervised._labels import LabelMixin
+from skrobust.training import RobustNet, RobustStep
+
+__all__ = ["SemiSupervisedBackdoorClassifier", "limit_spectrum"]
+
+UNLABELLED = -1
+
+
+class SemiSupervisedBackdoorClassifier(LabelMixin, RobustLearner):
+    """Classifier that learns what rows look like without labels, and little from the labels.
+
+    A network learns from all rows, with and without labels, to recognise two random views of a row
+    (SimCLR) [2]_. It is then frozen, and a linear layer is trained on what it sees, from the rows
+    with labels, of which those that fit badly are dropped; the layer's singular values are limited
+    after every step, so that no direction decides alone [1]_.
+
+    Parameters
+    ----------
+    module : nn.Module class or instance, or None, default=None
+        The network, as in :class:`PRLClassifier`: its last linear layer is replaced. None builds a
+        multi-layer perceptron.
+    noisy_label : {"prl", "spl", "bootstrap", None}, default="prl"
+        Rule for wrong labels, as in :class:`BackdoorRobustClassifier`.
+    corruption_rate : float in [0, 1), default=0.2
+        Share of poisoned rows among those with labels, for "prl" and "spl".
+    spectral_limit : float, default=1.0
+        Largest singular value of the linear layer (the thesis's k), for inputs that are scaled, all
+        by the same number, to a root mean square of 1 over the rows with labels.
+    truncate : {"scale", "clip", None}, default="scale"
+        How it is kept: "scale" divides the layer by what its largest singular value has too much,
+        "clip" lowers those singular values that are too large and leaves the others. None does not
+        limit it (PRL-SimCLR).
+    augment : callable ``(Tensor (n_rows, ...)) -> Tensor``, or None, default=None
+        Makes a random view of each row, scaled as for the network. None:
+        :class:`ImageAugmentation` for arrays of 4 dimensions, :class:`TableAugmentation` for
+        tables.
+    temperature : float, default=0.5
+        Of the contrastive loss.
+    projection_size : int, default=128
+        Outputs of the perceptron that stands between network and contrastive loss.
+    pretrain_epochs : int, default=50
+        Epochs over all rows; the thesis has 500.
+    pretrain_batch_size : int, default=512
+        Rows per step of it.
+    pretrain_lr : float, default=1e-3
+        Learning rate of it.
+    hidden_layer_sizes : sequence of int, default=(256, 256)
+        Hidden widths of the perceptron that ``module=None`` builds; the last is what the linear
+        layer sees.
+    preprocessing : {"standard", "minmax", None}, default="standard"
+        Scaling of tables, fitted on the rows with labels. Arrays of other shapes are left as they
+        are; images should have values in [0, 1].
+    missing : {"error", "mean"}, default="error"
+        "mean" replaces nan in a table by the mean of the column over the rows with labels.
+    memory : {None, "average", "sum"}, default=None
+        Select on each row's scores over the epochs, as in :class:`BackdoorRobustClassifier`.
+    memory_decay : float in [0, 1), default=0.8
+        Weight of the past for ``memory="average"``.
+    per_class : bool or "auto", default="auto"
+        Drop the share within each class, too, as in :class:`BackdoorRobustClassifier`.
+    margin : float, default=1.0
+        Standard deviations of a batch's share of poisoned rows that training drops on top of
+        ``corruption_rate``.
+    max_epochs : int, default=100
+        Epochs of the linear layer.
+    min_steps : int or None, default=1000
+        Its epochs repeat until this many steps are done too.
+    early_stopping : bool or "auto", default=False
+        As in :class:`PRLClassifier`, for the linear layer.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the rows with labels to hold out for ``early_stopping``.
+    patience : int, default=500
+        Steps without improvement, for ``early_stopping``.
+    batch_size : int, default=128
+        Rows per step of the linear layer.
+    lr : float, default=1e-2
+        Learning rate of the linear layer.
+    optimizer : callable, default=torch.optim.AdamW
+        Class of a torch optimiser, for the linear layer.
+    warmup : int or float, default=0.1
+        Length of the drop rate's growth from 0: an int counts epochs, a float is a share of all.
+    device : str, torch.device or None, default=None
+        None takes the GPU if there is one.
+    n_threads : int or None, default=1
+        CPU threads that torch may use in ``fit`` and in predictions; torch's own setting is
+        restored afterwards. None changes nothing, which large networks on a CPU want.
+    random_state : int, RandomState or None, default=None
+        Seeds everything that is random in ``fit``.
+    verbose : int, default=0
+        1 shows a progress bar for the linear layer.
+    callbacks : list of skorch callbacks, optional
+        For the training of the linear layer.
+    **net_parameters
+        skorch's own parameters, of the linear layer.
+
+    Attributes
+    ----------
+    classes_ : array of shape (n_classes,)
+        The labels, sorted.
+    pretrain_losses_ : array of shape (pretrain_epochs,)
+        Mean contrastive loss of each epoch.
+    spectral_norm_ : float
+        Largest singular value of the linear layer.
+    n_unlabeled_ : int
+        Rows without a label, from ``y`` and ``X_unlabeled``.
+    corruption_rate_ : float
+        The rate.
+    sample_scores_ : array of shape (n_samples,)
+        What the selection ranked each training row by, high for rows that fit badly; nan for rows
+        without a label.
+    keep_frequency_ : array of shape (n_samples,)
+        Share of the epochs after warm-up in which the row was kept; nan for rows without a label.
+    inlier_mask_ : array of shape (n_samples,), bool
+        Of the m rows with labels the m - ceil(corruption_rate m) of lowest ``sample_scores_``, and
+        all others.
+    history_ : skorch.history.History
+        One entry per epoch of the linear layer.
+    net_ : RobustNet
+        The skorch net of the linear layer; ``net_.module_.encoder`` is the network.
+    device_ : str
+        Device used.
+    n_features_in_ : int
+        Number of features seen in ``fit``; of channels, for images.
+    feature_names_in_ : array of shape (n_features_in_,)
+        Names of the features, if the table had them.
+
+    See Also
+    --------
+    BackdoorRobustClassifier : Where all rows have labels.
+
+    Notes
+    -----
+    Rows whose label is -1 have none, as in :mod:`sklearn.semi_supervised`: that is the way for
+    pipelines and GridSearchCV, which slice ``y`` but not ``X_unlabeled``. Where a single label
+    stands beside -1, there would be nothing to learn; both are taken for classes then, with a
+    warning.
+
+    The thesis's systems are ``margin=0, per_class=False`` with ``truncate=None`` (PRL-SimCLR) and
+    ``truncate="scale"`` (PRL-SimCLR-SN). It says both "truncate the largest singular value" and
+    "spectral normalization"; "clip" and "scale" are the two readings.
+
+    References
+    ----------
+    .. [1] Liu, B. Robust learning of deep neural networks under data corruption. Chapter 5,
+       Algorithm 7.
+    .. [2] Chen, T., Kornblith, S., Norouzi, M., Hinton, G. A simple framework for contrastive
+       learning of visual representations. ICML, 2020.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skrobust import SemiSupervisedBackdoorClassifier
+    >>> X, labels = load_digits(return_X_y=True)
+    >>> y = labels.copy()
+    >>> y[500:] = -1
+    >>> model = SemiSupervisedBackdoorClassifier(pretrain_epochs=20, random_state=0).fit(X, y)
+    >>> model.n_unlabeled_
+    1297
+    >>> float((model.predict(X[500:]) == labels[500:]).mean()) > 0.75
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **RobustLearner._parameter_constraints,
+        "noisy_label": [None, StrOptions({"prl", "spl", "bootstrap"})],
+        "spectral_limit": [Interval(Real, 0, None, closed="neither")],
+        "truncate": [None, StrOptions({"scale", "clip"})],
+        "augment": [None, callable],
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "projection_size": [Interval(Integral, 1, None, closed="left")],
+        "pretrain_epochs": [Interval(Integral, 1, None, closed="left")],
+        "pretrain_batch_size": [Interval(Integral, 2, None, closed="left")],
+        "pretrain_lr": [Interval(Real, 0, None, closed="neither")],
+        "memory": [None, StrOptions({"sum", "average"})],
+        "memory_decay": [Interval(Real, 0, 1, closed="left")],
+        "per_class": ["boolean", StrOptions({"auto"})],
+    }
+
+    def __init__(
+        self,
+        module=None,
+        *,
+        noisy_label="prl",
+        corruption_rate=0.2,
+        spectral_limit=1.0,
+        truncate="scale",
+        augment=None,
+        temperature=0.5,
+        projection_size=128,
+        pretrain_epochs=50,
+        pretrain_batch_size=512,
+        pretrain_lr=1e-3,
+        hidden_layer_sizes=(256, 256),
+        preprocessing="standard",
+        missing="error",
+        memory=None,
+        memory_decay=0.8,
+        per_class="auto",
+        margin=1.0,
+        max_epochs=100,
+        min_steps=1000,
+        early_stopping=False,
+        validation_fraction=0.1,
+        patience=500,
+        batch_size=128,
+        lr=1e-2,
+        optimizer=torch.optim.AdamW,
+        warmup=0.1,
+        device=None,
+        n_threads=1,
+        random_state=None,
+        verbose=0,
+        callbacks=None,
+        **net_parameters,
+    ):
+        self.module = module
+        self.noisy_label = noisy_label
+        self.corruption_rate = corruption_rate
+        self.spectral_limit = spectral_limit
+        self.truncate = truncate
+        self.augment = augment
+        self.temperature = temperature
+        self.projection_size = projection_size
+        self.pretrain_epochs = pretrain_epochs
+        self.pretrain_batch_size = pretrain_batch_size
+        self.pretrain_lr = pretrain_lr
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.preprocessing = preprocessing
+        self.missing = missing
+        self.memory = memory
+        self.memory_decay = memory_decay
+        self.per_class = per_class
+        self.margin = margin
+        self.max_epochs = max_epochs
+        self.min_steps = min_steps
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.batch_size = batch_size
+        self.lr = lr
+        self.optimizer = optimizer
+        self.warmup = warmup
+        self.device = device
+        self.n_threads = n_threads
+        self.random_state = random_state
+        self.verbose = verbose
+        self.callbacks = callbacks
+        self._net_parameters = net_parameters
+
+    @fit_context
+    def fit(self, X, y, X_unlabeled=None):
+        """Learn from rows with labels, poisoned ones among them, and from rows without.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Inputs.
+        y : array-like of shape (n_samples,)
+            Labels; -1 where there is none.
+        X_unlabeled : array-like of shape (n_unlabeled, n_features) or (n_unlabeled, ...), optional
+            More inputs without labels.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the inputs are invalid, the rows without labels have another shape,
+            no row has a label, or fewer than two labels occur.
+        TypeError
+            If ``__init__`` was given a keyword that does not exist.
+        FloatingPointError
+            If a training loss stops being finite.
+
+        Warns
+        -----
+        UserWarning
+            If -1 stands beside a single other label, or more than half of the rows of a label are
+            not trusted.
+        """
+        with unchanged_on_error(self):
+            if y is None:
+                return super().fit(X, y)  # which says that it needs y
+            check_consistent_length(X, y)
+            labelled = np.flatnonzero(self._has_label(y))
+            without = np.setdiff1d(np.arange(len(np.asarray(y))), labelled)
+            if len(without) and not len(labelled):
+                raise ValueError(f"y has no label: all {len(without)} rows are -1, which is none")
+            given = (X, y)
+            self._others = []
+            if len(without):
+                given = (_safe_indexing(X, labelled), _safe_indexing(y, labelled))
+                self._others.append(("X", _safe_indexing(X, without)))
+            if X_unlabeled is not None:
+                self._others.append(("X_unlabeled", X_unlabeled))
+            super().fit(*given)
+            del self._others
+            if len(without):
+                self._spread(labelled, len(labelled) + len(without))
+        return self
+
+    def _has_label(self, y) -> np.ndarray:
+        """Which rows have one; -1 beside a single label is a class."""
+        labels = np.asarray(y)
+        if labels.ndim != 1 or labels.dtype.kind not in "iufO":
+            return np.ones(len(labels), dtype=bool)
+        without = labels == UNLABELLED
+        if without.any() and not without.all():
+            rest = labels[~without]
+            if (rest == rest[0]).all():
+                warnings.warn(
+                    f"y holds -1 and only one other label, {rest[0]!r}: both are taken for "
+                    "classes; rows without a label need two labels beside them",
+                    UserWarning,
+                    stacklevel=4,
+                )
+                return np.ones(len(labels), dtype=bool)
+        return ~without
+
+    def _spread(self, labelled: np.ndarray, n_rows: int) -> None:
+        for name, value in (("sample_scores_", np.nan), ("keep_frequency_", np.nan)):
+            spread = np.full(n_rows, value)
+            spread[labelled] = getattr(self, name)
+            setattr(self, name, spread)
+        mask = np.ones(n_rows, dtype=bool)
+        mask[labelled] = self.inlier_mask_
+        self.inlier_mask_ = mask
+
+    def _train(self, x: Tensor, y: Tensor, n_outputs: int) -> RobustNet:
+        make, settings = super()._network(x, n_outputs)
+        encoder = make(**{name.removeprefix("module__"): value for name, value in settings.items()})
+        encoder = encoder.to(x.device)
+        rows = torch.cat([x, *(self._checked_others(name, X, x) for name, X in self._others)])
+        self.n_unlabeled_ = len(rows) - len(x)
+        losses = pretrain(
+            encoder,
+            rows,
+            self.augment or (TableAugmentation() if x.ndim == 2 else ImageAugmentation()),
+            temperature=self.temperature,
+            projection_size=self.projection_size,
+            n_epochs=self.pretrain_epochs,
+            batch_size=self.pretrain_batch_size,
+            lr=self.pretrain_lr,
+        )
+        self.pretrain_losses_ = np.array(losses)
+        with torch.no_grad():
+            parts = x.split(self.pretrain_batch_size)
+            self._embedded = torch.cat([_embed(encoder, part) for part in parts])
+        net = super()._train(self._embedded, y, n_outputs)
+        net.module_.encoder = encoder.requires_grad_(False)
+        values = torch.linalg.svdvals(net.module_.layer.weight.detach()[0])
+        self.spectral_norm_ = float(values[0])
+        return net
+
+    def _checked_others(self, name: str, X, x: Tensor) -> Tensor:
+        rows = validate_examples(self, X, reset=False, missing=self.missing)
+        if rows.shape[1:] != self._row_shape:
+            raise ValueError(
+                f"{name} has examples of shape {rows.shape[1:]} without labels, those with labels "
+                f"have {self._row_shape}"
+            )
+        return torch.from_numpy(self._preprocessor.transform(rows)).to(x.device)
+
+    def _network(self, x: Tensor, n_outputs: int):
+        scale = float(x.square().mean().sqrt().clamp(min=torch.finfo(x.dtype).tiny))
+        return _LinearHead, {
+            "module__n_inputs": x.shape[1],
+            "module__n_outputs": n_outputs,
+            "module__scale": scale,
+        }
+
+    def _more_callbacks(self) -> list:
+        return [] if self.truncate is None else [_Limit(self.spectral_limit, self.truncate)]
+
+    def _step(self, n_outputs: int) -> RobustStep:
+        rule = noisy_label_rule(self.noisy_label, n_outputs)
+        rate = float(self.corruption_rate) if rule.drops else 0.0
+        return RobustStep(
+            row_loss=rule.loss,
+            row_score=rule.score,
+            schedule=DropSchedule(rate, warmup=self.warmup, margin=self.margin),
+            memory=self.memory,
+            memory_decay=self.memory_decay,
+            per_group=selects_per_class(self.per_class, len(self.classes_)),
+        )
+
+    def _take_record(self, rows, targets=None, rescore=False) -> None:
+        super()._take_record(self._embedded, targets, rescore)
+        del self._embedded
+
+    def _embedder(self) -> Callable[[Tensor], Tensor]:
+        encoder = self.net_.module_.encoder.eval()
+        return lambda chunks: torch.stack([_embed(encoder, x).double() for x in chunks])
+
+    def _predictor(self) -> Callable[[Tensor], Tensor]:
+        module = self.net_.module_.eval()
+
+        def run(x: Tensor) -> Tensor:
+            return self._combine(module(_embed(module.encoder, x).unsqueeze(0)).double())
+
+        return lambda chunks: torch.stack([run(x) for x in chunks])
+
+    def _warn_of_result(self, targets: np.ndarray) -> None:
+        if self.noisy_label in ("prl", "spl"):
+            warn_of_lost_classes(self.classes_, targets, self.inlier_mask_, self.corruption_rate)
+
+
+class _LinearHead(nn.Module):
+    """A linear layer on a scaled embedding; it carries the network that makes that."""
+
+    n_networks = 1
+    encoder: nn.Module
+
+    def __init__(self, n_inputs: int, n_outputs: int, scale: float) -> None:
+        super().__init__()
+        self.layer = StackedLinear(1, n_inputs, n_outputs)
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map embeddings (1, n_rows, n_inputs) to logits (1, n_rows, n_outputs)."""
+        return self.layer(x / self.scale)
+
+
+class _Limit(Callback):
+    """Limits the layer's singular values after every step."""
+
+    def __init__(self, limit: float, how: str) -> None:
+        self.limit = limit
+        self.how = how
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        if training:
+            limit_spectrum(net.module_.layer.weight, self.limit, self.how)
+
+
+@torch.no_grad()
+def limit_spectrum(weight: Tensor, limit: float, how: str) -> None:
+    """Bring the singular values of matrices down to a limit, in place.
+
+    Parameters
+    ----------
+    weight : Tensor of shape (..., n_inputs, n_outputs)
+        Changed where the largest singular value of a matrix is above the limit.
+    limit : float
+        The largest that remains.
+    how : {"scale", "clip"}
+        "scale" divides the matrix, "clip" lowers those singular values that are above the limit.
+    """
+    left, values, right = torch.linalg.svd(weight, full_matrices=False)
+    if how == "clip":
+        limited = (left * values.clamp(max=limit).unsqueeze(-2)) @ right
+        too_large = values[..., 0] > limit
+        weight.copy_(torch.where(too_large[..., None, None], limited, weight))
+    else:
+        weight.div_((values[..., 0] / limit).clamp(min=1.0)[..., None, None])
+
+
+def _embed(encoder: nn.Module, x: Tensor) -> Tensor:
+    """Rows (n_rows, ...) as the encoder's last layer sees them."""
+    return run_with_embedding(encoder, x.unsqueeze(0))[0][0]

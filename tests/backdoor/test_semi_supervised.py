@@ -1,0 +1,195 @@
+"""SemiSupervisedBackdoorClassifier: contract, rows without labels, the limited layer."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from skorch.callbacks import Callback
+from torch import nn
+
+from skrobust import SemiSupervisedBackdoorClassifier
+from skrobust.backdoor._semi_supervised import limit_spectrum
+from skrobust.networks import SmallCNN
+
+SHORT = {"hidden_layer_sizes": (64,), "pretrain_epochs": 5, "max_epochs": 30, "min_steps": 200}
+QUICK = {
+    "hidden_layer_sizes": (16,),
+    "pretrain_epochs": 2,
+    "max_epochs": 3,
+    "min_steps": None,
+    "random_state": 0,
+}
+
+
+@pytest.fixture
+def X():
+    return np.random.RandomState(0).normal(size=(200, 4))
+
+
+@pytest.fixture
+def y(X):
+    return np.digitize(X[:, 0], [-0.5, 0.5])
+
+
+@parametrize_with_checks(
+    [
+        *(
+            SemiSupervisedBackdoorClassifier(noisy_label=rule, **SHORT)
+            for rule in ("prl", "spl", "bootstrap", None)
+        ),
+        SemiSupervisedBackdoorClassifier(
+            truncate="clip", memory="average", per_class=False, missing="mean", **SHORT
+        ),
+        SemiSupervisedBackdoorClassifier(truncate=None, **SHORT),
+    ]
+)
+def test_sklearn_checks(estimator, check):
+    check(estimator)
+
+
+def test_pipeline_grid_search_and_pickle_with_labels_of_minus_one(X, y):
+    y = np.where(np.arange(200) % 2, y, -1)
+    pipeline = make_pipeline(StandardScaler(), SemiSupervisedBackdoorClassifier(**QUICK))
+    grid = {"semisupervisedbackdoorclassifier__truncate": ["scale", None]}
+    search = GridSearchCV(pipeline, grid, cv=2, n_jobs=2, scoring=lambda m, X, y: m.score(X, y))
+    model = search.fit(X, y).best_estimator_
+    assert model[-1].classes_.tolist() == [0, 1, 2]
+    assert model[-1].n_unlabeled_ == 100
+    loaded = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
+def test_rows_without_labels_may_come_either_way(X, y):
+    labelled, others = X[:120], X[120:]
+    apart = SemiSupervisedBackdoorClassifier(**QUICK).fit(labelled, y[:120], others)
+    inside = SemiSupervisedBackdoorClassifier(**QUICK).fit(X, np.where(np.arange(200) < 120, y, -1))
+    assert apart.n_unlabeled_ == inside.n_unlabeled_ == 80
+    np.testing.assert_array_equal(apart.predict_proba(X), inside.predict_proba(X))
+    np.testing.assert_array_equal(apart.sample_scores_, inside.sample_scores_[:120])
+    assert np.isnan(inside.sample_scores_[120:]).all()
+    assert np.isnan(inside.keep_frequency_[120:]).all()
+    assert inside.inlier_mask_[120:].all()
+    assert (~inside.inlier_mask_).sum() == 24
+    alone = SemiSupervisedBackdoorClassifier(**QUICK).fit(labelled, y[:120])
+    assert alone.n_unlabeled_ == 0
+    assert not np.array_equal(alone.predict_proba(X), apart.predict_proba(X))
+
+
+@pytest.mark.parametrize("how", ["scale", "clip"])
+def test_singular_values_are_limited_after_every_step(X, y, how):
+    seen = []
+
+    class Watch(Callback):
+        def on_batch_begin(self, net, training=False, **kwargs):
+            seen.append(torch.linalg.svdvals(net.module_.layer.weight.detach()[0])[0].item())
+
+    settings = {**QUICK, "max_epochs": 30, "lr": 0.1, "spectral_limit": 0.7}
+    model = SemiSupervisedBackdoorClassifier(truncate=how, callbacks=[Watch()], **settings)
+    model.fit(X, y)
+    assert len(seen) == 60
+    assert max(seen[1:]) <= 0.7 * (1 + 1e-5)
+    assert model.spectral_norm_ == pytest.approx(0.7, rel=1e-3)
+    free = clone(model).set_params(truncate=None, callbacks=None).fit(X, y)
+    assert free.spectral_norm_ > 1.5
+
+
+def test_limits_against_a_full_svd():
+    torch.manual_seed(0)
+    weight = torch.randn(2, 6, 3, dtype=torch.float64)
+    weight[1] *= 0.01
+    left, values, right = np.linalg.svd(weight[0].numpy(), full_matrices=False)
+    clipped, scaled = weight.clone(), weight.clone()
+    limit_spectrum(clipped, 1.0, "clip")
+    limit_spectrum(scaled, 1.0, "scale")
+    np.testing.assert_allclose(clipped[0], left @ np.diag(np.minimum(values, 1)) @ right)
+    np.testing.assert_allclose(scaled[0], weight[0] / values[0])
+    for limited in (clipped, scaled):
+        torch.testing.assert_close(limited[1], weight[1], rtol=0, atol=0)
+
+
+def test_pictures_and_modules():
+    digits = load_digits()
+    pictures = np.kron(digits.images[:150], np.ones((2, 2)))[:, None, :, :] / 16
+    network = SmallCNN(image_size=16, width=4)
+    for module in (network, lambda n_classes: nn.Sequential(nn.Flatten(), nn.Linear(256, 5))):
+        settings = {**QUICK, "hidden_layer_sizes": (1,)}
+        model = SemiSupervisedBackdoorClassifier(module, **settings)
+        model.fit(pictures, digits.target[:150])
+        assert model.embed(pictures).shape == (150, 32 if module is network else 256)
+        assert model.predict_proba(pictures).shape == (150, 10)
+
+
+def test_unlabelled_rows_help(X):
+    digits = load_digits()
+    pixels, labels = digits.data / 16, digits.target
+    y = np.where(np.arange(len(labels)) < 200, labels, -1)
+    settings = {"corruption_rate": 0.0, "random_state": 0, "truncate": None}
+    with_others, alone = (
+        SemiSupervisedBackdoorClassifier(pretrain_epochs=epochs, **settings).fit(*rows)
+        for epochs, rows in ((60, (pixels, y)), (1, (pixels[:200], y[:200])))
+    )
+    rest = slice(200, None)
+    gain = with_others.score(pixels[rest], labels[rest]) - alone.score(pixels[rest], labels[rest])
+    assert gain > 0.01
+
+
+def test_results_follow_the_random_state(X, y):
+    fits = [
+        SemiSupervisedBackdoorClassifier(**{**QUICK, "random_state": seed}).fit(X, y)
+        for seed in (0, 0, 1)
+    ]
+    probabilities = [model.predict_proba(X) for model in fits]
+    np.testing.assert_array_equal(probabilities[0], probabilities[1])
+    assert not np.array_equal(probabilities[0], probabilities[2])
+
+
+def test_minus_one_beside_a_single_label_is_a_class(X, y):
+    two = np.where(y > 0, 1, -1)
+    with pytest.warns(UserWarning, match="both are taken for classes"):
+        model = SemiSupervisedBackdoorClassifier(**QUICK).fit(X, two)
+    assert model.classes_.tolist() == [-1, 1]
+    assert model.n_unlabeled_ == 0
+    strings = np.array(["-1", "a", "b"])[y]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="y holds -1")
+        labels = SemiSupervisedBackdoorClassifier(**QUICK).fit(X, strings).classes_
+    assert labels.tolist() == ["-1", "a", "b"]
+    mixed = np.array([-1, "a", "b"], dtype=object)[y]
+    model = SemiSupervisedBackdoorClassifier(**QUICK).fit(X, mixed)
+    assert model.classes_.tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X, y: (X, np.full(200, -1)), "y has no label: all 200 rows are -1"),
+        (lambda X, y: (X, y, X[:, :3]), "3 features"),
+        (lambda X, y: (X, y, X[:, :, None]), "X_unlabeled has examples of shape"),
+        (lambda X, y: (X, y, X * np.nan), "NaN"),
+        (lambda X, y: (X, y[:-1]), "inconsistent"),
+        (lambda X, y: (X, np.zeros(200, int)), "only one class"),
+    ],
+)
+def test_bad_input(X, y, change, message):
+    model = SemiSupervisedBackdoorClassifier(**QUICK)
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match=message):
+        model.fit(*change(X, y))
+    assert vars(model) == before
+
+
+def test_frames(X, y):
+    frame = pd.DataFrame(X, columns=list("klmn"), index=np.arange(200) + 3)
+    y = pd.Series(np.where(np.arange(200) < 150, y, -1), index=frame.index)
+    model = SemiSupervisedBackdoorClassifier(**QUICK).fit(frame, y)
+    assert list(model.feature_names_in_) == list("klmn")
+    assert model.n_unlabeled_ == 50
