@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils import check_random_state
 from skorch.callbacks import Callback
 
-from skrobust import BackdoorRobustClassifier
+from skrobust import BackdoorRobustClassifier, FinePruningClassifier, SpectralSignatureFilter
 from skrobust.benchmarks._results import Cell
 from skrobust.corruption import BlendTrigger, PatchTrigger, attack_targets, poison
 from skrobust.datasets import fetch_cifar10, fetch_fashion_mnist, fetch_mnist
@@ -49,6 +49,7 @@ POISON_VALUES = [
 TRIGGERS: dict[str, Callable] = {"patch": PatchTrigger(), "blend": BlendTrigger()}
 LAST = 10
 CIFAR_TEST = 10_000
+CLEAN_PART = 20
 
 
 class _Set(NamedTuple):
@@ -70,7 +71,7 @@ SETS = {
 # Measured only when asked for by name.
 ON_REQUEST = {
     "mnist resnet32": _Set(fetch_mnist, ResNet32, 12_000, 4_000, _RESNET),
-    "cifar10": _Set(fetch_cifar10, ResNet32, 40_000, CIFAR_TEST, _CHAPTER),
+    "cifar10": _Set(fetch_cifar10, ResNet32, 38_000, CIFAR_TEST, _CHAPTER),
 }
 
 _AS_PRINTED: dict[str, Any] = {
@@ -92,6 +93,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "PRL-AT": _AS_PRINTED,
     "SPL-AT": {**_AS_PRINTED, "noisy_label": "spl"},
     "Bootstrap-AT": {**_AS_PRINTED, "noisy_label": "bootstrap"},
+    "SpecSig": _STANDARD,  # trained on what its filter leaves
+    "Fine-Pruning": _STANDARD,  # and then pruned
     "default": {},
     "Standard with occlusion": {**_STANDARD, "occlusion": 0.25},
 }
@@ -126,6 +129,8 @@ class PoisonedData(NamedTuple):
         The clean test.
     trigger : callable
         What the attacker puts in.
+    X_clean, y_clean : array
+        A twentieth as many pictures as in the training part, without poison.
     """
 
     X: np.ndarray
@@ -134,6 +139,8 @@ class PoisonedData(NamedTuple):
     X_test: np.ndarray
     y_test: np.ndarray
     trigger: Callable
+    X_clean: np.ndarray
+    y_clean: np.ndarray
 
 
 def split_poisoned(name: str, trigger: str, rate: float, seed: int) -> PoisonedData:
@@ -142,8 +149,8 @@ def split_poisoned(name: str, trigger: str, rate: float, seed: int) -> PoisonedD
     Parameters
     ----------
     name : str
-        Key of ``SETS`` or ``ON_REQUEST``; of CIFAR-10 the first 40,000 of the training file, of
-        which the others are the test.
+        Key of ``SETS`` or ``ON_REQUEST``; of CIFAR-10, 38,000 of the first 40,000 of the
+        training file, of which the last 10,000 are the test.
     trigger : str
         Key of ``TRIGGERS``.
     rate : float
@@ -162,9 +169,9 @@ def split_poisoned(name: str, trigger: str, rate: float, seed: int) -> PoisonedD
     chosen = order[: task.n_train]
     put = TRIGGERS[trigger]
     rows, labels, mask = poison(_scaled(X[chosen]), y[chosen], put, rate, random_state=seed)
-    return PoisonedData(
-        rows, labels, mask, _scaled(X_test[: task.n_test]), y_test[: task.n_test], put
-    )
+    clean = order[task.n_train : task.n_train + task.n_train // CLEAN_PART]
+    X_test, y_test = _scaled(X_test[: task.n_test]), y_test[: task.n_test]
+    return PoisonedData(rows, labels, mask, X_test, y_test, put, _scaled(X[clean]), y[clean])
 
 
 def poisoned_cells(
@@ -197,25 +204,36 @@ def measure_cell(cell: Cell, device: str = "cpu", told: float | None = None) -> 
     -------
     dict
         Accuracy in % on clean and on triggered test pictures, against the true labels, mean over
-        the last ten epochs and after the last; share in % of triggered pictures that get the
-        attacker's label then; AUROC of the row scores for the poison; share of poisoned rows among
-        those kept in the last epoch.
+        the last ten epochs (of fine-pruning, after it) and after the last; share in % of triggered
+        pictures that get the attacker's label then; AUROC of the row scores for the poison; share
+        of poisoned rows among those kept in the last epoch.
     """
     name, method, setting, seed = cell
     trigger, rate = setting.split()
     data = split_poisoned(name, trigger, float(rate), seed)
     task = {**SETS, **ON_REQUEST}[name]
+    told = float(rate) if told is None else told
     watch = _Watch(data, task.settings["max_epochs"] - LAST)
-    model = BackdoorRobustClassifier(
-        partial(task.module, in_channels=data.X.shape[1]),
-        corruption_rate=float(rate) if told is None else told,
-        feature_range=(0, 1),
-        min_steps=None,
-        random_state=seed,
-        device=device,
-        callbacks=[watch],
-        **{**task.settings, **{**METHODS, **ALTERNATIVES, **PARTS}[method]},
-    ).fit(data.X, data.y)
+    network = partial(task.module, in_channels=data.X.shape[1])
+    common = {"min_steps": None, "random_state": seed, "device": device, **task.settings}
+    X, y, mask = data.X, data.y, data.mask
+    if method == "Fine-Pruning":
+        pruned = FinePruningClassifier(network, corruption_rate=told, **common)
+        pruned.fit(X, y, data.X_clean, data.y_clean)
+        watch.judge(pruned.net_)
+        scores, kept = pruned.sample_scores_, np.ones(len(X))
+    else:
+        settings = {**METHODS, **ALTERNATIVES, **PARTS}[method]
+        model = BackdoorRobustClassifier(
+            network, corruption_rate=told, feature_range=(0, 1), **{**common, **settings}
+        )
+        spectral = SpectralSignatureFilter(model, corruption_rate=told)
+        if method == "SpecSig":
+            X, y = spectral.fit_resample(X, y)
+        model.set_params(callbacks=[watch]).fit(X, y)
+        scores, kept = model.sample_scores_, watch.kept
+        if method == "SpecSig":
+            scores, kept = spectral.scores_, spectral.inlier_mask_
     clean, poisoned, success = np.array(watch.seen).T.tolist()
     return {
         "clean": round(last_epochs([clean]).mean, 3),
@@ -223,9 +241,9 @@ def measure_cell(cell: Cell, device: str = "cpu", told: float | None = None) -> 
         "last_clean": round(clean[-1], 3),
         "last_poison": round(poisoned[-1], 3),
         "success": round(success[-1], 3),
-        "row_auroc": round(float(roc_auc_score(data.mask, model.sample_scores_)), 5),
-        "kept_poisoned": round(watch.kept_poisoned, 5),
-        "n_train": len(data.X),
+        "row_auroc": round(float(roc_auc_score(mask, scores)), 5),
+        "kept_poisoned": round(float((kept * mask).sum() / kept.sum()), 5),
+        "n_train": len(mask),
         "n_test": len(data.X_test),
     }
 
@@ -237,18 +255,19 @@ class _Watch(Callback):
         self.data = data
         self.first = first
         self.seen: list[list[float]] = []
-        self.kept_poisoned = float("nan")
+        self.kept = np.empty(0)
 
     def on_epoch_end(self, net, **kwargs):
-        if len(net.history) <= self.first:
-            return
+        if len(net.history) > self.first:
+            self.judge(net)
+            self.kept = net.state_.record.kept.cpu().numpy()
+
+    def judge(self, net):
         data = self.data
         clean, triggered = _predict(net, data.X_test), _predict(net, data.trigger(data.X_test))
         truth, wanted = data.y_test, attack_targets(data.y_test)
         pairs = ((clean, truth), (triggered, truth), (triggered, wanted))
         self.seen.append([100 * float(np.mean(found == right)) for found, right in pairs])
-        kept = net.state_.record.kept.cpu().numpy()
-        self.kept_poisoned = float((kept * data.mask).sum() / kept.sum())
 
 
 def _predict(net, X: np.ndarray) -> np.ndarray:

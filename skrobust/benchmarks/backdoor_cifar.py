@@ -1,6 +1,6 @@
 """Tables 5.1 and 5.2: classifiers trained on poisoned pictures of CIFAR-10, for a GPU.
 
-The chapter's settings: 40,000 training pictures, the 32-layer network, AdamW at 3e-4, 100 epochs.
+The chapter's settings: 38,000 training pictures, the 32-layer network, AdamW at 3e-4, 100 epochs.
 """
 
 from __future__ import annotations
