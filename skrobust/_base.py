@@ -122,10 +122,14 @@ class RobustEstimator(BaseEstimator):
             optimizer=self.optimizer,
             callbacks=callbacks,
             device=str(x.device),
-            **{"min_steps": self.min_steps, **self._fused(), **kwargs, **self._net_parameters},
+            **{"min_steps": self.min_steps, **self._fused(), **kwargs, **self._for_net()},
         )
         # skorch hands y to train_split, which may stratify by it
         return net.fit(RowDataset(x, y), None if y is None else y.cpu().numpy())
+
+    def _for_net(self) -> dict[str, Any]:
+        """Those of skorch's own parameters that the net gets."""
+        return self._net_parameters
 
     def _take_record(
         self, rows: Tensor, targets: Tensor | None = None, rescore: bool = False

@@ -20,7 +20,12 @@ from skrobust._validation import (
 )
 from skrobust.backdoor._occlude import RandomOcclusion
 from skrobust.backdoor._perturb import InputPerturbation
-from skrobust.backdoor._rules import noisy_label_rule, selects_per_class, warn_of_lost_classes
+from skrobust.backdoor._rules import (
+    drop_schedule,
+    noisy_label_rule,
+    selects_per_class,
+    warn_of_lost_classes,
+)
 from skrobust.selection import DropSchedule
 from skrobust.supervised._base import RobustLearner
 from skrobust.supervised._labels import LabelMixin
@@ -72,7 +77,8 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         one per column. None takes the least and the largest of the training rows, of each column
         of a table and of all values together otherwise.
     categorical_features : array-like of int, str or bool, or None, default=None
-        Columns of a table that are not perturbed: their places, their names, or a mask.
+        Columns of a table that are neither perturbed nor hidden: their places, their names, or a
+        mask.
     hidden_layer_sizes : sequence of int, default=(256, 256)
         Hidden widths of the perceptron that ``module=None`` builds.
     preprocessing : {"standard", "minmax", None}, default="standard"
@@ -114,9 +120,10 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         Learning rate.
     optimizer : callable, default=torch.optim.AdamW
         Class of a torch optimiser.
-    warmup : int or float, default=0.1
+    warmup : int, float or "auto", default="auto"
         Length of the drop rate's growth from 0: an int counts epochs, a float is a share of all
-        epochs.
+        epochs. "auto" takes as many epochs as come nearest to 100 steps, at least one: then what
+        most rows have in common has been learnt, and a trigger has not.
     device : str, torch.device or None, default=None
         None takes the GPU if there is one.
     n_threads : int or None, default=1
@@ -143,7 +150,8 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
     sample_scores_ : array of shape (n_samples,)
         What the selection ranked each training row by in the last epoch, after the perturbation:
         high for rows that fit badly; the loss where it ranks nothing. With ``memory`` the
-        remembered scores, for "sum" their mean.
+        remembered scores, for "sum" their mean. Rows that were held out are scored once, by the
+        final network, as they are, which makes them look better.
     keep_frequency_ : array of shape (n_samples,)
         Share of the epochs after warm-up in which the row was kept; nan for rows that
         ``train_split`` held out.
@@ -176,9 +184,9 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
     others are dropped like poison.
 
     Parameters reach these systems of the chapter, all with ``margin=0, occlusion=0, memory=None,
-    per_class=False, lr=3e-4``: X-AT is ``noisy_label=X``, X alone adds ``perturbation_limit=0``,
-    AT is ``noisy_label=None``, and Standard both. The outer-only and inner-only forms of Tables
-    5.6 and 5.7 are ``robust_inner=False`` and ``robust_outer=False``.
+    per_class=False, warmup=0.1, lr=3e-4``: X-AT is ``noisy_label=X``, X alone adds
+    ``perturbation_limit=0``, AT is ``noisy_label=None``, and Standard both. The outer-only and
+    inner-only forms of Tables 5.6 and 5.7 are ``robust_inner=False`` and ``robust_outer=False``.
 
     Departures from the text: Equation 5.5 averages the perturbation over the batch, which leaves
     next to nothing of it (``perturbation="shared-mean"``); by default each row has its own.
@@ -211,6 +219,7 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
 
     _parameter_constraints: dict = {
         **RobustLearner._parameter_constraints,
+        "warmup": [*RobustLearner._parameter_constraints["warmup"], StrOptions({"auto"})],
         "memory": [None, StrOptions({"sum", "average"})],
         "memory_decay": [Interval(Real, 0, 1, closed="left")],
         "noisy_label": [None, StrOptions({"prl", "spl", "bootstrap"})],
@@ -221,7 +230,7 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         "per_class": ["boolean", StrOptions({"auto"})],
         "robust_inner": ["boolean"],
         "robust_outer": ["boolean"],
-        "feature_range": [None, tuple, list],
+        "feature_range": [None, "array-like"],
         "categorical_features": [None, "array-like"],
     }
 
@@ -254,7 +263,7 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         batch_size=128,
         lr=1e-3,
         optimizer=torch.optim.AdamW,
-        warmup=0.1,
+        warmup="auto",
         device=None,
         n_threads=1,
         random_state=None,
@@ -339,7 +348,7 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
     def _step(self, n_outputs: int) -> RobustStep:
         rule = noisy_label_rule(self.noisy_label, n_outputs)
         rate = float(self.corruption_rate) if rule.drops else 0.0
-        schedule = DropSchedule(rate, warmup=self.warmup, margin=self.margin)
+        schedule = drop_schedule(rate, self.warmup, self.margin)
         loss = {True: rule.loss, False: rule.plain}
         return RobustStep(
             row_loss=loss[self.robust_outer],
@@ -352,25 +361,23 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         )
 
     def _perturb(self, loss, score, schedule: DropSchedule) -> Callable[..., Tensor] | None:
-        def tensor(values):
-            return torch.as_tensor(values, device=self.device_)
-
         low, high = self._bounds
-        limits: dict = {"low": tensor(low), "high": tensor(high)}
+        # arrays, no tensors of this device: the step is saved with the model
+        limits: dict = {"low": low, "high": high}
         perturb: Callable[..., Tensor] | None = None
         if self.perturbation_limit > 0:
             perturb = InputPerturbation(
                 row_loss=loss,
-                limit=tensor(self.perturbation_limit * (high - low)),
+                limit=self.perturbation_limit * (high - low),
                 form=self.perturbation,
                 n_steps=self.n_steps,
-                movable=None if self._movable is None else tensor(self._movable),
+                movable=self._movable,
                 schedule=schedule if self.robust_inner and schedule.rate > 0 else None,
                 row_score=score,
                 **limits,
             )
         if self.occlusion > 0:
-            perturb = RandomOcclusion(self.occlusion, then=perturb, **limits)
+            perturb = RandomOcclusion(self.occlusion, then=perturb, movable=self._movable, **limits)
         return perturb
 
     def _warn_of_result(self, targets: np.ndarray) -> None:

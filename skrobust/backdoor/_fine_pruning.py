@@ -103,7 +103,8 @@ class FinePruningClassifier(LabelMixin, RobustLearner):
     corruption_rate_ : float
         The rate.
     sample_scores_ : array of shape (n_samples,)
-        Loss of each training row in the last epoch on all rows.
+        Loss of each training row in the last epoch on all rows; where rows were held out, of all
+        by the network before pruning.
     keep_frequency_ : array of shape (n_samples,)
         1 for every row that was trained on.
     inlier_mask_ : array of shape (n_samples,), bool
@@ -127,6 +128,9 @@ class FinePruningClassifier(LabelMixin, RobustLearner):
     -----
     Without clean rows the defence rests on the rows that the poisoned network fits best. A backdoor
     is easy to fit: there may be poisoned rows among them.
+
+    In a residual network the shortcut past the last convolution stays: a unit that is off adds
+    nothing to it any more.
 
     The network that is kept is the last one within the tolerance. Units that are off stay off while
     it is fine-tuned.
@@ -241,7 +245,7 @@ class FinePruningClassifier(LabelMixin, RobustLearner):
         Warns
         -----
         UserWarning
-            If no clean rows are given.
+            If no clean rows are given, or none of some class.
         """
         if (X_clean is None) != (y_clean is None):
             raise ValueError("X_clean and y_clean belong together: one of them is None")
@@ -258,6 +262,8 @@ class FinePruningClassifier(LabelMixin, RobustLearner):
     def _train(self, x: Tensor, y: Tensor, n_outputs: int) -> RobustNet:
         net = super()._train(x, y, n_outputs)
         module = net.module_
+        complete = not self._stops_early(len(x)) and bool(net.state_.record.seen.all())
+        self._unpruned_scores = None if complete else net.score_rows(x, y)
         layer = prunable_layer(module)
         rows, labels = self._clean_rows(x, y, net)
         self.n_clean_ = len(rows)
@@ -277,7 +283,10 @@ class FinePruningClassifier(LabelMixin, RobustLearner):
         self.pruned_units_ = units.cpu().numpy()
         self.pruning_accuracies_ = np.array(accuracies)
         lr = self.lr if self.fine_tune_lr is None else self.fine_tune_lr
-        optimizer = self.optimizer(module.parameters(), lr=lr)
+        prefix = "optimizer__"
+        own = {k: v for k, v in self._net_parameters.items() if k.startswith(prefix)}
+        own = {k.removeprefix(prefix): v for k, v in own.items()}
+        optimizer = self.optimizer(module.parameters(), **{"lr": lr, **own})
         for _ in range(self.fine_tune_epochs):
             module.train()
             for batch in torch.randperm(len(rows)).split(self.batch_size):
@@ -288,6 +297,12 @@ class FinePruningClassifier(LabelMixin, RobustLearner):
                 optimizer.step()
                 layer.switch_off(units)
         return net
+
+    def _take_record(self, rows, targets=None, rescore=False) -> None:
+        super()._take_record(rows, targets, rescore)
+        if self._unpruned_scores is not None:
+            self.sample_scores_ = self._unpruned_scores.double().cpu().numpy()
+        del self._unpruned_scores
 
     def _clean_rows(self, x: Tensor, y: Tensor, net: RobustNet) -> tuple[Tensor, Tensor]:
         if self._given_clean is not None:
@@ -302,6 +317,14 @@ class FinePruningClassifier(LabelMixin, RobustLearner):
             if len(unknown):
                 raise ValueError(f"y_clean holds labels that y does not: {unknown.tolist()}")
             rows = torch.from_numpy(self._preprocessor.transform(X)).to(x.device)
+            absent = np.setdiff1d(self.classes_, given)
+            if len(absent):
+                warnings.warn(
+                    f"no clean row is labelled {', '.join(map(repr, absent.tolist()))}: pruning "
+                    "and fine-tuning may lose what has no clean rows",
+                    UserWarning,
+                    stacklevel=6,
+                )
             codes = np.searchsorted(self.classes_, given)
             return rows, torch.from_numpy(codes).to(y.device)
         losses = net.score_rows(x, y)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,8 +28,10 @@ class RandomOcclusion:
     ----------
     share : float in (0, 1)
         Mean share of a row that is hidden.
-    low, high : float or Tensor, default=0.0, 1.0
+    low, high : float, array or Tensor, default=0.0, 1.0
         Range of the inputs, for what is put in the place of a hidden rectangle.
+    movable : array or Tensor of bool, optional
+        Columns of a table that may be hidden; all by default.
     then : callable of the form of this one, optional
         What happens to the rows afterwards, such as :class:`InputPerturbation`.
 
@@ -36,13 +39,15 @@ class RandomOcclusion:
     -----
     Rows of two or more dimensions lose a rectangle of their last two, whose sides are uniform
     around the root of ``share``; what sticks out on one side comes in on the other, so that every
-    pixel is hidden as often. One value, uniform in the range, takes its place. In tables each cell
-    is hidden on its own and gets the value of another row of the batch.
+    pixel is hidden as often; with a share above one half it is a little less than that. One value,
+    uniform in the range, takes its place. In tables each cell is hidden on its own and gets the
+    value of another row of the batch.
     """
 
     share: float
-    low: float | Tensor = 0.0
-    high: float | Tensor = 1.0
+    low: Any = 0.0
+    high: Any = 1.0
+    movable: Any = None
     then: Callable[..., Tensor] | None = None
 
     def __call__(
@@ -67,7 +72,13 @@ class RandomOcclusion:
         -------
         Tensor of the shape of ``x``
         """
-        x = swap_cells(x, self.share) if x.ndim == 3 else self._hide_rectangles(x)
+        if x.ndim > 3:
+            x = self._hide_rectangles(x)
+        else:
+            swapped = swap_cells(x, self.share)
+            if self.movable is not None:
+                swapped = torch.where(torch.as_tensor(self.movable, device=x.device), swapped, x)
+            x = swapped
         return x if self.then is None else self.then(module, x, y, row_ids, state)
 
     def _hide_rectangles(self, x: Tensor) -> Tensor:

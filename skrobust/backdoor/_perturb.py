@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.instancenorm import _InstanceNorm
 
 from skrobust.selection import DropSchedule, Selection, keep_lowest
 from skrobust.training import StepState
@@ -31,7 +32,7 @@ class InputPerturbation:
     ----------
     row_loss : callable ``(output, x, y) -> Tensor (n_networks, n_rows)``
         The loss that is increased.
-    limit : float or Tensor
+    limit : float, array or Tensor
         Largest change of a feature (the thesis's tau), in units of the inputs; a tensor that
         broadcasts to a row has a limit for each.
     form : {"per-sample", "shared-sign", "shared-mean"}, default="per-sample"
@@ -41,9 +42,9 @@ class InputPerturbation:
         limit / sqrt(m) for m rows.
     n_steps : int, default=1
         Gradient steps, of length ``2.5 limit / n_steps`` each where there are several.
-    low, high : float or Tensor, default=0.0, 1.0
+    low, high : float, array or Tensor, default=0.0, 1.0
         Range of the inputs, which no change leaves.
-    movable : Tensor of bool, optional
+    movable : array or Tensor of bool, optional
         Features that may change, of the shape of a row; all by default.
     schedule : DropSchedule, optional
         Share of the rows that are left alone, those of highest score. None: all rows move.
@@ -66,12 +67,12 @@ class InputPerturbation:
     """
 
     row_loss: Callable[[Any, Tensor, Tensor], Tensor]
-    limit: float | Tensor
+    limit: Any
     form: str = "per-sample"
     n_steps: int = 1
-    low: float | Tensor = 0.0
-    high: float | Tensor = 1.0
-    movable: Tensor | None = None
+    low: Any = 0.0
+    high: Any = 1.0
+    movable: Any = None
     schedule: DropSchedule | None = None
     row_score: Callable[[Any, Tensor, Tensor], Tensor] | None = None
     rule: Callable[..., Selection] = keep_lowest
@@ -104,7 +105,8 @@ class InputPerturbation:
             Detached.
         """
         start, moved, moves = x.detach(), x.detach(), None
-        length = self.limit if self.n_steps == 1 else _OVERSHOOT * self.limit / self.n_steps
+        limit = torch.as_tensor(self.limit).to(start)
+        length = limit if self.n_steps == 1 else _OVERSHOOT * limit / self.n_steps
         with _statistics_kept(module), torch.enable_grad():
             for _ in range(self.n_steps):
                 moved = moved.detach().requires_grad_()
@@ -139,7 +141,11 @@ class InputPerturbation:
             n_moved = moves.sum(dim=1, keepdim=True).clamp(min=1)
             direction = (gradient.sign() * moves).sum(dim=1, keepdim=True) / n_moved
         direction = direction * moves
-        return direction if self.movable is None else direction * self.movable
+        return (
+            direction
+            if self.movable is None
+            else direction * torch.as_tensor(self.movable).to(gradient)
+        )
 
     def _clip(self, start: Tensor, moved: Tensor) -> Tensor:
         """Within the limit and the range; a row that lies outside the range is not pulled in."""
@@ -156,10 +162,13 @@ def _statistics_kept(module: nn.Module) -> Iterator[None]:
     """Normalise by the batch, in training mode, without moving the running statistics."""
     norms = [m for m in module.modules() if isinstance(m, _NormBase) and m.track_running_stats]
     training = [m for m in norms if m.training]
+    momenta = [norm.momentum for norm in training]
     for norm in training:
-        norm.track_running_stats = False
+        norm.track_running_stats = isinstance(norm, _InstanceNorm)  # which looks at it in testing
+        norm.momentum = 0.0
     try:
         yield
     finally:
-        for norm in training:
+        for norm, momentum in zip(training, momenta, strict=True):
             norm.track_running_stats = True
+            norm.momentum = momentum

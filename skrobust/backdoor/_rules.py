@@ -8,11 +8,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skrobust.selection import crossentropy, crossentropy_gradient_norm
+from skrobust.selection import DropSchedule, crossentropy, crossentropy_gradient_norm
 from skrobust.supervised._base import of_rows
 from skrobust.supervised._labels import bootstrap_functions
 
-__all__ = ["NoisyLabelRule", "noisy_label_rule", "selects_per_class", "warn_of_lost_classes"]
+__all__ = [
+    "NoisyLabelRule",
+    "drop_schedule",
+    "noisy_label_rule",
+    "selects_per_class",
+    "warn_of_lost_classes",
+]
+
+_WARMUP_STEPS = 100
 
 
 class NoisyLabelRule(NamedTuple):
@@ -44,6 +52,13 @@ def noisy_label_rule(name: str | None, n_outputs: int) -> NoisyLabelRule:
     loss = by_row(bootstrap_functions(hard=False)[0]) if name == "bootstrap" else plain
     score = by_row(crossentropy_gradient_norm) if name == "prl" else None
     return NoisyLabelRule(plain, loss, score, drops=name in ("prl", "spl"))
+
+
+def drop_schedule(rate: float, warmup: int | float | str, margin: float) -> DropSchedule:
+    """Make a schedule; ``warmup="auto"`` takes the epochs that come nearest to 100 steps."""
+    if isinstance(warmup, str):
+        return DropSchedule(rate, margin=margin, warmup_steps=_WARMUP_STEPS)
+    return DropSchedule(rate, warmup=warmup, margin=margin)
 
 
 def selects_per_class(per_class: bool | str, n_classes: int) -> bool:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils import _safe_indexing, check_consistent_length
+from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
+from skrobust._preprocessing import ImagePreprocessor, TablePreprocessor
 from skrobust._validation import (
     Integral,
     Interval,
@@ -75,8 +77,8 @@ class SemiSupervisedBackdoorClassifier(LabelMixin, RobustLearner):
         Hidden widths of the perceptron that ``module=None`` builds; the last is what the linear
         layer sees.
     preprocessing : {"standard", "minmax", None}, default="standard"
-        Scaling of tables, fitted on the rows with labels. Arrays of other shapes are left as they
-        are; images should have values in [0, 1].
+        Scaling of tables, fitted on the rows with labels. Arrays of other shapes are brought from
+        the least and the largest value of the rows with labels to [0, 1].
     missing : {"error", "mean"}, default="error"
         "mean" replaces nan in a table by the mean of the column over the rows with labels.
     memory : {None, "average", "sum"}, default=None
@@ -118,7 +120,7 @@ class SemiSupervisedBackdoorClassifier(LabelMixin, RobustLearner):
     callbacks : list of skorch callbacks, optional
         For the training of the linear layer.
     **net_parameters
-        skorch's own parameters, of the linear layer.
+        skorch's own parameters: ``module__…`` for the network, the others for the linear layer.
 
     Attributes
     ----------
@@ -158,9 +160,9 @@ class SemiSupervisedBackdoorClassifier(LabelMixin, RobustLearner):
     Notes
     -----
     Rows whose label is -1 have none, as in :mod:`sklearn.semi_supervised`: that is the way for
-    pipelines and GridSearchCV, which slice ``y`` but not ``X_unlabeled``. Where a single label
-    stands beside -1, there would be nothing to learn; both are taken for classes then, with a
-    warning.
+    pipelines and GridSearchCV, which slice ``y`` but not ``X_unlabeled``. ``score`` counts them as
+    wrong, for all that are compared alike. Where a single label stands beside -1, there would be
+    nothing to learn; both are taken for classes then, with a warning.
 
     The thesis's systems are ``margin=0, per_class=False`` with ``truncate=None`` (PRL-SimCLR) and
     ``truncate="scale"`` (PRL-SimCLR-SN). It says both "truncate the largest singular value" and
@@ -310,6 +312,7 @@ class SemiSupervisedBackdoorClassifier(LabelMixin, RobustLearner):
         with unchanged_on_error(self):
             if y is None:
                 return super().fit(X, y)  # which says that it needs y
+            y = column_or_1d(y, warn=True)
             check_consistent_length(X, y)
             labelled = np.flatnonzero(self._has_label(y))
             without = np.setdiff1d(np.arange(len(np.asarray(y))), labelled)
@@ -331,7 +334,7 @@ class SemiSupervisedBackdoorClassifier(LabelMixin, RobustLearner):
     def _has_label(self, y) -> np.ndarray:
         """Which rows have one; -1 beside a single label is a class."""
         labels = np.asarray(y)
-        if labels.ndim != 1 or labels.dtype.kind not in "iufO":
+        if labels.dtype.kind not in "iufO":
             return np.ones(len(labels), dtype=bool)
         without = labels == UNLABELLED
         if without.any() and not without.all():
@@ -357,14 +360,16 @@ class SemiSupervisedBackdoorClassifier(LabelMixin, RobustLearner):
 
     def _train(self, x: Tensor, y: Tensor, n_outputs: int) -> RobustNet:
         make, settings = super()._network(x, n_outputs)
+        settings |= {k: v for k, v in self._net_parameters.items() if k.startswith("module__")}
         encoder = make(**{name.removeprefix("module__"): value for name, value in settings.items()})
         encoder = encoder.to(x.device)
+        augment = self.augment or self._augmentation(x)
         rows = torch.cat([x, *(self._checked_others(name, X, x) for name, X in self._others)])
         self.n_unlabeled_ = len(rows) - len(x)
         losses = pretrain(
             encoder,
             rows,
-            self.augment or (TableAugmentation() if x.ndim == 2 else ImageAugmentation()),
+            augment,
             temperature=self.temperature,
             projection_size=self.projection_size,
             n_epochs=self.pretrain_epochs,
@@ -380,6 +385,22 @@ class SemiSupervisedBackdoorClassifier(LabelMixin, RobustLearner):
         values = torch.linalg.svdvals(net.module_.layer.weight.detach()[0])
         self.spectral_norm_ = float(values[0])
         return net
+
+    def _augmentation(self, x: Tensor) -> Callable[[Tensor], Tensor]:
+        if x.ndim not in (2, 4):
+            raise ValueError(
+                "augment=None is for tables and for images (n_samples, channels, height, width); X "
+                f"has examples of shape {tuple(x.shape[1:])}: pass a callable"
+            )
+        return TableAugmentation() if x.ndim == 2 else ImageAugmentation()
+
+    def _make_preprocessor(self, X: np.ndarray) -> TablePreprocessor | ImagePreprocessor:
+        if X.ndim > 2:
+            return ImagePreprocessor(X.min(), X.max())
+        return super()._make_preprocessor(X)
+
+    def _for_net(self) -> dict[str, Any]:
+        return {k: v for k, v in self._net_parameters.items() if not k.startswith("module__")}
 
     def _checked_others(self, name: str, X, x: Tensor) -> Tensor:
         rows = validate_examples(self, X, reset=False, missing=self.missing)

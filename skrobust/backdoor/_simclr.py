@@ -176,7 +176,7 @@ def pretrain(
     FloatingPointError
         If the loss stops being finite.
     ValueError
-        If ``augment`` changes the shape of the rows.
+        If ``augment`` changes the shape of the rows or returns no tensor.
     """
     module.train()
     with torch.no_grad():  # batch normalisation sees this batch once more
@@ -192,12 +192,7 @@ def pretrain(
             if len(chosen) < 2:
                 continue
             rows = x[chosen.to(x.device)]
-            views = torch.cat([augment(rows), augment(rows)])
-            if views.shape[1:] != rows.shape[1:]:
-                raise ValueError(
-                    f"augment turned rows of shape {tuple(rows.shape[1:])} into "
-                    f"{tuple(views.shape[1:])}"
-                )
+            views = torch.cat([_view(augment, rows), _view(augment, rows)])
             optimizer.zero_grad()
             inputs, _ = run_with_embedding(module, views.unsqueeze(0))
             first, second = head(inputs[0]).chunk(2)
@@ -215,3 +210,14 @@ def pretrain(
         on_epoch(mean)
     module.eval()
     return history
+
+
+def _view(augment: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+    view = augment(rows)
+    if not isinstance(view, Tensor) or view.shape != rows.shape:
+        got = tuple(view.shape) if isinstance(view, Tensor) else type(view).__name__
+        raise ValueError(
+            f"augment must turn a tensor of rows into one of the same shape: {tuple(rows.shape)} "
+            f"gave {got}"
+        )
+    return view.to(rows)

@@ -125,6 +125,7 @@ class SpectralSignatureFilter(BaseEstimator):
             self.estimator_ = self._make_estimator().fit(X, y)
             self.classes_, codes = np.unique(column_or_1d(y), return_inverse=True)
             self.n_features_in_ = self.estimator_.n_features_in_
+            self.__dict__.pop("feature_names_in_", None)
             if hasattr(self.estimator_, "feature_names_in_"):
                 self.feature_names_in_ = self.estimator_.feature_names_in_
             embedding = torch.from_numpy(self.estimator_.embed(X))

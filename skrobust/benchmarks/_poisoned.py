@@ -105,6 +105,7 @@ ALTERNATIVES: dict[str, dict[str, Any]] = {
     "no memory margin 3": {"memory": None, "margin": 3.0},
     "sum": {"memory": "sum"},
     "not per class": {"per_class": False},
+    "warmup 0.1": {"warmup": 0.1},
     "margin 1": {"margin": 1.0},
     "margin 3": {"margin": 3.0},
 }

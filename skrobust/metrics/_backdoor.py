@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.utils.validation import column_or_1d
 
 from skrobust.corruption import attack_targets
 
@@ -131,8 +132,9 @@ def attack_success_rate(
     .. [1] Gu, T., Dolan-Gavitt, B., Garg, S. BadNets: Identifying vulnerabilities in the machine
        learning model supply chain. 2017.
     """
-    X, y = np.asarray(X), np.asarray(y)
-    wanted = attack_targets(y, target_map=target_map, target=target)
+    X, y = np.asarray(X), column_or_1d(y)
+    known = getattr(estimator, "classes_", y[:0])  # the next class may be missing in the test part
+    wanted = attack_targets(np.r_[y, known], target_map=target_map, target=target)[: len(y)]
     counts = wanted != y
     if len(X) != len(y) or not counts.any():
         raise ValueError(
@@ -180,7 +182,7 @@ def last_epochs(values: Sequence[Sequence[float]], n_epochs: int = 10) -> LastEp
 
 
 def _share_equal(estimator, X, y) -> float:
-    y = np.asarray(y)
+    y = column_or_1d(y)
     if len(X) != len(y) or len(y) == 0:
         raise ValueError(f"X and y must have as many rows, at least one: got {len(X)} and {len(y)}")
     return float(np.mean(estimator.predict(X) == y))

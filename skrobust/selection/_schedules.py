@@ -72,6 +72,9 @@ class DropSchedule:
         "linear" reaches ``rate`` at the end of the ramp (Algorithm 1: the kept share falls by
         rate / warmup). "official" climbs by (1 - rate) / warmup and stops at ``rate``, as the
         published RCA code does; it arrives earlier for small rates.
+    warmup_steps : int, optional
+        Length of the ramp in steps, in the place of ``warmup``. It is as many whole epochs as come
+        nearest, at least one.
     margin : float, default=0
         Standard deviations of a batch's corrupted share that are added to the drop rate, see
         :func:`binomial_margin`. It grows along the ramp with the rate.
@@ -82,6 +85,7 @@ class DropSchedule:
     unit: str = "epoch"
     kind: str = "linear"
     margin: float = 0.0
+    warmup_steps: int | None = None
 
     def drop_rate(self, progress: Progress, batch_size: int) -> float:
         """Share of a batch of ``batch_size`` rows that is dropped now, below 1."""
@@ -104,7 +108,9 @@ class DropSchedule:
     def reached(self, progress: Progress) -> float:
         """How much of ``rate`` the ramp has reached; the margin is not part of it."""
         length = self.warmup
-        if not isinstance(self.warmup, Integral):
+        if self.warmup_steps is not None:
+            length = max(1, round(self.warmup_steps * progress.n_epochs / progress.n_steps))
+        elif not isinstance(self.warmup, Integral):
             length = self.warmup * progress.n_epochs
         position: float = progress.epoch
         if self.unit == "step":

@@ -50,7 +50,7 @@ class RobustLearner(EarlyStoppingMixin, RobustEstimator):
     preprocessing: str | None
     missing: str
     margin: float
-    warmup: int | float
+    warmup: Any
     lr: float
 
     _target_options: dict[str, bool] = {}

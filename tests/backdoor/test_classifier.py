@@ -22,7 +22,13 @@ from skrobust.metrics import clean_accuracy, poison_accuracy
 
 SHORT = {"max_epochs": 30, "min_steps": 200, "hidden_layer_sizes": (64,), "lr": 1e-2}
 QUICK = {"max_epochs": 3, "min_steps": None, "hidden_layer_sizes": (8,), "random_state": 0}
-AS_PRINTED = {"margin": 0.0, "occlusion": 0.0, "memory": None, "per_class": False}
+AS_PRINTED = {
+    "margin": 0.0,
+    "occlusion": 0.0,
+    "memory": None,
+    "per_class": False,
+    "warmup": 0.1,
+}
 STANDARD = {**AS_PRINTED, "noisy_label": None, "perturbation_limit": 0.0}
 
 
@@ -94,7 +100,7 @@ def test_results_follow_the_random_state_and_global_state_is_untouched(X, y):
 def test_without_perturbation_it_is_chapter_4_to_the_bit(X, y, rule, settings):
     common = {**QUICK, "corruption_rate": 0.2, "optimizer": torch.optim.AdamW, "warmup": 1}
     common |= {"margin": 1.0, "early_stopping": False}
-    plain = {**common, **AS_PRINTED, "perturbation_limit": 0.0, "margin": 1.0}
+    plain = {**AS_PRINTED, **common, "perturbation_limit": 0.0}
     model = BackdoorRobustClassifier(noisy_label=rule, **plain).fit(X, y)
     twin = PRLClassifier(**common, **settings).fit(X, y)
     np.testing.assert_array_equal(model.predict_proba(X), twin.predict_proba(X))
@@ -115,10 +121,9 @@ def test_one_step_is_that_of_algorithm_6(X, y, rule, parts):
         perturbation_limit=limit,
         robust_inner=parts != "outer",
         robust_outer=parts != "inner",
-        **AS_PRINTED,
+        **{**AS_PRINTED, "warmup": 0},
         preprocessing=None,
         feature_range=(-10, 20),
-        warmup=0,
         max_epochs=1,
         min_steps=None,
         batch_size=200,
@@ -177,6 +182,34 @@ def test_rows_move_by_a_share_of_each_columns_range_and_categories_stay(X, y):
         low, high = model.feature_range_
         np.testing.assert_array_equal(low, table.min())
         np.testing.assert_array_equal(high, table.max())
+
+
+def test_what_is_saved_with_the_model_holds_no_tensor_of_a_device(X, y, monkeypatch):
+    """skorch maps the tensors of the net when it loads one; the step is no part of that."""
+    model = BackdoorRobustClassifier(categorical_features=[1], **QUICK).fit(X, y)
+    monkeypatch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+    loaded = pickle.loads(pickle.dumps(model.net_.step))
+    assert loaded.perturb.then.n_steps == 1
+
+
+def test_categories_are_neither_moved_nor_hidden(X, y):
+    seen = []
+
+    class Spy(Linear):
+        def forward(self, x):
+            seen.append(x.detach().numpy().copy())
+            return super().forward(x)
+
+    settings = {**QUICK, "batch_size": 200, "occlusion": 0.9, "preprocessing": None}
+    BackdoorRobustClassifier(Spy, categorical_features=[1], **settings).fit(X, y)
+    given = X.astype(np.float32)
+    training = [x for x in seen if len(x) == 200]
+    assert len(training) >= 6  # both parts of three steps
+    for x in training[:6]:
+        np.testing.assert_array_equal(np.sort(x[:, 1]), np.sort(given[:, 1]))
+        place = {value: i for i, value in enumerate(given[:, 1])}
+        rows = [place[value] for value in x[:, 1]]
+        assert np.mean(x[:, 0] == given[rows, 0]) < 0.3
 
 
 def test_pictures_are_scaled_from_their_range(y):

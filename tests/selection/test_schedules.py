@@ -89,3 +89,12 @@ def test_is_warm_from_the_first_epoch_at_the_full_rate():
 
 def test_warmup_of_any_real_type_is_a_share():
     assert DropSchedule(0.4, np.float32(0.5)).drop_rate(at(5, 20), 8) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(("steps_per_epoch", "epochs"), [(94, 1), (9, 11), (300, 1), (40, 2)])
+def test_warmup_in_steps_is_the_nearest_number_of_whole_epochs(steps_per_epoch, epochs):
+    schedule = DropSchedule(0.4, warmup_steps=100)
+    for epoch in range(20):
+        now = Progress(epoch, 20, epoch * steps_per_epoch, 20 * steps_per_epoch)
+        assert schedule.drop_rate(now, 10**6) == pytest.approx(0.4 * min(1, epoch / epochs))
+        assert schedule.is_warm(now) == (epoch >= epochs)
