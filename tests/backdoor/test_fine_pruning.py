@@ -181,6 +181,37 @@ def test_a_network_without_units_is_refused(X, y):
         FinePruningClassifier(nn.Linear(4, 3), max_epochs=1).fit(X, y, X, y)
 
 
+def test_a_class_without_clean_rows_is_named(X, y):
+    clean = y != "b"
+    with pytest.warns(UserWarning, match="no clean row is labelled 'b'"):
+        FinePruningClassifier(**QUICK).fit(X, y, X[clean], y[clean])
+
+
+def test_settings_of_the_optimiser_hold_while_it_is_fine_tuned(X, y):
+    given = []
+
+    class Recorded(torch.optim.SGD):
+        def __init__(self, parameters, **settings):
+            given.append(settings)
+            super().__init__(parameters, **settings)
+
+    settings = {**QUICK, "optimizer": Recorded, "optimizer__momentum": 0.9, "fine_tune_lr": 0.5}
+    FinePruningClassifier(**settings).fit(X, y, X[:40], y[:40])
+    assert [kinds["momentum"] for kinds in given] == [0.9, 0.9]
+    assert given[1]["lr"] == 0.5
+
+
+def test_scores_are_those_before_pruning(X, y):
+    settings = {**QUICK, "early_stopping": True, "fine_tune_epochs": 5}
+    scores = [
+        FinePruningClassifier(tolerance=tolerance, **settings)
+        .fit(X, y, X[:40], y[:40])
+        .sample_scores_
+        for tolerance in (0.0, 1.0)
+    ]
+    np.testing.assert_array_equal(scores[0], scores[1])
+
+
 def test_frames(X, y):
     frame = pd.DataFrame(X, columns=list("klmn"))
     model = FinePruningClassifier(**QUICK).fit(frame, y, frame[:30], y[:30])

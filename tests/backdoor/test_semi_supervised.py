@@ -9,6 +9,8 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.exceptions import DataConversionWarning
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -18,6 +20,7 @@ from torch import nn
 
 from skrobust import SemiSupervisedBackdoorClassifier
 from skrobust.backdoor._semi_supervised import limit_spectrum
+from skrobust.corruption import corrupt_labels
 from skrobust.networks import SmallCNN
 
 SHORT = {"hidden_layer_sizes": (64,), "pretrain_epochs": 5, "max_epochs": 30, "min_steps": 200}
@@ -128,18 +131,64 @@ def test_pictures_and_modules():
         assert model.predict_proba(pictures).shape == (150, 10)
 
 
-def test_unlabelled_rows_help(X):
+def test_unlabelled_rows_help():
+    """As many steps of pre-training, on 200 rows or on all."""
     digits = load_digits()
     pixels, labels = digits.data / 16, digits.target
-    y = np.where(np.arange(len(labels)) < 200, labels, -1)
     settings = {"corruption_rate": 0.0, "random_state": 0, "truncate": None}
-    with_others, alone = (
-        SemiSupervisedBackdoorClassifier(pretrain_epochs=epochs, **settings).fit(*rows)
-        for epochs, rows in ((60, (pixels, y)), (1, (pixels[:200], y[:200])))
-    )
-    rest = slice(200, None)
-    gain = with_others.score(pixels[rest], labels[rest]) - alone.score(pixels[rest], labels[rest])
+    settings |= {"pretrain_batch_size": 200}
+    alone = SemiSupervisedBackdoorClassifier(pretrain_epochs=360, **settings)
+    alone.fit(pixels[:200], labels[:200])
+    helped = SemiSupervisedBackdoorClassifier(pretrain_epochs=40, **settings)
+    helped.fit(pixels[:200], labels[:200], pixels[200:])
+    gain = helped.score(pixels[200:], labels[200:]) - alone.score(pixels[200:], labels[200:])
     assert gain > 0.01
+
+
+def test_wrong_labels_are_found_and_dropped():
+    digits = load_digits()
+    pixels, truth = digits.data[:1000] / 16, digits.target[:1000]
+    y, mask = corrupt_labels(truth[:600], 0.3, kind="pairflip", random_state=0)
+    settings = {"pretrain_epochs": 20, "corruption_rate": 0.3, "random_state": 0, "lr": 0.03}
+    settings |= {"truncate": None}
+    robust, plain = (
+        SemiSupervisedBackdoorClassifier(noisy_label=rule, **settings).fit(
+            pixels[:600], y, pixels[600:]
+        )
+        for rule in ("prl", None)
+    )
+    assert roc_auc_score(mask, robust.sample_scores_) > 0.85
+    kept = robust.keep_frequency_
+    assert kept[~mask].mean() > kept[mask].mean() + 0.4
+    assert (plain.keep_frequency_ == 1).all()
+
+
+def test_parameters_of_the_module_reach_the_network():
+    pictures = np.random.RandomState(0).rand(60, 1, 16, 16)
+    y = np.arange(60) % 3
+    settings = {**QUICK, "module__image_size": 16, "module__width": 2}
+    model = SemiSupervisedBackdoorClassifier(SmallCNN, **settings).fit(pictures, y)
+    assert model.embed(pictures).shape == (60, 16)
+
+
+def test_pictures_of_any_range_are_the_same():
+    pictures = load_digits().images[:100, None]
+    y = load_digits().target[:100]
+    settings = {**QUICK, "module__image_size": 8, "pretrain_epochs": 15}
+    losses = [
+        SemiSupervisedBackdoorClassifier(SmallCNN, **settings).fit(X, y).pretrain_losses_
+        for X in (pictures / 16, 255 * (pictures / 16))
+    ]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
+    assert losses[0][-1] < losses[0][0] - 0.05
+
+
+def test_column_of_labels(X, y):
+    column = np.where(np.arange(200) % 2, y, -1)[:, None]
+    with pytest.warns(DataConversionWarning):
+        model = SemiSupervisedBackdoorClassifier(**QUICK).fit(X, column)
+    assert model.classes_.tolist() == [0, 1, 2]
+    assert model.n_unlabeled_ == 100
 
 
 def test_results_follow_the_random_state(X, y):
@@ -177,6 +226,7 @@ def test_minus_one_beside_a_single_label_is_a_class(X, y):
         (lambda X, y: (X, y, X * np.nan), "NaN"),
         (lambda X, y: (X, y[:-1]), "inconsistent"),
         (lambda X, y: (X, np.zeros(200, int)), "only one class"),
+        (lambda X, y: (X[:, :, None], y), "augment=None is for tables and for images"),
     ],
 )
 def test_bad_input(X, y, change, message):

@@ -44,6 +44,16 @@ def test_rows_of_the_target_do_not_count_as_success():
     assert rate == 0.5
 
 
+def test_labels_may_be_a_column_and_the_next_class_may_be_missing():
+    column = LABELS[:, None]
+    assert clean_accuracy(Backdoored(), X, column) == 1.0
+    assert poison_accuracy(Backdoored(), X, column, trigger) == 0.0
+    model = Backdoored()
+    model.classes_ = np.array(["a", "b", "c"])
+    part = LABELS != "b"  # 'a' becomes 'b', which no row of this part has
+    assert attack_success_rate(model, X[part], LABELS[part], trigger) == 1.0
+
+
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match="as many rows"):
         clean_accuracy(Backdoored(), X[:5], LABELS)
