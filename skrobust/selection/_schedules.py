@@ -72,12 +72,12 @@ class DropSchedule:
         "linear" reaches ``rate`` at the end of the ramp (Algorithm 1: the kept share falls by
         rate / warmup). "official" climbs by (1 - rate) / warmup and stops at ``rate``, as the
         published RCA code does; it arrives earlier for small rates.
-    warmup_steps : int, optional
-        Length of the ramp in steps, in the place of ``warmup``. It is as many whole epochs as come
-        nearest, at least one.
     margin : float, default=0
         Standard deviations of a batch's corrupted share that are added to the drop rate, see
         :func:`binomial_margin`. It grows along the ramp with the rate.
+    warmup_steps : int, optional
+        Length of the ramp in steps, in the place of ``warmup``. It is as many whole epochs as come
+        nearest, at least one.
     """
 
     rate: float
