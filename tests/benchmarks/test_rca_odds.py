@@ -1,5 +1,6 @@
 """Table 2.1: which cells there are, what one measures, and how the table is made."""
 
+import itertools
 import re
 
 import numpy as np
@@ -134,7 +135,8 @@ def test_missing_data_is_reported_cell_by_cell(capsys, tmp_path, monkeypatch):
 
 def every_cell(benchmark):
     sets, methods = (getattr(benchmark, more, ()) for more in ("MORE_SETS", "ALTERNATIVES"))
-    asked = [{}, {"sets": [*sets] or None}, {"methods": [*methods] or None}]
+    choices = itertools.product([None, [*sets] or None], [None, [*methods] or None])
+    asked = [{"sets": some, "methods": named} for some, named in choices]
     return {cell for choice in asked for cell in benchmark.cells(100, **choice)}
 
 
