@@ -141,7 +141,6 @@ def pretrain(
     n_epochs: int,
     batch_size: int,
     lr: float,
-    on_epoch: Callable[[float], None] = lambda loss: None,
 ) -> list[float]:
     """Train a network's layers before the last so that two views of a row look alike to them.
 
@@ -163,8 +162,6 @@ def pretrain(
         Length. A last batch of one row is left out.
     lr : float
         Learning rate of Adam.
-    on_epoch : callable, optional
-        Is told the mean loss of each epoch.
 
     Returns
     -------
@@ -207,7 +204,6 @@ def pretrain(
                 f"pretrain_lr (now {lr})"
             )
         history.append(mean)
-        on_epoch(mean)
     module.eval()
     return history
 

@@ -120,10 +120,9 @@ def test_pretraining_lowers_the_loss_and_leaves_the_last_layer(module, shape):
     )
     linear = [m for m in module.modules() if hasattr(m, "weight")]
     before = [m.weight.detach().clone() for m in linear]
-    told = []
     settings = {"temperature": 0.5, "projection_size": 8, "batch_size": 43, "lr": 3e-3}
-    losses = pretrain(module, x, augment, n_epochs=20, on_epoch=told.append, **settings)
-    assert told == losses and len(losses) == 20  # the last batch holds one row
+    losses = pretrain(module, x, augment, n_epochs=20, **settings)
+    assert len(losses) == 20  # the last batch holds one row
     assert np.mean(losses[-3:]) < losses[0] - 0.1
     torch.testing.assert_close(linear[-1].weight, before[-1])
     assert not torch.equal(linear[0].weight, before[0])
