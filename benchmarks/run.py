@@ -7,7 +7,15 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import flow_step, prl_step, rca_epoch, rca_fit, rca_scoring, threads
+from benchmarks import (
+    flow_step,
+    prl_step,
+    rca_epoch,
+    rca_fit,
+    rca_scoring,
+    simclr_step,
+    threads,
+)
 from benchmarks.report import format_table, write_csv
 
 __all__ = ["BENCHMARKS", "main"]
@@ -23,6 +31,7 @@ BENCHMARKS = {
     "rca-fit": rca_fit.run,
     "rca-score-passes": rca_scoring.run_passes,
     "rca-score-rate": rca_scoring.run_rate,
+    "simclr-step": simclr_step.run,
     "threads": threads.run,
 }
 

@@ -68,7 +68,8 @@ class SemiSupervisedBackdoorClassifier(LabelMixin, RobustLearner):
     projection_size : int, default=128
         Outputs of the perceptron that stands between network and contrastive loss.
     pretrain_epochs : int, default=50
-        Epochs over all rows; the thesis has 500.
+        Epochs over all rows; the thesis has 500. 0 takes the network as it is, for a ``module``
+        that is trained already; the rows without labels are not used then.
     pretrain_batch_size : int, default=512
         Rows per step of it.
     pretrain_lr : float, default=1e-3
@@ -197,7 +198,7 @@ class SemiSupervisedBackdoorClassifier(LabelMixin, RobustLearner):
         "augment": [None, callable],
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "projection_size": [Interval(Integral, 1, None, closed="left")],
-        "pretrain_epochs": [Interval(Integral, 1, None, closed="left")],
+        "pretrain_epochs": [Interval(Integral, 0, None, closed="left")],
         "pretrain_batch_size": [Interval(Integral, 2, None, closed="left")],
         "pretrain_lr": [Interval(Real, 0, None, closed="neither")],
         "memory": [None, StrOptions({"sum", "average"})],

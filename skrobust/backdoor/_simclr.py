@@ -159,7 +159,7 @@ def pretrain(
     projection_size : int
         Outputs of the perceptron.
     n_epochs, batch_size : int
-        Length. A last batch of one row is left out.
+        Length; 0 epochs change nothing. A last batch of one row is left out.
     lr : float
         Learning rate of Adam.
 
@@ -175,6 +175,9 @@ def pretrain(
     ValueError
         If ``augment`` changes the shape of the rows or returns no tensor.
     """
+    if n_epochs == 0:
+        module.eval()
+        return []
     module.train()
     with torch.no_grad():  # batch normalisation sees this batch once more
         width = run_with_embedding(module, x[:2].unsqueeze(0))[0].shape[-1]

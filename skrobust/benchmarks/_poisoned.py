@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,23 +13,34 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils import check_random_state
 from skorch.callbacks import Callback
 
-from skrobust import BackdoorRobustClassifier, FinePruningClassifier, SpectralSignatureFilter
+from skrobust import (
+    BackdoorRobustClassifier,
+    FinePruningClassifier,
+    SemiSupervisedBackdoorClassifier,
+    SpectralSignatureFilter,
+)
+from skrobust._random import forked_rng
+from skrobust.backdoor._simclr import ImageAugmentation, pretrain
 from skrobust.benchmarks._results import Cell
 from skrobust.corruption import BlendTrigger, PatchTrigger, attack_targets, poison
 from skrobust.datasets import fetch_cifar10, fetch_fashion_mnist, fetch_mnist
 from skrobust.metrics import last_epochs
-from skrobust.networks import ResNet32, SmallCNN
+from skrobust.networks import NetworkEnsemble, ResNet32, SmallCNN
+from skrobust.training import KeptShare
 
 __all__ = [
     "ALTERNATIVES",
+    "FEW_LABELS",
     "METHODS",
     "ON_REQUEST",
     "PARTS",
     "POISON_VALUES",
+    "SEMI",
     "SETS",
     "TRIGGERS",
     "accuracy_table",
     "measure_cell",
+    "measure_semi",
     "poisoned_cells",
     "render_poisoned",
     "split_poisoned",
@@ -58,11 +69,13 @@ class _Set(NamedTuple):
     n_train: int
     n_test: int
     settings: dict[str, Any]
+    n_unlabeled: int = 0
 
 
 _SMALL: dict[str, Any] = {"max_epochs": 20, "lr": 1e-3}
 _RESNET: dict[str, Any] = {"max_epochs": 13, "lr": 1e-3}
 _CHAPTER: dict[str, Any] = {"max_epochs": 100, "lr": 3e-4, "n_threads": None}
+_FEW: dict[str, Any] = {"max_epochs": 60, "lr": 1e-3}
 
 SETS = {
     "mnist": _Set(fetch_mnist, SmallCNN, 12_000, 10_000, _SMALL),
@@ -73,6 +86,12 @@ ON_REQUEST = {
     "mnist resnet32": _Set(fetch_mnist, ResNet32, 12_000, 4_000, _RESNET),
     "cifar10": _Set(fetch_cifar10, ResNet32, 38_000, CIFAR_TEST, _CHAPTER),
 }
+# A fifth with labels, as many pictures of the other half without.
+FEW_LABELS = {
+    "fashion-mnist few": _Set(fetch_fashion_mnist, SmallCNN, 2_400, 10_000, _FEW, 6_000),
+    "cifar10 few": _Set(fetch_cifar10, ResNet32, 7_600, CIFAR_TEST, _CHAPTER, 19_000),
+}
+_ALL = {**SETS, **ON_REQUEST, **FEW_LABELS}
 
 _AS_PRINTED: dict[str, Any] = {
     "margin": 0.0,
@@ -109,6 +128,15 @@ ALTERNATIVES: dict[str, dict[str, Any]] = {
     "margin 1": {"margin": 1.0},
     "margin 3": {"margin": 3.0},
 }
+# Parameters of SemiSupervisedBackdoorClassifier.
+_SIMCLR: dict[str, Any] = {"margin": 0.0, "per_class": False, "truncate": None}
+SEMI: dict[str, dict[str, Any]] = {
+    "PRL-SimCLR": _SIMCLR,
+    "PRL-SimCLR-SN": {**_SIMCLR, "truncate": "scale"},
+    "PRL-SimCLR-SN clip": {**_SIMCLR, "truncate": "clip"},
+    "SimCLR default": {},
+}
+PRETRAIN_EPOCHS = {"fashion-mnist few": 50, "cifar10 few": 500}
 # Tables 5.6 and 5.7; X-AT is both.
 PARTS: dict[str, dict[str, Any]] = {
     f"{name} {part} only": {**_AS_PRINTED, "noisy_label": name.lower(), other: False}
@@ -132,6 +160,8 @@ class PoisonedData(NamedTuple):
         What the attacker puts in.
     X_clean, y_clean : array
         A twentieth as many pictures as in the training part, without poison.
+    X_unlabeled : array
+        More of them, of the sets with few labels.
     """
 
     X: np.ndarray
@@ -142,6 +172,7 @@ class PoisonedData(NamedTuple):
     trigger: Callable
     X_clean: np.ndarray
     y_clean: np.ndarray
+    X_unlabeled: np.ndarray
 
 
 def split_poisoned(name: str, trigger: str, rate: float, seed: int) -> PoisonedData:
@@ -150,8 +181,8 @@ def split_poisoned(name: str, trigger: str, rate: float, seed: int) -> PoisonedD
     Parameters
     ----------
     name : str
-        Key of ``SETS`` or ``ON_REQUEST``; of CIFAR-10, 38,000 of the first 40,000 of the
-        training file, of which the last 10,000 are the test.
+        Key of ``SETS``, ``ON_REQUEST`` or ``FEW_LABELS``; of CIFAR-10, the first 40,000 of the
+        training file are for training and the last 10,000 are the test.
     trigger : str
         Key of ``TRIGGERS``.
     rate : float
@@ -159,10 +190,10 @@ def split_poisoned(name: str, trigger: str, rate: float, seed: int) -> PoisonedD
     seed : int
         Decides which.
     """
-    task = {**SETS, **ON_REQUEST}[name]
+    task = _ALL[name]
     X, y = task.fetch(subset="train", return_X_y=True)
     order = check_random_state(seed).permutation(len(X))
-    if name == "cifar10":  # the published test pictures are not at hand
+    if task.fetch is fetch_cifar10:  # the published test pictures are not at hand
         X_test, y_test = X[-CIFAR_TEST:], y[-CIFAR_TEST:]
         order = order[order < len(X) - CIFAR_TEST]
     else:
@@ -170,9 +201,12 @@ def split_poisoned(name: str, trigger: str, rate: float, seed: int) -> PoisonedD
     chosen = order[: task.n_train]
     put = TRIGGERS[trigger]
     rows, labels, mask = poison(_scaled(X[chosen]), y[chosen], put, rate, random_state=seed)
-    clean = order[task.n_train : task.n_train + task.n_train // CLEAN_PART]
+    clean, more = np.split(order[task.n_train :], [task.n_train // CLEAN_PART])
     X_test, y_test = _scaled(X_test[: task.n_test]), y_test[: task.n_test]
-    return PoisonedData(rows, labels, mask, X_test, y_test, put, _scaled(X[clean]), y[clean])
+    others = _scaled(X[more[: task.n_unlabeled]])
+    return PoisonedData(
+        rows, labels, mask, X_test, y_test, put, _scaled(X[clean]), y[clean], others
+    )
 
 
 def poisoned_cells(
@@ -212,12 +246,12 @@ def measure_cell(cell: Cell, device: str = "cpu", told: float | None = None) -> 
     name, method, setting, seed = cell
     trigger, rate = setting.split()
     data = split_poisoned(name, trigger, float(rate), seed)
-    task = {**SETS, **ON_REQUEST}[name]
+    task = _ALL[name]
     told = float(rate) if told is None else told
     watch = _Watch(data, task.settings["max_epochs"] - LAST)
     network = partial(task.module, in_channels=data.X.shape[1])
     common = {"min_steps": None, "random_state": seed, "device": device, **task.settings}
-    X, y, mask = data.X, data.y, data.mask
+    X, y = data.X, data.y
     if method == "Fine-Pruning":
         pruned = FinePruningClassifier(network, corruption_rate=told, **common)
         pruned.fit(X, y, data.X_clean, data.y_clean)
@@ -235,16 +269,72 @@ def measure_cell(cell: Cell, device: str = "cpu", told: float | None = None) -> 
         scores, kept = model.sample_scores_, watch.kept
         if method == "SpecSig":
             scores, kept = spectral.scores_, spectral.inlier_mask_
-    clean, poisoned, success = np.array(watch.seen).T.tolist()
+    share = float((kept * data.mask).sum() / kept.sum())
+    return _values(watch.seen, data, scores, share)
+
+
+def measure_semi(cell: Cell, device: str = "cpu") -> dict[str, float]:
+    """Train a linear layer on what SimCLR has learnt of pictures with and without labels.
+
+    Parameters
+    ----------
+    cell : Cell
+        The set, of ``FEW_LABELS``; a key of ``SEMI``; trigger and rate; and the seed. Methods of
+        the same set, trigger, rate and seed share the pre-training.
+    device : str
+        Of the network.
+
+    Returns
+    -------
+    dict
+        As of :func:`measure_cell`, all after the last epoch.
+    """
+    name, method, setting, seed = cell
+    trigger, rate = setting.split()
+    data = split_poisoned(name, trigger, float(rate), seed)
+    model = SemiSupervisedBackdoorClassifier(
+        _pretrained(name, trigger, float(rate), seed, device),
+        pretrain_epochs=0,
+        corruption_rate=float(rate),
+        device=device,
+        random_state=seed,
+        **SEMI[method],
+    )
+    model.set_params(callbacks=[KeptShare(data.mask)]).fit(data.X, data.y)
+    share = model.history_[-1, "kept_share"]
+    return _values([_judge(data, model.predict)], data, model.sample_scores_, share)
+
+
+@lru_cache(maxsize=1)
+def _pretrained(name: str, trigger: str, rate: float, seed: int, device: str) -> torch.nn.Module:
+    data, task = split_poisoned(name, trigger, rate, seed), _ALL[name]
+    rows = torch.from_numpy(np.concatenate([data.X, data.X_unlabeled])).to(device)
+    with forked_rng(seed, torch.device(device)):
+        network = NetworkEnsemble(task.module, in_channels=rows.shape[1]).to(device)
+        pretrain(
+            network,
+            rows,
+            ImageAugmentation(),
+            temperature=0.5,
+            projection_size=128,
+            n_epochs=PRETRAIN_EPOCHS[name],
+            batch_size=512,
+            lr=1e-3,
+        )
+    return network.networks[0]
+
+
+def _values(seen: list, data: PoisonedData, scores, share: float) -> dict[str, float]:
+    clean, poisoned, success = np.array(seen).T.tolist()
     return {
         "clean": round(last_epochs([clean]).mean, 3),
         "poison": round(last_epochs([poisoned]).mean, 3),
         "last_clean": round(clean[-1], 3),
         "last_poison": round(poisoned[-1], 3),
         "success": round(success[-1], 3),
-        "row_auroc": round(float(roc_auc_score(mask, scores)), 5),
-        "kept_poisoned": round(float((kept * mask).sum() / kept.sum()), 5),
-        "n_train": len(mask),
+        "row_auroc": round(float(roc_auc_score(data.mask, scores)), 5),
+        "kept_poisoned": round(share, 5),
+        "n_train": len(data.mask),
         "n_test": len(data.X_test),
     }
 
@@ -264,11 +354,15 @@ class _Watch(Callback):
             self.kept = net.state_.record.kept.cpu().numpy()
 
     def judge(self, net):
-        data = self.data
-        clean, triggered = _predict(net, data.X_test), _predict(net, data.trigger(data.X_test))
-        truth, wanted = data.y_test, attack_targets(data.y_test)
-        pairs = ((clean, truth), (triggered, truth), (triggered, wanted))
-        self.seen.append([100 * float(np.mean(found == right)) for found, right in pairs])
+        self.seen.append(_judge(self.data, partial(_predict, net)))
+
+
+def _judge(data: PoisonedData, predict: Callable[[np.ndarray], np.ndarray]) -> list[float]:
+    """Accuracy in % on clean and on triggered pictures, and the attack's success."""
+    clean, triggered = predict(data.X_test), predict(data.trigger(data.X_test))
+    truth, wanted = data.y_test, attack_targets(data.y_test)
+    pairs = ((clean, truth), (triggered, truth), (triggered, wanted))
+    return [100 * float(np.mean(found == right)) for found, right in pairs]
 
 
 def _predict(net, X: np.ndarray) -> np.ndarray:
@@ -294,10 +388,10 @@ def accuracy_table(frame: pd.DataFrame, order: Sequence[str], digits: int = 1) -
 
 
 def render_poisoned(frame: pd.DataFrame, thesis: dict[str, dict[str, str]], what: str) -> str:
-    """Accuracies, row AUROC, the share of poison that is kept, beside a table of the thesis."""
+    """Accuracies, row AUROC, the share of poison that is kept, and a table of the thesis."""
     if frame.empty:
         return "nothing measured yet"
-    order = [*METHODS, *ALTERNATIVES]
+    order = [*METHODS, *ALTERNATIVES, *SEMI]
     parts = [
         "Accuracy in % on clean and on triggered test pictures, mean of the last ten epochs\n\n"
         + accuracy_table(frame, order)

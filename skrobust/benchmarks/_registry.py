@@ -39,6 +39,7 @@ BENCHMARKS = {
     "backdoor-cifar": Entry("backdoor_cifar", "Tables 5.1, 5.2: CIFAR-10, on a GPU", True),
     "backdoor-epsilon": Entry("backdoor_epsilon", "Table 5.4 in form: an assumed rate of one half"),
     "backdoor-mnist": Entry("backdoor_mnist", "Table 5.8 in form: training on poisoned pictures"),
+    "backdoor-semi": Entry("backdoor_semi", "Table 5.3 in form: few labels, poisoned"),
     "rca-odds": Entry("rca_odds", "Table 2.1: anomaly detection on ODDS, contaminated training"),
     "moons-density": Entry("moons_density", "Figures 3.1-3.3: densities on two moons"),
     "nvp-epsilon": Entry("nvp_epsilon", "Figures 3.5, 3.6: a wrong rate, a high rate"),

@@ -163,6 +163,22 @@ def test_wrong_labels_are_found_and_dropped():
     assert (plain.keep_frequency_ == 1).all()
 
 
+def test_a_network_that_is_trained_already_stays_as_it_is():
+    X, y = load_digits(return_X_y=True)
+    X = X.reshape(-1, 1, 8, 8)[:300]
+    network = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 10)
+    )
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    model = SemiSupervisedBackdoorClassifier(network, **{**QUICK, "pretrain_epochs": 0})
+    model.fit(X, y[:300], X_unlabeled=X)
+    assert model.pretrain_losses_.shape == (0,)
+    assert model.n_unlabeled_ == 300
+    for state in (network.state_dict(), model.net_.module_.encoder.networks[0].state_dict()):
+        for name, value in state.items():
+            assert torch.equal(value, before[name]), name
+
+
 def test_parameters_of_the_module_reach_the_network():
     pictures = np.random.RandomState(0).rand(60, 1, 16, 16)
     y = np.arange(60) % 3
