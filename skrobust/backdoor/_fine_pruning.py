@@ -313,9 +313,10 @@ class FinePruningClassifier(LabelMixin, RobustLearner):
                 raise ValueError(
                     f"X_clean has examples of shape {X.shape[1:]}, X of {self._row_shape}"
                 )
-            unknown = np.setdiff1d(given, self.classes_)
-            if len(unknown):
-                raise ValueError(f"y_clean holds labels that y does not: {unknown.tolist()}")
+            known = set(self.classes_.tolist())
+            unknown = [label for label in dict.fromkeys(given.tolist()) if label not in known]
+            if unknown:
+                raise ValueError(f"y_clean holds labels that y does not: {unknown}")
             rows = torch.from_numpy(self._preprocessor.transform(X)).to(x.device)
             absent = np.setdiff1d(self.classes_, given)
             if len(absent):

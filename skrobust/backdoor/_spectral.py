@@ -60,7 +60,8 @@ class SpectralSignatureFilter(BaseEstimator):
     Notes
     -----
     The activations are centred before their singular vector is taken, as in the paper; some
-    implementations project what is not centred.
+    implementations project what is not centred. Every value of ``y`` is a class, -1 too: rows
+    without a label are for the classifier that comes after, not for the filter.
 
     References
     ----------

@@ -165,6 +165,7 @@ def test_results_follow_the_random_state(X, y):
         (lambda X, y: (X[:9, :3], y[:9]), "3 features"),
         (lambda X, y: (X[:9], y[:8]), "inconsistent"),
         (lambda X, y: (X[:9], np.repeat("z", 9)), r"labels that y does not: \['z'\]"),
+        (lambda X, y: (X[:3], np.array(["a", 7, 7.5], dtype=object)), r"does not: \[7, 7.5\]"),
         (lambda X, y: (X[:9] * np.nan, y[:9]), "NaN"),
     ],
 )
