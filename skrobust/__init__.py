@@ -7,6 +7,7 @@ from skrobust.backdoor import (
     SpectralSignatureFilter,
 )
 from skrobust.detectors import OutlierDetectorAdapter, RCADetector, RobustRealNVPDetector
+from skrobust.diagnosis import RobustFilter
 from skrobust.supervised import LabelAudit, PRLClassifier, PRLRegressor, audit_labels
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "PRLClassifier",
     "PRLRegressor",
     "RCADetector",
+    "RobustFilter",
     "RobustRealNVPDetector",
     "SemiSupervisedBackdoorClassifier",
     "SpectralSignatureFilter",

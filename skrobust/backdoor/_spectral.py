@@ -6,18 +6,18 @@ import math
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, clone
-from sklearn.utils import _safe_indexing, indexable
+from sklearn.base import clone
 from sklearn.utils.validation import column_or_1d
 
-from skrobust._validation import Interval, Real, fit_context, unchanged_on_error
+from skrobust._validation import Interval, Real
+from skrobust.diagnosis import RowFilter
 from skrobust.selection import spectral_signature_scores
 from skrobust.supervised import PRLClassifier
 
 __all__ = ["SpectralSignatureFilter"]
 
 
-class SpectralSignatureFilter(BaseEstimator):
+class SpectralSignatureFilter(RowFilter):
     """Drops the training rows that a network trained on all of them sees as a group apart.
 
     A network is trained on the poisoned data. Of the rows that carry one label, the poisoned ones
@@ -93,78 +93,25 @@ class SpectralSignatureFilter(BaseEstimator):
         self.multiplier = multiplier
         self.random_state = random_state
 
-    @fit_context
-    def fit(self, X, y):
-        """Train a network on all rows and score them by it.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Inputs.
-        y : array-like of shape (n_samples,)
-            Labels.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If the inputs or a parameter are invalid, or ``multiplier`` times ``corruption_rate``
-            leaves nothing of a class.
-        TypeError
-            If the estimator has no ``embed``.
-        """
-        with unchanged_on_error(self):
-            share = self.multiplier * self.corruption_rate
-            if share >= 1:
-                raise ValueError(
-                    f"multiplier={self.multiplier} times corruption_rate={self.corruption_rate} is "
-                    f"{share:g}: that drops every row; it must be below 1"
-                )
-            self.estimator_ = self._make_estimator().fit(X, y)
-            self.classes_, codes = np.unique(column_or_1d(y), return_inverse=True)
-            self.n_features_in_ = self.estimator_.n_features_in_
-            self.__dict__.pop("feature_names_in_", None)
-            if hasattr(self.estimator_, "feature_names_in_"):
-                self.feature_names_in_ = self.estimator_.feature_names_in_
-            embedding = torch.from_numpy(self.estimator_.embed(X))
-            self.scores_ = np.empty(len(codes))
-            self.inlier_mask_ = np.ones(len(codes), dtype=bool)
-            for code in range(len(self.classes_)):
-                rows = np.flatnonzero(codes == code)
-                scores = spectral_signature_scores(embedding[rows]).numpy()
-                n_dropped = min(len(rows) - 1, math.ceil(share * len(rows) - 1e-9))
-                self.scores_[rows] = scores
-                apart = np.argsort(-scores, kind="stable")[:n_dropped]
-                self.inlier_mask_[rows[apart]] = False
-            self.sample_indices_ = np.flatnonzero(self.inlier_mask_)
-        return self
-
-    def fit_resample(self, X, y):
-        """Drop the rows that lie apart.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Inputs.
-        y : array-like of shape (n_samples,)
-            Labels.
-
-        Returns
-        -------
-        X, y : of the kinds that were given
-            The other rows, in their order.
-
-        Raises
-        ------
-        ValueError, TypeError
-            As :meth:`fit`.
-        """
-        X, y = indexable(X, y)
-        kept = self.fit(X, y).sample_indices_
-        return _safe_indexing(X, kept), _safe_indexing(y, kept)
+    def _judge(self, X, y) -> None:
+        share = self.multiplier * self.corruption_rate
+        if share >= 1:
+            raise ValueError(
+                f"multiplier={self.multiplier} times corruption_rate={self.corruption_rate} is "
+                f"{share:g}: that drops every row; it must be below 1"
+            )
+        self.estimator_ = self._make_estimator().fit(X, y)
+        self.classes_, codes = np.unique(column_or_1d(y), return_inverse=True)
+        embedding = torch.from_numpy(self.estimator_.embed(X))
+        self.scores_ = np.empty(len(codes))
+        self.inlier_mask_ = np.ones(len(codes), dtype=bool)
+        for code in range(len(self.classes_)):
+            rows = np.flatnonzero(codes == code)
+            scores = spectral_signature_scores(embedding[rows]).numpy()
+            n_dropped = min(len(rows) - 1, math.ceil(share * len(rows) - 1e-9))
+            self.scores_[rows] = scores
+            apart = np.argsort(-scores, kind="stable")[:n_dropped]
+            self.inlier_mask_[rows[apart]] = False
 
     def _make_estimator(self):
         if self.estimator is None:
@@ -177,9 +124,3 @@ class SpectralSignatureFilter(BaseEstimator):
                 "a classifier of skrobust"
             )
         return clone(self.estimator)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        tags.input_tags.three_d_array = True
-        return tags

@@ -31,12 +31,13 @@ from skrobust._validation import (
     unchanged_on_error,
     validate_rows,
 )
+from skrobust.diagnosis import DiagnosisMixin
 from skrobust.training import RobustNet
 
 __all__ = ["RobustDetector"]
 
 
-class RobustDetector(RobustEstimator, BaseDetector):
+class RobustDetector(DiagnosisMixin, RobustEstimator, BaseDetector):
     """Base of the detectors: PyOD's interface over a robustly trained net.
 
     A subclass trains in :meth:`_train` and scores chunks of rows in :meth:`_row_scorer`. Scores

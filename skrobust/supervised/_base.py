@@ -27,6 +27,7 @@ from skrobust._validation import (
     validate_examples,
     validate_sizes,
 )
+from skrobust.diagnosis import DiagnosisMixin
 from skrobust.networks import NetworkEnsemble, StackedMLP, run_with_embedding
 from skrobust.training import CHUNK_ROWS, RobustNet, RobustStep
 
@@ -35,7 +36,7 @@ __all__ = ["RobustLearner", "RowFunction", "of_rows"]
 RowFunction = Callable[[Tensor, Tensor], Tensor]
 
 
-class RobustLearner(EarlyStoppingMixin, RobustEstimator):
+class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
     """Base of the learners: trains on the rows of each batch that a score trusts.
 
     A subclass turns targets into numbers in :meth:`_encode`, describes its training in
