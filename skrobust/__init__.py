@@ -7,11 +7,18 @@ from skrobust.backdoor import (
     SpectralSignatureFilter,
 )
 from skrobust.detectors import OutlierDetectorAdapter, RCADetector, RobustRealNVPDetector
-from skrobust.diagnosis import RobustFilter
-from skrobust.supervised import LabelAudit, PRLClassifier, PRLRegressor, audit_labels
+from skrobust.diagnosis import CorruptionEstimate, RobustFilter
+from skrobust.supervised import (
+    LabelAudit,
+    PRLClassifier,
+    PRLRegressor,
+    audit_labels,
+    estimate_corruption_rate,
+)
 
 __all__ = [
     "BackdoorRobustClassifier",
+    "CorruptionEstimate",
     "FinePruningClassifier",
     "LabelAudit",
     "OutlierDetectorAdapter",
@@ -24,6 +31,7 @@ __all__ = [
     "SpectralSignatureFilter",
     "__version__",
     "audit_labels",
+    "estimate_corruption_rate",
 ]
 
 __version__ = "0.1.0"

@@ -53,8 +53,10 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         Rule for wrong labels: drop the rows with the largest gradient of the loss at the output
         (PRL), or with the largest loss (self-paced learning), or train on labels mixed with the
         network's own view (Bootstrap, soft). None trusts all rows: adversarial training.
-    corruption_rate : float in [0, 1), default=0.2
+    corruption_rate : float in [0, 1) or "auto", default=0.2
         Share of poisoned rows (the thesis's epsilon), for "prl" and "spl".
+        "auto" estimates it first, by three networks and the rows that each has not seen (see
+        :func:`estimate_corruption_rate`), which makes ``fit`` take about three times as long.
     perturbation_limit : float, default=0.05
         Largest change of a feature (the thesis's tau), as a share of the feature's range. 0 leaves
         the inputs alone: with ``noisy_label=None`` that is plain training.
@@ -145,6 +147,8 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         The labels, sorted.
     corruption_rate_ : float
         The rate.
+    corruption_rate_interval_ : tuple of two floats
+        Interval of 95 % for the estimate, with ``corruption_rate="auto"`` only.
     feature_range_ : tuple of two arrays
         Least and largest value, of each column of a table and of all values otherwise.
     sample_scores_ : array of shape (n_samples,)
@@ -233,6 +237,8 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
         "feature_range": [None, "array-like"],
         "categorical_features": [None, "array-like"],
     }
+
+    _pilot_settings: dict = {**RobustLearner._pilot_settings, "noisy_label": "prl"}
 
     def __init__(
         self,
@@ -347,7 +353,7 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
 
     def _step(self, n_outputs: int) -> RobustStep:
         rule = noisy_label_rule(self.noisy_label, n_outputs)
-        rate = float(self.corruption_rate) if rule.drops else 0.0
+        rate = self.corruption_rate_ if rule.drops else 0.0
         schedule = drop_schedule(rate, self.warmup, self.margin)
         loss = {True: rule.loss, False: rule.plain}
         return RobustStep(
@@ -382,4 +388,4 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
 
     def _warn_of_result(self, targets: np.ndarray) -> None:
         if self.noisy_label in ("prl", "spl") and self.robust_outer:
-            warn_of_lost_classes(self.classes_, targets, self.inlier_mask_, self.corruption_rate)
+            warn_of_lost_classes(self.classes_, targets, self.inlier_mask_, self.corruption_rate_)

@@ -42,8 +42,10 @@ class FinePruningClassifier(LabelMixin, RobustLearner):
     ----------
     module : nn.Module class or instance, or None, default=None
         The network, as in :class:`PRLClassifier`. None builds a multi-layer perceptron.
-    corruption_rate : float in [0, 1), default=0.2
+    corruption_rate : float in [0, 1) or "auto", default=0.2
         Share of poisoned rows. It decides which rows ``inlier_mask_`` trusts, and nothing else.
+        "auto" estimates it first, by three networks and the rows that each has not seen (see
+        :func:`estimate_corruption_rate`), which makes ``fit`` take about three times as long.
     tolerance : float in [0, 1], default=0.04
         How much accuracy on clean rows pruning may cost.
     clean_share : float in (0, 1), default=0.5
@@ -102,6 +104,8 @@ class FinePruningClassifier(LabelMixin, RobustLearner):
         Number of clean rows, given or taken for clean.
     corruption_rate_ : float
         The rate.
+    corruption_rate_interval_ : tuple of two floats
+        Interval of 95 % for the estimate, with ``corruption_rate="auto"`` only.
     sample_scores_ : array of shape (n_samples,)
         Loss of each training row in the last epoch on all rows; where rows were held out, of all
         by the network before pruning.

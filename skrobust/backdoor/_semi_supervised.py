@@ -50,8 +50,10 @@ class SemiSupervisedBackdoorClassifier(LabelMixin, RobustLearner):
         multi-layer perceptron.
     noisy_label : {"prl", "spl", "bootstrap", None}, default="prl"
         Rule for wrong labels, as in :class:`BackdoorRobustClassifier`.
-    corruption_rate : float in [0, 1), default=0.2
+    corruption_rate : float in [0, 1) or "auto", default=0.2
         Share of poisoned rows among those with labels, for "prl" and "spl".
+        "auto" estimates it first, by three networks and the rows that each has not seen (see
+        :func:`estimate_corruption_rate`), which makes ``fit`` take about three times as long.
     spectral_limit : float, default=1.0
         Largest singular value of the linear layer (the thesis's k), for inputs that are scaled, all
         by the same number, to a root mean square of 1 over the rows with labels.
@@ -135,6 +137,8 @@ class SemiSupervisedBackdoorClassifier(LabelMixin, RobustLearner):
         Rows without a label, from ``y`` and ``X_unlabeled``.
     corruption_rate_ : float
         The rate.
+    corruption_rate_interval_ : tuple of two floats
+        Interval of 95 % for the estimate, with ``corruption_rate="auto"`` only.
     sample_scores_ : array of shape (n_samples,)
         What the selection ranked each training row by, high for rows that fit badly; nan for rows
         without a label.
@@ -205,6 +209,8 @@ class SemiSupervisedBackdoorClassifier(LabelMixin, RobustLearner):
         "memory_decay": [Interval(Real, 0, 1, closed="left")],
         "per_class": ["boolean", StrOptions({"auto"})],
     }
+
+    _pilot_settings: dict = {**RobustLearner._pilot_settings, "noisy_label": "prl"}
 
     def __init__(
         self,
@@ -425,7 +431,7 @@ class SemiSupervisedBackdoorClassifier(LabelMixin, RobustLearner):
 
     def _step(self, n_outputs: int) -> RobustStep:
         rule = noisy_label_rule(self.noisy_label, n_outputs)
-        rate = float(self.corruption_rate) if rule.drops else 0.0
+        rate = self.corruption_rate_ if rule.drops else 0.0
         return RobustStep(
             row_loss=rule.loss,
             row_score=rule.score,
@@ -453,7 +459,7 @@ class SemiSupervisedBackdoorClassifier(LabelMixin, RobustLearner):
 
     def _warn_of_result(self, targets: np.ndarray) -> None:
         if self.noisy_label in ("prl", "spl"):
-            warn_of_lost_classes(self.classes_, targets, self.inlier_mask_, self.corruption_rate)
+            warn_of_lost_classes(self.classes_, targets, self.inlier_mask_, self.corruption_rate_)
 
 
 class _LinearHead(nn.Module):

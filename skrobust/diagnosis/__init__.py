@@ -2,5 +2,21 @@
 
 from skrobust.diagnosis._filter import RobustFilter, RowFilter
 from skrobust.diagnosis._frame import DiagnosisMixin
+from skrobust.diagnosis._rate import (
+    LEAST_ROWS,
+    CorruptionEstimate,
+    few_rows,
+    wrong_label_rate,
+    wrong_target_rate,
+)
 
-__all__ = ["DiagnosisMixin", "RobustFilter", "RowFilter"]
+__all__ = [
+    "LEAST_ROWS",
+    "CorruptionEstimate",
+    "DiagnosisMixin",
+    "RobustFilter",
+    "RowFilter",
+    "few_rows",
+    "wrong_label_rate",
+    "wrong_target_rate",
+]

@@ -2,6 +2,13 @@
 
 from skrobust.supervised._audit import LabelAudit, audit_labels
 from skrobust.supervised._classifier import PRLClassifier
+from skrobust.supervised._estimate import estimate_corruption_rate
 from skrobust.supervised._regressor import PRLRegressor
 
-__all__ = ["LabelAudit", "PRLClassifier", "PRLRegressor", "audit_labels"]
+__all__ = [
+    "LabelAudit",
+    "PRLClassifier",
+    "PRLRegressor",
+    "audit_labels",
+    "estimate_corruption_rate",
+]

@@ -7,6 +7,7 @@ import math
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from typing import Any
 
@@ -27,11 +28,15 @@ from skrobust._validation import (
     validate_examples,
     validate_sizes,
 )
-from skrobust.diagnosis import DiagnosisMixin
+from skrobust.diagnosis import LEAST_ROWS, CorruptionEstimate, DiagnosisMixin, few_rows
 from skrobust.networks import NetworkEnsemble, StackedMLP, run_with_embedding
 from skrobust.training import CHUNK_ROWS, RobustNet, RobustStep
 
 __all__ = ["RobustLearner", "RowFunction", "of_rows"]
+
+PILOT_RATE = 0.3
+PILOT_ROWS = 20_000
+N_FOLDS = 3
 
 RowFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -44,7 +49,8 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
     """
 
     module: Any
-    corruption_rate: float
+    corruption_rate: float | str
+    corruption_rate_: float
     n_networks: int = 1
     memory: str | None = None
     hidden_layer_sizes: Any
@@ -55,11 +61,17 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
     lr: float
 
     _target_options: dict[str, bool] = {}
+    # of the networks that corruption_rate="auto" estimates the rate with
+    _pilot_settings: dict[str, Any] = {
+        "corruption_rate": PILOT_RATE,
+        "callbacks": None,
+        "verbose": 0,
+    }
     _parameter_constraints: dict = {
         **RobustEstimator._parameter_constraints,
         **EarlyStoppingMixin._stopping_constraints,
         "module": [None, callable],
-        "corruption_rate": [Interval(Real, 0, 1, closed="left")],
+        "corruption_rate": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
         "hidden_layer_sizes": ["array-like"],
         "preprocessing": [None, StrOptions({"minmax", "standard"})],
         "missing": [StrOptions({"error", "mean"})],
@@ -71,7 +83,11 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
 
     @abstractmethod
     def _step(self, n_outputs: int) -> RobustStep:
-        """Describe the training step."""
+        """Describe the training step, at the rate ``corruption_rate_``."""
+
+    @abstractmethod
+    def _judge_rate(self, predictions: np.ndarray, targets: np.ndarray) -> CorruptionEstimate:
+        """Estimate the rate from predictions (n, n_outputs) and targets of unseen rows."""
 
     @abstractmethod
     def _combine(self, outputs: Tensor) -> Tensor:
@@ -123,7 +139,8 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
             X, y = validate_examples(
                 self, X, y, reset=True, missing=self.missing, **self._target_options
             )
-            n_trusted = self._count_trusted(len(X))
+            if isinstance(self.corruption_rate, Real):
+                self._check_rate(self.corruption_rate, len(X))
             targets, n_outputs = self._encode(y)
             self._row_shape = X.shape[1:]
             self._preprocessor = self._make_preprocessor(X)
@@ -136,15 +153,13 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
                 rescore = self._stops_early(len(rows)) and self.memory is None
                 self._take_record(rows, given, rescore)
             self._check_result(X)
-            self.corruption_rate_ = float(self.corruption_rate)
+            n_trusted = _count_trusted(self.corruption_rate_, len(X))
             self.inlier_mask_ = _lowest(self.sample_scores_, n_trusted)
             self._warn_of_result(targets)
         return self
 
-    def _count_trusted(self, n_rows: int) -> int:
-        rate = self.corruption_rate
-        n_trusted = n_rows - math.ceil(rate * n_rows - 1e-9)
-        if n_trusted < 1:
+    def _check_rate(self, rate: float, n_rows: int) -> None:
+        if _count_trusted(rate, n_rows) < 1:
             raise ValueError(
                 f"corruption_rate={rate} leaves none of {n_rows} training rows (n_samples); pass "
                 "more rows or a smaller rate"
@@ -156,7 +171,6 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
                 UserWarning,
                 stacklevel=4,
             )
-        return n_trusted
 
     def _make_preprocessor(self, X: np.ndarray) -> TablePreprocessor | ImagePreprocessor:
         """Fit the preprocessing, from checked training rows."""
@@ -165,11 +179,48 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
         return TablePreprocessor(self.preprocessing, self.missing).fit(X)
 
     def _train(self, x: Tensor, y: Tensor, n_outputs: int) -> RobustNet:
+        self.__dict__.pop("corruption_rate_interval_", None)
+        if isinstance(self.corruption_rate, Real):
+            self.corruption_rate_ = float(self.corruption_rate)
+        else:
+            self._estimate_rate(x, y, n_outputs)
+        return self._train_net(x, y, n_outputs)
+
+    def _train_net(self, x: Tensor, y: Tensor, n_outputs: int) -> RobustNet:
         module, settings = self._network(x, n_outputs)
         settings |= self._stopping(len(x))
         more = [*settings.pop("more_callbacks", []), *self._more_callbacks()]
         step = self._step(n_outputs)
         return self._fit_net(module, step, x, y, more_callbacks=more, **settings)
+
+    def _estimate_rate(self, x: Tensor, y: Tensor, n_outputs: int) -> None:
+        """Set the rate by what networks say of rows that they have not seen."""
+        if len(x) < LEAST_ROWS:
+            estimate = few_rows(len(x))
+        else:
+            estimate = self._judge_rate(*self._unseen(x, y, n_outputs))
+        if estimate.doubt is not None:
+            warnings.warn(
+                f"corruption_rate='auto' takes {estimate.rate:.2g}, which cannot be relied on: "
+                f"{estimate.doubt}",
+                UserWarning,
+                stacklevel=5,
+            )
+        self.corruption_rate_ = estimate.rate
+        self.corruption_rate_interval_ = (estimate.low, estimate.high)
+
+    def _unseen(self, x: Tensor, y: Tensor, n_outputs: int) -> tuple[np.ndarray, np.ndarray]:
+        """Predictions for rows by networks that have not seen them, and the rows' targets."""
+        pilot = copy(self).set_params(**self._pilot_settings)
+        pilot.corruption_rate_ = PILOT_RATE
+        places = torch.randperm(len(x))[:PILOT_ROWS].to(x.device)
+        predictions = []
+        parts = places.tensor_split(N_FOLDS)
+        for i, held in enumerate(parts):
+            seen = torch.cat([*parts[:i], *parts[i + 1 :]])
+            net = pilot._train_net(x[seen], y[seen], n_outputs)
+            predictions.append(pilot._combine(net.run_rows(x[held]).double()))
+        return torch.cat(predictions).cpu().numpy(), y[places].cpu().numpy()
 
     def _network(self, x: Tensor, n_outputs: int):
         """Return what makes the networks, and its settings, for the net to call under the seed."""
@@ -292,6 +343,10 @@ def of_rows(output: Tensor, x: Tensor, y: Tensor, function: RowFunction, n_outpu
             f"per class or target; {x.shape[1]} rows gave {tuple(output.shape[1:])}"
         )
     return function(output, y)
+
+
+def _count_trusted(rate: float, n_rows: int) -> int:
+    return n_rows - math.ceil(rate * n_rows - 1e-9)
 
 
 def _lowest(scores: np.ndarray, n_lowest: int) -> np.ndarray:

@@ -33,9 +33,11 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         ``in_channels`` and ``n_classes``, where its signature has them. An instance is copied;
         with ``n_networks > 1`` the copies are drawn anew through ``reset_parameters``. Outputs
         have shape (n_rows, n_classes). None builds a multi-layer perceptron.
-    corruption_rate : float in [0, 1), default=0.2
+    corruption_rate : float in [0, 1) or "auto", default=0.2
         Share of corrupted labels (the thesis's epsilon), which training drops. 0 trains on
         all rows. Rates above 0.5 are allowed with a warning.
+        "auto" estimates it first, by three networks and the rows that each has not seen (see
+        :func:`estimate_corruption_rate`), which makes ``fit`` take about three times as long.
     selection : {"loss-gradient", "gradient", "loss", "min", "disagreement", None}, \
             default="loss-gradient"
         What tells rows to drop: the norm of the loss's gradient at the network's output (PRL(L),
@@ -122,6 +124,8 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         The labels, sorted.
     corruption_rate_ : float
         The rate.
+    corruption_rate_interval_ : tuple of two floats
+        Interval of 95 % for the estimate, with ``corruption_rate="auto"`` only.
     sample_scores_ : array of shape (n_samples,)
         What the selection ranked each training row by in the last epoch, mean over the networks:
         high for rows that fit badly; the loss where it ranks nothing or something else. With early

@@ -9,6 +9,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from torch import Tensor
 
+from skrobust.diagnosis import CorruptionEstimate, wrong_label_rate
 from skrobust.selection import bootstrap, bootstrap_gradient_norm
 from skrobust.supervised._base import RowFunction
 
@@ -66,6 +67,9 @@ class LabelMixin(ClassifierMixin):
                 f"{self.classes_[0]!r}"
             )
         return codes.astype(np.int64), len(self.classes_)
+
+    def _judge_rate(self, predictions: np.ndarray, targets: np.ndarray) -> CorruptionEstimate:
+        return wrong_label_rate(predictions, targets)
 
     def _combine(self, outputs: Tensor) -> Tensor:
         return outputs.softmax(dim=-1).mean(dim=0)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from skrobust._preprocessing import TargetScaler
 from skrobust._validation import Interval, Real, StrOptions
+from skrobust.diagnosis import CorruptionEstimate, wrong_target_rate
 from skrobust.selection import (
     absolute_error,
     absolute_gradient_norm,
@@ -44,9 +45,11 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         ``in_channels`` and ``n_classes``, where its signature has them. An instance is copied;
         with ``n_networks > 1`` the copies are drawn anew through ``reset_parameters``. Outputs
         have shape (n_rows, n_outputs). None builds a multi-layer perceptron.
-    corruption_rate : float in [0, 1), default=0.2
+    corruption_rate : float in [0, 1) or "auto", default=0.2
         Share of corrupted targets (the thesis's epsilon), which training drops. 0 trains on
         all rows. Rates above 0.5 are allowed with a warning.
+        "auto" estimates it first, by three networks and the rows that each has not seen (see
+        :func:`estimate_corruption_rate`), which makes ``fit`` take about three times as long.
     selection : {"loss-gradient", "gradient", "loss", "min", None}, default="loss-gradient"
         What tells rows to drop: the norm of the loss's gradient at the network's output (PRL(L),
         Algorithm 4), that of its gradient by all parameters (PRL(G), Algorithm 3), or the loss
@@ -139,6 +142,8 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
     ----------
     corruption_rate_ : float
         The rate.
+    corruption_rate_interval_ : tuple of two floats
+        Interval of 95 % for the estimate, with ``corruption_rate="auto"`` only.
     sample_scores_ : array of shape (n_samples,)
         What the selection ranked each training row by in the last epoch, mean over the networks:
         high for rows that fit badly; the loss where it ranks nothing or something else. With early
@@ -211,6 +216,13 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         "huber_delta": [Interval(Real, 0, None, closed="neither")],
         "robust_start": [Interval(Real, 0, 1, closed="left")],
         "score_limit": [None, Interval(Real, 1, None, closed="left")],
+    }
+
+    _pilot_settings: dict = {
+        **SelectingLearner._pilot_settings,
+        "selection": None,
+        "loss": "absolute_error",
+        "robust_start": 0.0,
     }
 
     def __init__(
@@ -326,6 +338,9 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
             "start_loss": start_loss,
             "score_limit": self.score_limit,
         }
+
+    def _judge_rate(self, predictions: np.ndarray, targets: np.ndarray) -> CorruptionEstimate:
+        return wrong_target_rate(targets, predictions)
 
     def _combine(self, outputs: Tensor) -> Tensor:
         return outputs.mean(dim=0)

@@ -40,6 +40,12 @@ class SelectingLearner(RobustLearner):
         "memory_decay": [Interval(Real, 0, 1, closed="left")],
     }
 
+    _pilot_settings: dict = {
+        **RobustLearner._pilot_settings,
+        "selection": "loss-gradient",
+        "n_networks": 1,
+    }
+
     @abstractmethod
     def _row_functions(self) -> tuple[RowFunction, RowFunction]:
         """Loss of each row, and the norm of its gradient at the output (Algorithm 4)."""
@@ -78,7 +84,7 @@ class SelectingLearner(RobustLearner):
             row_clip=float(self.max_norm) if self.clip == "row" else None,
             rule=keep_single_lowest if self.selection == "min" else keep_lowest,
             schedule=DropSchedule(
-                rate=0.0 if self.selection is None else float(self.corruption_rate),
+                rate=0.0 if self.selection is None else self.corruption_rate_,
                 warmup=self.warmup,
                 margin=self.margin,
             ),

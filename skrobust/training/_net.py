@@ -147,6 +147,23 @@ class RobustNet(NeuralNet):
         scores = [step.score(module, self._shared(x), t, gradients)[1] for x, (t, _) in batches]
         return torch.cat(scores, dim=1).mean(dim=0)
 
+    @torch.no_grad()
+    def run_rows(self, x):
+        """Outputs for rows under the net as it is, dropout off.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_rows, ...)
+            Inputs.
+
+        Returns
+        -------
+        Tensor of shape (n_networks, n_rows, ...)
+        """
+        self._set_training(False)
+        parts = x.split(self.batch_size)
+        return torch.cat([self.module_(self._shared(part)) for part in parts], dim=1)
+
     def fit_loop(self, X, y=None, epochs=None, *, _routing_method="fit", **fit_params):
         """Train for the planned number of epochs (``max_epochs`` and ``min_steps``)."""
         train, valid = self.get_split_datasets(X, y)

@@ -1,0 +1,205 @@
+"""How many rows are corrupted: estimates from what models say of rows they have not seen."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import expit
+from scipy.stats import beta, norm
+
+__all__ = [
+    "FALLBACK_RATE",
+    "LEAST_ROWS",
+    "CorruptionEstimate",
+    "few_rows",
+    "interval_of_share",
+    "wrong_label_rate",
+    "wrong_target_rate",
+]
+
+LEAST_ROWS = 50
+FALLBACK_RATE = 0.2
+LARGEST_RATE = 0.45
+_CONFIDENT_SHARE = 0.3
+_CONFIDENT_ROWS = 1000
+_MOST_UNEXPLAINED = 0.5
+_DOUBTFUL_TARGETS = 0.35
+_LEAST_WIDTH = 12.0
+_N_TURNS = 1000
+_SETTLED = 1e-6
+_TINY = 1e-6
+
+
+class CorruptionEstimate(NamedTuple):
+    """A share of corrupted rows, and how far it can be trusted.
+
+    Parameters
+    ----------
+    rate : float
+        The share. Where nothing can be estimated, 0.2.
+    low, high : float
+        Interval of 95 %: what chance does to the rows that the estimate rests on, not what the
+        model gets wrong. Where nothing can be estimated, 0 and 0.5.
+    doubt : str or None
+        Why the estimate cannot be relied on, where the data show a reason.
+    """
+
+    rate: float
+    low: float
+    high: float
+    doubt: str | None = None
+
+
+def few_rows(n_rows: int) -> CorruptionEstimate:
+    """Return the fallback for tables that are too small for an estimate."""
+    return _fallback(f"{n_rows} rows are too few, it takes {LEAST_ROWS}")
+
+
+def _fallback(doubt: str) -> CorruptionEstimate:
+    return CorruptionEstimate(FALLBACK_RATE, 0.0, 0.5, doubt)
+
+
+def interval_of_share(count: float, n_rows: float, level: float = 0.95) -> tuple[float, float]:
+    """Return Clopper's and Pearson's interval of a share, ``count`` of ``n_rows``."""
+    tail = (1.0 - level) / 2.0
+    low = float(beta.ppf(tail, count, n_rows - count + 1)) if count > 0 else 0.0
+    high = float(beta.ppf(1.0 - tail, count + 1, n_rows - count)) if count < n_rows else 1.0
+    return low, high
+
+
+def wrong_label_rate(probabilities: np.ndarray, codes: np.ndarray) -> CorruptionEstimate:
+    """Share of wrong labels: how often the given label contradicts a confident prediction.
+
+    Of the rows that are predicted to be of a class, the most confident are all but certain to be
+    of it if the model has learnt the task, whatever their given labels say. Where these differ,
+    they are wrong; wrong labels are taken to be as frequent among the other rows. Of each class
+    three tenths are looked at, or fewer if that makes more than 1,000 rows.
+
+    Parameters
+    ----------
+    probabilities : array of shape (n, n_classes)
+        Of each class, by a model that has not seen the row and withstands wrong labels.
+    codes : array of shape (n,), int
+        Column of the given label.
+
+    Returns
+    -------
+    CorruptionEstimate
+        In doubt where there are fewer than 50 rows or labels and predictions agree no better than
+        by chance, which gives the fallback, and where the share is above 0.45, which is returned
+        then.
+    """
+    n_rows = len(codes)
+    if n_rows < LEAST_ROWS:
+        return few_rows(n_rows)
+    share = min(_CONFIDENT_SHARE, _CONFIDENT_ROWS / n_rows)
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    chosen = np.zeros(n_rows, dtype=bool)
+    for code in np.unique(predicted):
+        rows = np.flatnonzero(predicted == code)
+        n_chosen = math.ceil(share * len(rows))
+        chosen[rows[np.argsort(-confidence[rows], kind="stable")[:n_chosen]]] = True
+    n_chosen, n_wrong = int(chosen.sum()), int((predicted != codes)[chosen].sum())
+    rate = n_wrong / n_chosen
+    if 1.0 - rate <= _agreement_by_chance(predicted[chosen], codes[chosen]):
+        return _fallback("labels and predictions agree no better than by chance")
+    low, high = interval_of_share(n_wrong, n_chosen)
+    if rate > LARGEST_RATE:
+        doubt = f"of the rows that are predicted most confidently, {rate:.0%} have another label"
+        return CorruptionEstimate(LARGEST_RATE, min(low, LARGEST_RATE), high, doubt)
+    return CorruptionEstimate(rate, low, high)
+
+
+def wrong_target_rate(targets: np.ndarray, predictions: np.ndarray) -> CorruptionEstimate:
+    """Share of wrong targets: weight of the noise in a mixture that explains the residuals.
+
+    Residuals of good rows are taken to be normal, those of wrong targets uniform over the range of
+    the residuals or of the targets, whichever is larger, and at least 12 standard deviations, lest
+    the noise explain what is normal. Location, scale and the share of the second kind are fitted by
+    expectation-maximisation [1]_.
+
+    Parameters
+    ----------
+    targets : array of shape (n,) or (n, n_targets)
+        As given. A row with several is good or wrong in all of them, which are independent
+        otherwise.
+    predictions : array of the same shape
+        By a model that has not seen the row and withstands wrong targets, such as one that
+        minimises absolute errors.
+
+    Returns
+    -------
+    CorruptionEstimate
+        In doubt where there are fewer than 50 rows or all residuals are the same, which gives the
+        fallback; where the residuals' median absolute deviation is more than half of the targets',
+        so that wrong targets, or what they have taught the model, hide among large errors, which
+        gives at least the fallback; and where the share is above 0.35. At most 0.45.
+
+    References
+    ----------
+    .. [1] Banfield, J. D., Raftery, A. E. Model-based Gaussian and non-Gaussian clustering.
+       Biometrics, 1993. Section 5.
+    """
+    n_rows = len(targets)
+    if n_rows < LEAST_ROWS:
+        return few_rows(n_rows)
+    given = np.asarray(targets, dtype=np.float64).reshape(n_rows, -1)
+    residuals = given - np.asarray(predictions, dtype=np.float64).reshape(n_rows, -1)
+    varies = np.ptp(residuals, axis=0) > 0
+    if not varies.any():
+        return _fallback("all residuals are the same")
+    given, residuals = given[:, varies], residuals[:, varies]
+    spread = 1.4826 * _deviation(residuals)
+    width = np.max(
+        [np.ptp(residuals, axis=0), np.ptp(given, axis=0), _LEAST_WIDTH * spread], axis=0
+    )
+    rate, error = _noise_share(residuals, spread, width)
+    low, high = max(rate - 1.96 * error, 0.0), min(rate + 1.96 * error, 1.0)
+    unexplained = float(np.mean(_deviation(residuals) / np.maximum(_deviation(given), _TINY)))
+    if unexplained > _MOST_UNEXPLAINED:
+        return CorruptionEstimate(
+            min(max(rate, FALLBACK_RATE), LARGEST_RATE),
+            low,
+            0.5,
+            f"models that have not seen a row miss its target by {unexplained:.0%} of the targets' "
+            "own spread, in which wrong targets can hide",
+        )
+    doubt = None
+    if rate > _DOUBTFUL_TARGETS:
+        doubt = f"{rate:.0%} of the targets seem to be wrong, which few methods stand"
+    return CorruptionEstimate(min(rate, LARGEST_RATE), low, high, doubt)
+
+
+def _noise_share(rows: np.ndarray, spread: np.ndarray, width: np.ndarray) -> tuple[float, float]:
+    """Fit normal residuals (n, n_targets) and uniform noise; the noise's weight, and its error."""
+    noise = -np.log(width).sum()
+    centre = np.median(rows, axis=0)
+    spread = spread + _TINY * width
+    rate = FALLBACK_RATE
+    for _ in range(_N_TURNS):
+        normal = norm.logpdf(rows, centre, spread).sum(axis=1)
+        is_noise = expit(math.log(rate / (1.0 - rate)) + noise - normal)
+        is_good = 1.0 - is_noise
+        previous, rate = rate, float(np.clip(is_noise.mean(), _TINY, 1.0 - _TINY))
+        centre = is_good @ rows / is_good.sum()
+        spread = np.sqrt(is_good @ (rows - centre) ** 2 / is_good.sum()) + _TINY * width
+        if abs(rate - previous) < _SETTLED:
+            break
+    # how sharply the likelihood tells rates apart, the two densities being given
+    slopes = is_noise / rate - is_good / (1.0 - rate)
+    return rate, 1.0 / math.sqrt(max(float(slopes @ slopes), 1.0))
+
+
+def _deviation(rows: np.ndarray) -> np.ndarray:
+    """Median absolute deviation of each column."""
+    return np.median(np.abs(rows - np.median(rows, axis=0)), axis=0)
+
+
+def _agreement_by_chance(predicted: np.ndarray, codes: np.ndarray) -> float:
+    """Agreement of predictions with labels that have nothing to do with them, and its spread."""
+    n_classes = max(predicted.max(), codes.max()) + 1
+    shares = [np.bincount(part, minlength=n_classes) / len(part) for part in (predicted, codes)]
+    by_chance = float(shares[0] @ shares[1])
+    return by_chance + 3.0 * math.sqrt(by_chance * (1.0 - by_chance) / len(codes))

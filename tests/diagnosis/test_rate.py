@@ -1,0 +1,247 @@
+"""Estimates of the corruption rate: pure functions, planted data, the learners' "auto"."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, load_digits, make_friedman1
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from skorch.callbacks import Callback
+
+from skrobust import (
+    BackdoorRobustClassifier,
+    FinePruningClassifier,
+    PRLClassifier,
+    PRLRegressor,
+    SemiSupervisedBackdoorClassifier,
+    estimate_corruption_rate,
+)
+from skrobust.corruption import corrupt_labels, corrupt_targets
+from skrobust.diagnosis import wrong_label_rate, wrong_target_rate
+from skrobust.diagnosis._rate import interval_of_share
+
+SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 3, "min_steps": None, "random_state": 0}
+LEARNERS = [
+    BackdoorRobustClassifier(corruption_rate="auto", **SMALL),
+    FinePruningClassifier(corruption_rate="auto", **SMALL),
+    PRLClassifier(corruption_rate="auto", **SMALL),
+    PRLRegressor(corruption_rate="auto", **SMALL),
+    SemiSupervisedBackdoorClassifier(corruption_rate="auto", pretrain_epochs=1, **SMALL),
+]
+LONG = {"min_steps": 500, "random_state": 0}
+
+
+def digits(rate, kind="symmetric"):
+    X, truth = load_digits(return_X_y=True)
+    if rate == 0:
+        return X, truth, np.zeros(len(X), dtype=bool)
+    return X, *corrupt_labels(truth, rate, kind=kind, random_state=0)
+
+
+def friedman(rate, n_rows=800):
+    X, y = make_friedman1(n_rows, noise=0.5, random_state=0)
+    y = (y - y.mean()) / y.std()
+    if rate == 0:
+        return X, y, np.zeros(n_rows, dtype=bool)
+    return X, *corrupt_targets(y, rate, kind="uninoise", X=X, random_state=0)
+
+
+def short_checks(estimator):
+    """Enough training for the checks that ask for accuracy."""
+    return clone(estimator).set_params(max_epochs=60, hidden_layer_sizes=(32,), lr=0.01)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@parametrize_with_checks([short_checks(learner) for learner in LEARNERS])
+def test_sklearn_checks(estimator, check):
+    check(estimator)
+
+
+def test_interval_is_clopper_and_pearsons():
+    low, high = interval_of_share(12, 80)
+    assert binom.sf(11, 80, low) == pytest.approx(0.025)
+    assert binom.cdf(12, 80, high) == pytest.approx(0.025)
+    assert interval_of_share(0, 80)[0] == 0 and interval_of_share(80, 80)[1] == 1
+
+
+def test_labels_by_hand():
+    """Of 100 rows per class the 30 most confident count; 6 and 3 of them have the other label."""
+    codes = np.repeat([0, 1], 100)
+    confidence = np.tile(np.linspace(0.99, 0.6, 100), 2)
+    probabilities = np.where(np.eye(2)[codes] == 1, confidence[:, None], 1 - confidence[:, None])
+    given = codes.copy()
+    given[:6], given[100:103], given[50:90] = 1, 0, 1
+    found = wrong_label_rate(probabilities, given)
+    assert found.rate == 9 / 60 and found.doubt is None
+    assert (found.low, found.high) == interval_of_share(9, 60)
+    many = [np.repeat(part, 50, axis=0) for part in (probabilities, given)]
+    # the 500 most confident of a class are 10 of these rows: 6 and 3 of 10 are wrong
+    assert wrong_label_rate(*many).rate == 0.45
+
+
+def test_labels_in_doubt():
+    rng = np.random.RandomState(0)
+    probabilities = rng.dirichlet(np.ones(3), size=600)
+    by_chance = wrong_label_rate(probabilities, rng.randint(3, size=600))
+    assert by_chance.rate == 0.2 and "by chance" in by_chance.doubt
+    assert (by_chance.low, by_chance.high) == (0, 0.5)
+    few = wrong_label_rate(probabilities[:40], np.zeros(40, dtype=int))
+    assert few.rate == 0.2 and "40 rows" in few.doubt
+    codes = probabilities.argmax(axis=1)
+    wrong = rng.uniform(size=600) < 0.55
+    most = wrong_label_rate(probabilities, np.where(wrong, (codes + rng.randint(1, 3)) % 3, codes))
+    assert most.rate == 0.45 and "another label" in most.doubt
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.3])
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_targets_of_a_known_mixture(rate, n_targets):
+    rng = np.random.RandomState(0)
+    truth = rng.normal(0, 10, size=(5000, n_targets))
+    residuals = rng.normal(0.5, 1, size=truth.shape)
+    wrong = rng.uniform(size=5000) < rate
+    residuals[wrong] = rng.uniform(-30, 30, size=(wrong.sum(), n_targets))
+    found = wrong_target_rate(truth + residuals, truth)
+    assert found.doubt is None
+    assert abs(found.rate - wrong.mean()) < 0.015
+    assert found.low <= wrong.mean() + 0.005 and wrong.mean() - 0.005 <= found.high
+    assert found.high - found.low < 0.06
+    scaled = wrong_target_rate(1e6 * (truth + residuals) + 3, 1e6 * truth + 3)
+    assert scaled.rate == pytest.approx(found.rate, abs=1e-3)
+    if n_targets == 1:
+        column = wrong_target_rate((truth + residuals)[:, 0], truth[:, 0])
+        assert column == found
+
+
+def test_targets_in_doubt():
+    rng = np.random.RandomState(0)
+    truth, noise = rng.normal(size=500), rng.normal(size=500)
+    hidden = wrong_target_rate(truth + 2 * noise, truth)
+    assert hidden.rate == 0.2 and "miss its target by" in hidden.doubt
+    assert hidden.high == 0.5
+    exact = wrong_target_rate(truth, truth)
+    assert exact.rate == 0.2 and "the same" in exact.doubt
+    assert "40 rows" in wrong_target_rate(truth[:40], truth[:40]).doubt
+    most = np.where(rng.uniform(size=500) < 0.42, rng.uniform(-60, 60, size=500), 0.1 * noise)
+    found = wrong_target_rate(10 * truth + most, 10 * truth)
+    assert found.rate == pytest.approx(0.42, abs=0.06) and "seem to be wrong" in found.doubt
+
+
+@pytest.mark.parametrize(("rate", "kind"), [(0.0, ""), (0.2, "symmetric"), (0.4, "pairflip")])
+def test_planted_labels(rate, kind):
+    X, y, wrong = digits(rate, kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = PRLClassifier(corruption_rate="auto", **LONG).fit(X, y)
+    assert abs(model.corruption_rate_ - wrong.mean()) < 0.04
+    low, high = model.corruption_rate_interval_
+    assert low <= model.corruption_rate_ <= high
+    n_dropped = (~model.inlier_mask_).sum()
+    assert n_dropped == np.ceil(model.corruption_rate_ * len(X) - 1e-9)
+    if rate:
+        told = clone(model).set_params(corruption_rate=rate).fit(X, y)
+        truth = load_digits(return_X_y=True)[1]
+        assert model.score(X, truth) > told.score(X, truth) - 0.02
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.2])
+def test_planted_targets(rate):
+    X, y, wrong = friedman(rate)
+    model = PRLRegressor(corruption_rate="auto", **LONG).fit(X, y)
+    assert abs(model.corruption_rate_ - wrong.mean()) < 0.06
+    several = PRLRegressor(corruption_rate="auto", **LONG).fit(X, np.c_[y, -2 * y])
+    assert abs(several.corruption_rate_ - wrong.mean()) < 0.06
+
+
+def test_the_function_agrees_with_the_learner():
+    X, y, wrong = digits(0.2)
+    settings = PRLClassifier(selection="min", corruption_rate=0.9, n_networks=2, **LONG)
+    found = estimate_corruption_rate(settings, X, y, random_state=0)
+    assert abs(found.rate - wrong.mean()) < 0.04
+    assert settings.corruption_rate == 0.9 and settings.selection == "min"
+    foreign = estimate_corruption_rate(LogisticRegression(max_iter=200), X / 16, y, random_state=0)
+    assert abs(foreign.rate - wrong.mean()) < 0.06
+    names = np.array([f"digit {label}" for label in y])
+    again = estimate_corruption_rate(settings, X, names, random_state=0)
+    assert again == found
+    X, y, wrong = friedman(0.2)
+    assert abs(estimate_corruption_rate(PRLRegressor(**LONG), X, y).rate - 0.2) < 0.06
+
+
+def test_results_follow_the_random_state_and_are_saved():
+    X, y, _ = digits(0.2)
+    X, y = X[:400], y[:400]
+    models = [
+        PRLClassifier(corruption_rate="auto", max_epochs=20, random_state=seed).fit(X, y)
+        for seed in (0, 0, 1)
+    ]
+    probabilities = [model.predict_proba(X) for model in models]
+    np.testing.assert_array_equal(probabilities[0], probabilities[1])
+    assert not np.array_equal(probabilities[0], probabilities[2])
+    loaded = pickle.loads(pickle.dumps(models[0]))
+    assert loaded.corruption_rate_interval_ == models[0].corruption_rate_interval_
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    models[0].fit(X, y)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
+
+
+def test_the_interval_goes_with_the_estimate():
+    X, y, _ = digits(0.2)
+    model = PRLClassifier(corruption_rate="auto", **SMALL).fit(X, y)
+    assert hasattr(model, "corruption_rate_interval_")
+    model.set_params(corruption_rate=0.1).fit(X, y)
+    assert model.corruption_rate_ == 0.1
+    assert not hasattr(model, "corruption_rate_interval_")
+
+
+def test_pilots_are_not_watched(capsys):
+    class Count(Callback):
+        n_trainings = 0
+
+        def on_train_begin(self, net, **kwargs):
+            type(self).n_trainings += 1
+            assert net.n_rows == 1797
+
+    X, y, _ = digits(0.2)
+    PRLClassifier(corruption_rate="auto", callbacks=[Count()], verbose=1, **SMALL).fit(X, y)
+    assert Count.n_trainings == 1
+    assert capsys.readouterr().err.count("PRLClassifier") >= 1
+
+
+@pytest.mark.parametrize("learner", LEARNERS, ids=lambda e: type(e).__name__)
+def test_small_tables_fall_back_with_a_warning(learner):
+    X, y = load_digits(return_X_y=True)
+    with pytest.warns(UserWarning, match=r"'auto' takes 0.2, .* 40 rows are too few"):
+        model = clone(learner).fit(X[:40], y[:40])
+    assert model.corruption_rate_ == 0.2
+    assert model.corruption_rate_interval_ == (0, 0.5)
+
+
+def test_targets_without_structure_are_doubted():
+    X, _ = load_diabetes(return_X_y=True)
+    y = np.random.RandomState(0).normal(size=len(X))
+    with pytest.warns(UserWarning, match="in which wrong targets can hide"):
+        model = PRLRegressor(corruption_rate="auto", max_epochs=20, random_state=0).fit(X, y)
+    assert model.corruption_rate_ >= 0.2
+
+
+def test_grid_search_compares_auto_with_numbers():
+    X, y, _ = digits(0.3)
+    grid = {"corruption_rate": ["auto", 0.0]}
+    search = GridSearchCV(PRLClassifier(max_epochs=10, random_state=0), grid, cv=2).fit(X, y)
+    assert set(search.cv_results_["param_corruption_rate"]) == {"auto", 0.0}
+
+
+@pytest.mark.parametrize("rate", ["Auto", None, -0.1, 1.0])
+@pytest.mark.parametrize("learner", LEARNERS, ids=lambda e: type(e).__name__)
+def test_bad_rates(learner, rate):
+    X, y, _ = digits(0)
+    model = clone(learner).set_params(corruption_rate=rate)
+    with pytest.raises(ValueError, match="corruption_rate"):
+        model.fit(X, y)
+    assert not hasattr(model, "corruption_rate_")
