@@ -7,7 +7,7 @@ from skrobust.backdoor import (
     SpectralSignatureFilter,
 )
 from skrobust.detectors import OutlierDetectorAdapter, RCADetector, RobustRealNVPDetector
-from skrobust.diagnosis import CorruptionEstimate, RobustFilter
+from skrobust.diagnosis import CorruptionEstimate, RobustFilter, estimate_contamination
 from skrobust.supervised import (
     LabelAudit,
     PRLClassifier,
@@ -31,6 +31,7 @@ __all__ = [
     "SpectralSignatureFilter",
     "__version__",
     "audit_labels",
+    "estimate_contamination",
     "estimate_corruption_rate",
 ]
 

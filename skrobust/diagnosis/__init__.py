@@ -1,5 +1,6 @@
 """Which rows are not trusted, and how many."""
 
+from skrobust.diagnosis._anomalies import estimate_contamination
 from skrobust.diagnosis._filter import RobustFilter, RowFilter
 from skrobust.diagnosis._frame import DiagnosisMixin
 from skrobust.diagnosis._rate import (
@@ -16,6 +17,7 @@ __all__ = [
     "DiagnosisMixin",
     "RobustFilter",
     "RowFilter",
+    "estimate_contamination",
     "few_rows",
     "wrong_label_rate",
     "wrong_target_rate",

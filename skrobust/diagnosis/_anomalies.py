@@ -1,0 +1,123 @@
+"""How many rows are anomalies, from their scores."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from sklearn.utils import column_or_1d
+
+from skrobust.diagnosis._rate import LEAST_ROWS, CorruptionEstimate
+
+__all__ = ["estimate_contamination"]
+
+FALLBACK_CONTAMINATION = 0.1
+LARGEST_CONTAMINATION = 0.5
+_MOST_SPREAD = 0.3
+
+
+def estimate_contamination(scores) -> CorruptionEstimate:
+    """Estimate which share of the rows are anomalies, from a detector's scores of them.
+
+    The mean of three: the share of the scores beyond the corner of their histogram and beyond the
+    corner of the upper half of the sorted scores, both found by the triangle method [1]_, and the
+    share that the upper one of two normal distributions explains better [2]_.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_samples,)
+        Of the training rows, high for abnormal ones: ``decision_scores_`` of any detector.
+
+    Returns
+    -------
+    CorruptionEstimate
+        ``rate``, at most 0.5; ``low`` and ``high``, the least and the largest of the three; and
+        ``doubt``: fewer than 50 rows or equal scores, which give 0.1, from 0 to 0.5, and estimates
+        that differ by more than 0.3.
+
+    Raises
+    ------
+    ValueError
+        If the scores are not one column of finite numbers.
+
+    See Also
+    --------
+    estimate_corruption_rate : For wrong labels and targets.
+
+    Notes
+    -----
+    Anomalies are what their context makes them, so scores tell less of their number than of their
+    order: on 16 ODDS sets (1 to 42 %) the mean absolute error is 0.08, that of always saying 0.1
+    is 0.10 (``python -m skrobust.benchmarks unknown-rate``).
+
+    References
+    ----------
+    .. [1] Zack, G. W., Rogers, W. E., Latt, S. A. Automatic measurement of sister chromatid
+       exchange frequency. Journal of Histochemistry and Cytochemistry, 1977.
+    .. [2] Yang, X., Latecki, L. J., Pokrajac, D. Outlier detection with globally optimal
+       exemplar-based GMM. SDM, 2009. For mixtures in outlier detection.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust import estimate_contamination
+    >>> rng = np.random.RandomState(0)
+    >>> scores = np.r_[rng.normal(size=900), rng.normal(12, 2, size=100)]
+    >>> abs(estimate_contamination(scores).rate - 0.1) < 0.03
+    True
+    """
+    scores = column_or_1d(scores, dtype=np.float64)
+    if not np.isfinite(scores).all():
+        raise ValueError("scores must be finite numbers")
+    if len(scores) < LEAST_ROWS:
+        return _fallback(f"{len(scores)} rows are too few, it takes {LEAST_ROWS}")
+    scores = scores - scores.min()
+    if scores.max() == 0:
+        return _fallback("all scores are the same")
+    scores = scores / scores.max()
+    shares = [_beyond_histogram(scores), _beyond_sorted(scores), _upper_component(scores)]
+    low, high = min(shares), max(shares)
+    doubt = None
+    if high - low > _MOST_SPREAD:
+        doubt = f"ways to look at the scores differ, from {low:.2f} to {high:.2f}"
+    rate = min(float(np.mean(shares)), LARGEST_CONTAMINATION)
+    return CorruptionEstimate(rate, low, high, doubt)
+
+
+def _fallback(doubt: str) -> CorruptionEstimate:
+    return CorruptionEstimate(FALLBACK_CONTAMINATION, 0.0, LARGEST_CONTAMINATION, doubt)
+
+
+def _beyond_histogram(scores: np.ndarray) -> float:
+    """Share beyond the corner between the histogram's peak and its right end."""
+    heights, edges = np.histogram(scores, bins=round(len(scores) ** 0.7))
+    heights = heights[heights.argmax() :]
+    corner = _corner(heights / heights[0])
+    middle = len(edges) - 1 - len(heights) + corner + 0.5
+    return float(np.mean(scores > np.interp(middle, np.arange(len(edges)), edges)))
+
+
+def _beyond_sorted(scores: np.ndarray) -> float:
+    """Share beyond the corner of the upper half of the scores, the largest first."""
+    upper = np.sort(scores)[::-1][: len(scores) // 2]
+    height = upper[0] - upper[-1]
+    return _corner((upper - upper[-1]) / height) / len(scores) if height > 0 else 0.0
+
+
+def _corner(heights: np.ndarray) -> int:
+    """Place that is farthest below the line from (0, 1) to the last place's 0."""
+    line = 1.0 - np.linspace(0.0, 1.0, len(heights))
+    return int((line - heights).argmax())
+
+
+def _upper_component(scores: np.ndarray) -> float:
+    """Share of scores that belong to the upper one of two normal distributions."""
+    middle = np.median(scores)
+    scale = np.median(np.abs(scores - middle)) or 1.0  # the largest may be far away
+    column = ((scores - middle) / scale)[:, None]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mixture = GaussianMixture(2, n_init=3, random_state=0).fit(column)
+    return float(np.mean(mixture.predict(column) == mixture.means_.argmax()))
