@@ -31,7 +31,7 @@ from skrobust._validation import (
     unchanged_on_error,
     validate_rows,
 )
-from skrobust.diagnosis import DiagnosisMixin
+from skrobust.diagnosis import DiagnosisMixin, estimate_contamination
 from skrobust.training import RobustNet
 
 __all__ = ["RobustDetector"]
@@ -52,7 +52,11 @@ class RobustDetector(DiagnosisMixin, RobustEstimator, BaseDetector):
 
     _parameter_constraints: dict = {
         **RobustEstimator._parameter_constraints,
-        "contamination": [Interval(Real, 0, 0.5, closed="both"), HasMethods(["fit", "eval"])],
+        "contamination": [
+            Interval(Real, 0, 0.5, closed="both"),
+            StrOptions({"auto"}),
+            HasMethods(["fit", "eval"]),
+        ],
         "training_rate": [Interval(Real, 0, 0.5, closed="both")],
         "preprocessing": [None, StrOptions({"minmax", "standard"})],
         "missing": [StrOptions({"error", "mean"})],
@@ -150,6 +154,33 @@ class RobustDetector(DiagnosisMixin, RobustEstimator, BaseDetector):
         scores = self.decision_function(X)
         labels = (scores > self.threshold_).astype(int)
         return (labels, self._confidence(scores)) if return_confidence else labels
+
+    def reset_threshold(self, contamination):
+        """Label by another rate, without training anew.
+
+        Parameters
+        ----------
+        contamination : float in [0, 0.5], "auto" or PyThresh object
+            As in ``__init__``, whose parameter stays what it is. What training dropped stays, too.
+
+        Returns
+        -------
+        self
+            With new ``threshold_``, ``labels_``, ``inlier_mask_``, ``contamination_`` and, for
+            "auto", ``contamination_interval_``.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            If ``contamination`` is none of these.
+        """
+        check_is_fitted(self)
+        type(self)(contamination)._validate_params()
+        with unchanged_on_error(self):
+            self._set_threshold(contamination)
+        return self
 
     def fit_predict(self, X, y=None):
         """Fit and return the labels of the training rows.
@@ -310,21 +341,39 @@ class RobustDetector(DiagnosisMixin, RobustEstimator, BaseDetector):
 
     def _process_decision_scores(self):
         """Set threshold and labels from ``decision_scores_`` (PyOD's name for it)."""
+        self._classes = 2
+        self._mu, self._sigma = np.mean(self.decision_scores_), np.std(self.decision_scores_)
+        self._set_threshold(self.contamination)
+        return self
+
+    def _set_threshold(self, contamination) -> None:
         scores = self.decision_scores_
-        if self._has_rate():
-            self.contamination_ = float(self.contamination)
+        self.__dict__.pop("contamination_interval_", None)
+        if contamination == "auto":
+            contamination = self._estimated_rate(scores)
+        if isinstance(contamination, Real):
+            self.contamination_ = float(contamination)
             self.threshold_ = float(np.percentile(scores, 100 * (1 - self.contamination_)))
             self.labels_ = (scores > self.threshold_).astype(int)
         else:
-            thresholder = deepcopy(self.contamination).fit(scores)
+            thresholder = deepcopy(contamination).fit(scores)
             self.labels_ = np.asarray(thresholder.labels_, dtype=int)
             self.contamination_ = float(self.labels_.mean())
             normal = scores[self.labels_ == 0]
             self.threshold_ = float(normal.max()) if len(normal) else float(-np.inf)
         self.inlier_mask_ = self.labels_ == 0
-        self._classes = 2
-        self._mu, self._sigma = np.mean(scores), np.std(scores)
-        return self
+
+    def _estimated_rate(self, scores: np.ndarray) -> float:
+        estimate = estimate_contamination(scores)
+        if estimate.doubt is not None:
+            warnings.warn(
+                f"contamination='auto' takes {estimate.rate:.2g}, which cannot be relied on: "
+                f"{estimate.doubt}",
+                UserWarning,
+                stacklevel=5,
+            )
+        self.contamination_interval_ = (estimate.low, estimate.high)
+        return estimate.rate
 
     def _confidence(self, scores: np.ndarray) -> np.ndarray:
         """PyOD's formula with a binary search instead of a count per row."""

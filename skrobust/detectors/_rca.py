@@ -42,10 +42,11 @@ class RCADetector(RobustDetector):
 
     Parameters
     ----------
-    contamination : float in [0, 0.5] or PyThresh object, default=0.1
+    contamination : float in [0, 0.5], "auto" or PyThresh object, default=0.1
         Share of anomalies in the training rows (the thesis's epsilon): sets the share that
-        training drops, ``threshold_`` and ``labels_``. A PyThresh object sets only the threshold;
-        training then drops ``training_rate``. 0 trains on all rows.
+        training drops, ``threshold_`` and ``labels_``. "auto" estimates it from the scores after
+        training (:func:`estimate_contamination`), a PyThresh object sets the threshold; training
+        drops ``training_rate`` then. 0 trains on all rows.
     n_networks : int, default=2
         Number of autoencoders (K). With one there is nobody to exchange with; for more than two
         the selections are passed on along a random derangement, drawn at every step.
@@ -72,7 +73,7 @@ class RCADetector(RobustDetector):
         How the drop rate grows: as Algorithm 1 says, or as the published code does, which arrives
         earlier for small rates.
     training_rate : float in [0, 0.5], default=0.1
-        Share dropped in training when ``contamination`` is a PyThresh object.
+        Share dropped in training when ``contamination`` is "auto" or a PyThresh object.
     preprocessing : {"minmax", "standard", None}, default="minmax"
         Scaling, fitted on the training rows. The decoder ends in a sigmoid with "minmax" and is
         linear otherwise.
@@ -120,7 +121,9 @@ class RCADetector(RobustDetector):
     labels_ : array of shape (n_samples,), int
         Labels of the training rows: 1 for anomalies.
     contamination_ : float
-        The rate; with a PyThresh object the share it found.
+        The rate; with "auto" the estimate, with a PyThresh object the share it found.
+    contamination_interval_ : tuple of two floats
+        Interval of the estimate, with ``contamination="auto"`` only.
     sample_scores_ : array of shape (n_samples,)
         Reconstruction error (``base="vae"``: negative lower bound) of each training row in the
         last epoch, dropout off, mean over the networks.

@@ -34,10 +34,11 @@ class RobustRealNVPDetector(EarlyStoppingMixin, RobustDetector):
 
     Parameters
     ----------
-    contamination : float in [0, 0.5] or PyThresh object, default=0.1
+    contamination : float in [0, 0.5], "auto" or PyThresh object, default=0.1
         Share of anomalies in the training rows (the thesis's epsilon): sets the share that
-        training drops, ``threshold_`` and ``labels_``. A PyThresh object sets only the threshold;
-        training then drops ``training_rate``. 0 trains on all rows.
+        training drops, ``threshold_`` and ``labels_``. "auto" estimates it from the scores after
+        training (:func:`estimate_contamination`), a PyThresh object sets the threshold; training
+        drops ``training_rate`` then. 0 trains on all rows.
     trim : bool, default=True
         Whether to drop rows in training.
     lipschitz : float or None, default=0.75
@@ -55,7 +56,7 @@ class RobustRealNVPDetector(EarlyStoppingMixin, RobustDetector):
         "official" reproduces the published code, in which the middle one of an odd number of
         features is never transformed.
     training_rate : float in [0, 0.5], default=0.1
-        Share dropped in training when ``contamination`` is a PyThresh object.
+        Share dropped in training when ``contamination`` is "auto" or a PyThresh object.
     preprocessing : {"minmax", "standard", None}, default="standard"
         Scaling, fitted on the training rows. The chapter scales to [0, 1]; a flow that begins near
         the standard normal distribution has less to learn from standardised rows.
@@ -111,7 +112,9 @@ class RobustRealNVPDetector(EarlyStoppingMixin, RobustDetector):
     labels_ : array of shape (n_samples,), int
         Labels of the training rows: 1 for anomalies.
     contamination_ : float
-        The rate; with a PyThresh object the share it found.
+        The rate; with "auto" the estimate, with a PyThresh object the share it found.
+    contamination_interval_ : tuple of two floats
+        Interval of the estimate, with ``contamination="auto"`` only.
     sample_scores_ : array of shape (n_samples,)
         Negative log-density of each training row in the last epoch, while the flow still changed.
     keep_frequency_ : array of shape (n_samples,)
