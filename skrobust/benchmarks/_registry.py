@@ -51,5 +51,6 @@ BENCHMARKS = {
     "prl-lagos": Entry("prl_lagos", "Table 4.5: nutrients of lakes from corrupted measurements"),
     "prl-regression": Entry("prl_regression", "Table 4.1 in form: regression on wrong targets"),
     "prl-time": Entry("prl_time", "Table 4.6: time of a training step"),
+    "unknown-rate": Entry("unknown_rate", "Rates that nobody knows: estimates and their cost"),
     "rca-passes": Entry("rca_passes", "Section 2.3: how many passes the scoring ensemble needs"),
 }

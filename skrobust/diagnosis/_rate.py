@@ -22,8 +22,8 @@ __all__ = [
 LEAST_ROWS = 50
 FALLBACK_RATE = 0.2
 LARGEST_RATE = 0.45
-_CONFIDENT_SHARE = 0.3
-_CONFIDENT_ROWS = 1000
+_CONFIDENT_SHARES = (0.3, 0.6)
+_CONFIDENT_ROWS = (200, 1000)
 _MOST_UNEXPLAINED = 0.5
 _DOUBTFUL_TARGETS = 0.35
 _LEAST_WIDTH = 12.0
@@ -75,7 +75,8 @@ def wrong_label_rate(probabilities: np.ndarray, codes: np.ndarray) -> Corruption
     Of the rows that are predicted to be of a class, the most confident are all but certain to be
     of it if the model has learnt the task, whatever their given labels say. Where these differ,
     they are wrong; wrong labels are taken to be as frequent among the other rows. Of each class
-    three tenths are looked at, or fewer if that makes more than 1,000 rows.
+    three tenths are looked at; up to twice as many if that makes fewer than 200 rows, and fewer if
+    it makes more than 1,000.
 
     Parameters
     ----------
@@ -94,7 +95,8 @@ def wrong_label_rate(probabilities: np.ndarray, codes: np.ndarray) -> Corruption
     n_rows = len(codes)
     if n_rows < LEAST_ROWS:
         return few_rows(n_rows)
-    share = min(_CONFIDENT_SHARE, _CONFIDENT_ROWS / n_rows)
+    few, many = (count / n_rows for count in _CONFIDENT_ROWS)
+    share = min(float(np.clip(few, *_CONFIDENT_SHARES)), many)
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     chosen = np.zeros(n_rows, dtype=bool)
     for code in np.unique(predicted):

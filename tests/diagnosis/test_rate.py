@@ -69,19 +69,21 @@ def test_interval_is_clopper_and_pearsons():
     assert interval_of_share(0, 80)[0] == 0 and interval_of_share(80, 80)[1] == 1
 
 
-def test_labels_by_hand():
-    """Of 100 rows per class the 30 most confident count; 6 and 3 of them have the other label."""
+@pytest.mark.parametrize(
+    ("repeats", "n_looked_at", "n_wrong"),
+    [(1, 60, 6 + 10 + 3), (5, 30, 6 + 3), (50, 10, 6 + 3)],  # of 100, so often
+)
+def test_labels_by_hand(repeats, n_looked_at, n_wrong):
+    """Rows lie by confidence: of one class 6 and 40 have the other label, of the other class 3."""
     codes = np.repeat([0, 1], 100)
     confidence = np.tile(np.linspace(0.99, 0.6, 100), 2)
     probabilities = np.where(np.eye(2)[codes] == 1, confidence[:, None], 1 - confidence[:, None])
     given = codes.copy()
-    given[:6], given[100:103], given[50:90] = 1, 0, 1
-    found = wrong_label_rate(probabilities, given)
-    assert found.rate == 9 / 60 and found.doubt is None
-    assert (found.low, found.high) == interval_of_share(9, 60)
-    many = [np.repeat(part, 50, axis=0) for part in (probabilities, given)]
-    # the 500 most confident of a class are 10 of these rows: 6 and 3 of 10 are wrong
-    assert wrong_label_rate(*many).rate == 0.45
+    given[:6], given[50:90], given[100:103] = 1, 1, 0
+    found = wrong_label_rate(*(np.repeat(part, repeats, axis=0) for part in (probabilities, given)))
+    n_wrong, n_rows = n_wrong * repeats, 2 * n_looked_at * repeats
+    assert found.rate == n_wrong / n_rows and found.doubt is None
+    assert (found.low, found.high) == interval_of_share(n_wrong, n_rows)
 
 
 def test_labels_in_doubt():
