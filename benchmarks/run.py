@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import (
+    auto_rate,
     flow_step,
     prl_step,
     rca_epoch,
@@ -21,6 +22,7 @@ from benchmarks.report import format_table, write_csv
 __all__ = ["BENCHMARKS", "main"]
 
 BENCHMARKS = {
+    "auto-rate": auto_rate.run,
     "backdoor-step": prl_step.run_backdoor,
     "flow-step": flow_step.run,
     "flow-memory": flow_step.run_memory,

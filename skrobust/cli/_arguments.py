@@ -22,14 +22,16 @@ def seed(text: str) -> int:
     return _whole(text, 0, 2**32 - 1)
 
 
-def rate(text: str) -> float:
-    """A number from 0 to 0.5."""
+def rate(text: str) -> float | str:
+    """A number from 0 to 0.5, or "auto"."""
+    if text == "auto":
+        return text
     try:
         number = float(text)
     except ValueError:
         number = -1.0
     if not 0 <= number <= 0.5:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 0.5, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 0.5 or auto, got {text!r}")
     return number
 
 

@@ -6,17 +6,20 @@ import argparse
 import math
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from skrobust import LabelAudit, PRLClassifier, PRLRegressor, audit_labels
+from skrobust import PRLClassifier, PRLRegressor, audit_labels, estimate_corruption_rate
 from skrobust.cli._arguments import folds, positive, rate, seed
 from skrobust.cli._audit_report import AuditFindings, build_audit_report, describe_top, summarise
 from skrobust.cli._columns import ENCODING, HOW_READ, check_missing, encode, learn_column, widths
 from skrobust.cli._detectors import plan_epochs
 from skrobust.cli._errors import InputError, one_line_errors, reason
+from skrobust.cli._estimates import describe_estimate, note_on_doubt
 from skrobust.cli._notes import count_columns, notes_on_columns
 from skrobust.cli._output import as_bytes, check_outputs, table_csv, write_all
 from skrobust.cli._streams import say
@@ -55,10 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--rate",
         type=rate,
-        default=0.1,
+        default="auto",
         metavar="RATE",
         help="share of wrong labels or targets that you expect, 0 to 0.5: what training drops, "
-        "and how many rows are marked (default: 0.1)",
+        "and how many rows are marked (default: auto, which estimates it first)",
     )
     add("--id", metavar="COLUMN", help="column that names rows: copied to the output, not used")
     add(
@@ -108,10 +111,18 @@ def run(args: argparse.Namespace) -> int:
     notes += notes_on_columns(columns, frame)
     encoding = f"{len(columns)} columns ({count_columns(columns)}), {sum(widths(columns))} features"
     say(f"{args.file.name}: {len(frame):,} rows, {encoding}", f"target: {_describe(target)}")
-    model = _build(args, target, len(frame))
-    audit = _audit(args, model, encode(columns, frame), target.y)
+    X, model = encode(columns, frame), _build(args, target, len(frame))
+    known, share = args.rate, f"{args.rate}, assumed"
+    if args.rate == "auto":
+        say("estimating the share of wrong values")
+        estimate = _train(args, estimate_corruption_rate, model, X, target.y, cv=3)
+        known, share = estimate.rate, describe_estimate(estimate)
+        say(f"wrong values: {share}")
+        notes += note_on_doubt(estimate, "wrong values", "--rate")
+    model.set_params(corruption_rate=known)
+    audit = _train(args, audit_labels, model, X, target.y, cv=args.folds)
     suspect = np.zeros(len(frame), dtype=bool)
-    suspect[audit.order[: math.ceil(args.rate * len(frame) - 1e-9)]] = True
+    suspect[audit.order[: math.ceil(known * len(frame) - 1e-9)]] = True
     findings = AuditFindings(args.file.name, target, audit, suspect, columns, frame, ids)
     facts = [
         ("table", f"{args.file.name}: {len(frame):,} rows, {encoding}"),
@@ -122,7 +133,8 @@ def run(args: argparse.Namespace) -> int:
         ),
         ("encoding", ENCODING),
         ("missing cells", "filled with the column's mean" if args.missing else "none"),
-        ("models", f"{args.folds} of {type(model).__name__}, rate {args.rate:g}"),
+        ("models", f"{args.folds} of {type(model).__name__}"),
+        ("wrong values", share),
         ("seed", str(args.random_state)),
         ("time", f"{time.perf_counter() - start:.0f} seconds"),
     ]
@@ -159,7 +171,6 @@ def _read(
 
 def _build(args: argparse.Namespace, target: Target, n_rows: int) -> PRLClassifier | PRLRegressor:
     model = (PRLClassifier if target.is_classes else PRLRegressor)(
-        corruption_rate=args.rate,
         preprocessing=None,  # the columns are scaled already
         missing=args.missing or "error",
         random_state=args.random_state,
@@ -168,15 +179,11 @@ def _build(args: argparse.Namespace, target: Target, n_rows: int) -> PRLClassifi
     return model.set_params(**plan_epochs(n_trained, model, args.epochs))
 
 
-def _audit(
-    args: argparse.Namespace, model: PRLClassifier | PRLRegressor, X: np.ndarray, y: np.ndarray
-) -> LabelAudit:
+def _train(args: argparse.Namespace, function: Callable, *data, cv: int) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of other libraries; what matters is raised
         try:
-            return audit_labels(
-                model, X, y, cv=args.folds, random_state=args.random_state, verbose=1
-            )
+            return function(*data, cv=cv, random_state=args.random_state, verbose=1)
         except (ValueError, FloatingPointError, MemoryError) as error:
             raise InputError(f"cannot train on {args.file}: {reason(error)}") from error
 

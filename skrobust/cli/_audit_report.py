@@ -260,8 +260,8 @@ $pattern
 <h2>What this means, and what not</h2>
 <ul>
 $meaning
-<li>The number of marked rows is not a finding: it is the rate that was given. A higher rate also
-lets training drop more.</li>
+<li>The number of marked rows is not a finding: it is the share of wrong values that was assumed or
+estimated. A higher one also lets training drop more.</li>
 </ul>
 
 <h2>What was done</h2>

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from skrobust import __version__
+from skrobust import __version__, estimate_contamination
 from skrobust.cli._arguments import positive, rate, seed
 from skrobust.cli._columns import (
     ENCODING,
@@ -22,6 +22,7 @@ from skrobust.cli._columns import (
 )
 from skrobust.cli._detectors import DETECTORS, plan_epochs
 from skrobust.cli._errors import InputError, one_line_errors, reason
+from skrobust.cli._estimates import describe_estimate, note_on_doubt
 from skrobust.cli._finish import Rows, finish
 from skrobust.cli._labels import LabelRule, apply_rule, learn_rule
 from skrobust.cli._model import Model, judge, typical_errors
@@ -54,9 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--contamination",
         type=rate,
-        default=0.1,
+        default="auto",
         metavar="RATE",
-        help="share of abnormal rows that you expect, 0 to 0.5 (default: 0.1)",
+        help="share of abnormal rows that you expect, 0 to 0.5 (default: auto, which estimates it "
+        "from the scores)",
     )
     add("--detector", choices=tuple(DETECTORS), default="rca", help="method (default: rca)")
     add("--id", metavar="COLUMN", help="column that names rows: copied to the output, not used")
@@ -116,9 +118,15 @@ def run(args: argparse.Namespace) -> int:
     say(f"{rows.name}: {len(rows.frame):,} rows, {encoding}")
     X = encode(columns, rows.frame)
     detector = _train(args, X)
+    share = f"{detector.contamination_:g}"
+    if args.contamination == "auto":
+        estimate = estimate_contamination(detector.decision_scores_)
+        share = describe_estimate(estimate)
+        say(f"abnormal rows: {share}")
+        notes += note_on_doubt(estimate, "abnormal rows", "--contamination")
     made = {
         "rows": len(X),
-        "contamination": args.contamination,
+        "contamination": detector.contamination_,
         "epochs": len(detector.history_),
         "seed": args.random_state,
         "version": __version__,
@@ -135,7 +143,7 @@ def run(args: argparse.Namespace) -> int:
         rule,
     )
     judgement = judge(detector.decision_scores_, model.training_scores, model.threshold)
-    facts = _facts(args, model, encoding, time.perf_counter() - start)
+    facts = _facts(args, model, encoding, share, time.perf_counter() - start)
     more = {} if args.save is None else {args.save: dump_model(model)}
     return finish(args, model, rows, judgement, facts, notes, more)
 
@@ -183,7 +191,7 @@ def _train(args: argparse.Namespace, X: np.ndarray) -> Any:
 
 
 def _facts(
-    args: argparse.Namespace, model: Model, encoding: str, seconds: float
+    args: argparse.Namespace, model: Model, encoding: str, share: str, seconds: float
 ) -> list[tuple[str, str]]:
     steps = len(model.detector.history_) * -(-model.facts["rows"] // model.detector.batch_size)
     unused = [f"{name} (id)" for name in [args.id] if name]
@@ -193,7 +201,8 @@ def _facts(
         ("not shown to the detector", ", ".join(unused) or "no column was held back"),
         ("encoding", ENCODING),
         ("missing cells", "filled with the column's mean" if args.missing else "none"),
-        ("detector", f"{type(model.detector).__name__}, contamination {args.contamination:g}"),
+        ("detector", type(model.detector).__name__),
+        ("abnormal rows", f"{share}, assumed" if args.contamination != "auto" else share),
         ("training", f"{model.facts['epochs']} epochs, {steps:,} steps, seed {args.random_state}"),
         ("time", f"{seconds:.0f} seconds on {model.detector.device_}"),
     ]

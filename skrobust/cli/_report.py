@@ -127,7 +127,7 @@ def build_report(findings: Findings, facts: Sequence[tuple[str, str]], notes: Se
         head=_head(findings),
         rows="\n".join(_row(findings, place) for place in range(len(findings.names))),
         n_shown=len(findings.names),
-        rate=f"{100 * model.facts['contamination']:g} %",
+        rate=f"{100 * model.facts['contamination']:.3g} %",
         facts=fact_list(facts),
         notes=note_list(notes),
         versions=versions(),
@@ -220,8 +220,8 @@ $columns
 they reconstructed worst. The score is a row's reconstruction error after that: how little it
 resembles what most rows have in common. Only the order and the ratios of scores mean
 something.</li>
-<li>The number of reported rows is not a finding. It follows from the contamination that was
-given: the threshold lies so that $rate of the training rows are above it.</li>
+<li>The number of reported rows is not a finding. It follows from the share of abnormal rows that
+was assumed or estimated: the threshold lies so that $rate of the training rows are above it.</li>
 <li>The probability is the score's place between the lowest and the highest training score, nothing
 more: it has not been compared with any outcome.</li>
 <li>Abnormal means rare or unlike the rest, not wrong. Anomalies that are many and alike look like

@@ -115,6 +115,6 @@ def _facts(
         ("table", f"{args.file.name}: {n_rows:,} rows"),
         ("model", f"{args.model.name}, made by skrobust {made['version']}"),
         ("trained on", f"{made['rows']:,} rows, {made['epochs']} epochs, seed {made['seed']}"),
-        ("contamination", f"{made['contamination']:g}"),
+        ("contamination", f"{made['contamination']:.3g}"),
         ("time", f"{seconds:.0f} seconds on {model.detector.device_}"),
     ]

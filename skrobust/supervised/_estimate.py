@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.utils import check_consistent_length, column_or_1d
 
-from skrobust.diagnosis import CorruptionEstimate, wrong_label_rate, wrong_target_rate
+from skrobust.diagnosis import (
+    LEAST_ROWS,
+    CorruptionEstimate,
+    few_rows,
+    wrong_label_rate,
+    wrong_target_rate,
+)
 from skrobust.supervised._audit import audit_labels
 from skrobust.supervised._base import RobustLearner
 
@@ -13,7 +20,13 @@ __all__ = ["estimate_corruption_rate"]
 
 
 def estimate_corruption_rate(
-    estimator, X, y, *, cv=3, random_state: int | np.random.RandomState | None = None
+    estimator,
+    X,
+    y,
+    *,
+    cv=3,
+    random_state: int | np.random.RandomState | None = None,
+    verbose: int = 0,
 ) -> CorruptionEstimate:
     """Estimate which share of the labels or targets is wrong.
 
@@ -35,6 +48,8 @@ def estimate_corruption_rate(
         Folds, as in :func:`audit_labels`.
     random_state : int, RandomState or None, default=None
         Seeds the shuffling of an int ``cv``; the estimator has a seed of its own.
+    verbose : int, default=0
+        1 shows a progress bar.
 
     Returns
     -------
@@ -76,10 +91,13 @@ def estimate_corruption_rate(
     >>> abs(found.rate - 0.2) < 0.04, found.doubt
     (True, None)
     """
+    check_consistent_length(X, y)
+    if len(column_or_1d(y)) < LEAST_ROWS:
+        return few_rows(len(y))
     pilot = clone(estimator)
     if isinstance(pilot, RobustLearner):
         pilot.set_params(**pilot._pilot_settings)
-    audit = audit_labels(pilot, X, y, cv=cv, random_state=random_state)
+    audit = audit_labels(pilot, X, y, cv=cv, random_state=random_state, verbose=verbose)
     if audit.classes is not None:
         return wrong_label_rate(audit.predictions, np.searchsorted(audit.classes, np.asarray(y)))
     return wrong_target_rate(audit.given + audit.predictions, audit.predictions)

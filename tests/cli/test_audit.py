@@ -97,7 +97,7 @@ def test_report_shows_cells_and_suggestions_and_escapes_them(run, woods):
         assert f'<td data-name="suggested">{suggested}</td>' in line
         assert f"(T{row:03d})" in line and frame["planted"][row] in line
         assert f"{frame['height'][row]:.4g}" in line
-    for text in ("woods.csv: 120 rows", "tag (id)", "5 of PRLClassifier, rate 0.04"):
+    for text in ("woods.csv: 120 rows", "tag (id)", "5 of PRLClassifier", "0.04, assumed"):
         assert text in page
     assert not re.search(r"\bnan\b|\$\w", page)
 
@@ -116,6 +116,38 @@ def test_report_counts_given_against_suggested_among_suspects(run, woods):
         row = counts[given.replace("<", "&lt;").replace(">", "&gt;")]
         for j, suggested in enumerate(names):
             assert row[j] == (expected.get(suggested, {}).get(given, 0)), (i, j)
+
+
+@pytest.mark.parametrize(("make", "target"), [(make_woods, "species"), (make_houses, "price")])
+def test_the_rate_is_estimated(run, tmp_path, make, target):
+    made = make(400)
+    frame = made[0] if isinstance(made, tuple) else made
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    ids = ["--id", "tag"] if "tag" in frame else []
+    done = run("audit", tmp_path / "table.csv", "--target", target, *ids, "--epochs", 60)
+    assert done.status == 0
+    line = next(line for line in done.out.splitlines() if line.startswith("wrong values: "))
+    found = re.fullmatch(r"wrong values: ([\d.]+)%, estimated \(([\d.]+)% to ([\d.]+)%\)", line)
+    rate, low, high = map(float, found.groups())
+    assert low <= rate <= high and abs(rate - 1) < 1.5  # 4 of 400
+    table = pd.read_csv("audit.csv")
+    assert abs(table["suspect"].sum() - 4 * rate) <= 1
+    assert set(table["row"][:4] - 1) == set(WRONG)
+    page = done.files[1].read_text(encoding="utf-8")
+    assert line.removeprefix("wrong values: ") in page and "5 of PRL" in page
+
+
+def test_a_small_table_gets_a_guess_and_a_note(run, tmp_path):
+    frame, _ = make_woods()
+    frame[:45].to_csv(tmp_path / "few.csv", index=False)
+    done = run("audit", tmp_path / "few.csv", "--target", "species", "--id", "tag", "--epochs", 5)
+    assert done.status == 0
+    assert "wrong values: 20.0%, a guess (0.0% to 50.0%)" in done.out
+    note = next(
+        line for line in done.out.splitlines() if line.startswith("note: the share of wrong values")
+    )
+    assert "45 rows are too few" in note and "--rate" in note
+    assert pd.read_csv("audit.csv")["suspect"].sum() == 9
 
 
 def test_wrong_targets_come_first(run, houses):

@@ -57,6 +57,28 @@ def test_label_and_id_are_not_shown_to_the_detector(run, trained, table, tmp_pat
     np.testing.assert_array_equal(scores["score"], pd.read_csv(trained.scores)["score"])
 
 
+def test_the_share_is_estimated(run, table, tmp_path):
+    path = tmp_path / "plant.csv"
+    table.drop(columns=["ref", "fault"]).to_csv(path, index=False)
+    done = run("detect", path, "--epochs", 60, "--save", "plant.model")
+    assert done.status == 0
+    line = next(line for line in done.out.splitlines() if line.startswith("abnormal rows: "))
+    found = re.fullmatch(r"abnormal rows: ([\d.]+)%, estimated \(([\d.]+)% to ([\d.]+)%\)", line)
+    rate, low, high = map(float, found.groups())
+    assert low <= rate <= high <= 50
+    scores = pd.read_csv("scores.csv")
+    above = (scores["label"]).sum()
+    assert above == pytest.approx(rate / 100 * len(table), abs=1.5)
+    page = next(f for f in done.files if f.suffix == ".html").read_text(encoding="utf-8")
+    assert line.removeprefix("abnormal rows: ") in page
+    path.write_text("\n".join(path.read_text().splitlines()[:41]))
+    few = run("detect", path, "--epochs", 5)
+    assert "abnormal rows: 10.0%, a guess (0.0% to 50.0%)" in few.out
+    assert any(
+        "40 rows are too few" in line and "--contamination" in line for line in few.out.splitlines()
+    )
+
+
 def test_parquet_gives_the_scores_of_csv(run, trained, table, tmp_path):
     pytest.importorskip("pyarrow")
     path = tmp_path / "plant.parquet"
