@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -9,7 +11,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import _check_feature_names, _check_n_features, validate_data
 
 __all__ = [
     "HasMethods",
@@ -22,11 +24,13 @@ __all__ = [
     "column_mask",
     "fit_context",
     "refuse_outside",
+    "remember_features",
     "unchanged_on_error",
     "validate_examples",
     "validate_range",
     "validate_rows",
     "validate_sizes",
+    "warn_caller",
 ]
 
 fit_context = _fit_context(prefer_skip_nested_validation=True)
@@ -42,6 +46,24 @@ def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
+
+
+def warn_caller(message: str) -> None:
+    """Warn, pointing at the line that called the package, past scikit-learn's wrappers."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and _is_inside(frame.f_globals.get("__name__", "")):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, UserWarning, stacklevel=level)
+
+
+def _is_inside(module: str) -> bool:
+    return module.partition(".")[0] in ("skrobust", "sklearn")
+
+
+def remember_features(estimator: BaseEstimator, X) -> None:
+    """Set ``n_features_in_``, and ``feature_names_in_`` if the table has names."""
+    _check_feature_names(estimator, X, reset=True)
+    _check_n_features(estimator, X if hasattr(X, "shape") else np.asarray(X), reset=True)
 
 
 def validate_rows(estimator: BaseEstimator, X, *, reset: bool, missing: str = "error"):

@@ -21,6 +21,7 @@ from skrobust._validation import (
 from skrobust.backdoor._occlude import RandomOcclusion
 from skrobust.backdoor._perturb import InputPerturbation
 from skrobust.backdoor._rules import (
+    PoisonedLabelMixin,
     drop_schedule,
     noisy_label_rule,
     selects_per_class,
@@ -28,13 +29,12 @@ from skrobust.backdoor._rules import (
 )
 from skrobust.selection import DropSchedule
 from skrobust.supervised._base import RobustLearner
-from skrobust.supervised._labels import LabelMixin
 from skrobust.training import RobustStep
 
 __all__ = ["BackdoorRobustClassifier"]
 
 
-class BackdoorRobustClassifier(LabelMixin, RobustLearner):
+class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
     """Classifier for poisoned data: rows that carry a trigger and a label of the attacker's.
 
     Every step has two parts (Algorithm 6). The rows of the batch that are trusted are moved a
@@ -56,7 +56,9 @@ class BackdoorRobustClassifier(LabelMixin, RobustLearner):
     corruption_rate : float in [0, 1) or "auto", default=0.2
         Share of poisoned rows (the thesis's epsilon), for "prl" and "spl".
         "auto" estimates it first, by three networks and the rows that each has not seen (see
-        :func:`estimate_corruption_rate`), which makes ``fit`` take about three times as long.
+        :func:`estimate_corruption_rate`), which makes ``fit`` take about three times as long. As
+        networks that learn the trigger find nothing wrong, the estimate is a lower bound: at least
+        0.2 is taken, with a warning.
     perturbation_limit : float, default=0.05
         Largest change of a feature (the thesis's tau), as a share of the feature's range. 0 leaves
         the inputs alone: with ``noisy_label=None`` that is plain training.

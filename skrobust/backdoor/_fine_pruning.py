@@ -20,9 +20,9 @@ from skrobust._validation import (
     validate_examples,
 )
 from skrobust.backdoor._prune import prunable_layer, prune_until
+from skrobust.backdoor._rules import PoisonedLabelMixin
 from skrobust.selection import DropSchedule, crossentropy
 from skrobust.supervised._base import RobustLearner, of_rows
-from skrobust.supervised._labels import LabelMixin
 from skrobust.training import RobustNet, RobustStep
 
 __all__ = ["FinePruningClassifier"]
@@ -30,7 +30,7 @@ __all__ = ["FinePruningClassifier"]
 _HELD_OUT = 0.2  # of the clean rows, for the decision when to stop
 
 
-class FinePruningClassifier(LabelMixin, RobustLearner):
+class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
     """Classifier that learns poisoned data plainly and forgets what clean rows do not use.
 
     The network is trained on all rows, the attack included. Then those units of its last
@@ -45,7 +45,9 @@ class FinePruningClassifier(LabelMixin, RobustLearner):
     corruption_rate : float in [0, 1) or "auto", default=0.2
         Share of poisoned rows. It decides which rows ``inlier_mask_`` trusts, and nothing else.
         "auto" estimates it first, by three networks and the rows that each has not seen (see
-        :func:`estimate_corruption_rate`), which makes ``fit`` take about three times as long.
+        :func:`estimate_corruption_rate`), which makes ``fit`` take about three times as long. As
+        networks that learn the trigger find nothing wrong, the estimate is a lower bound: at least
+        0.2 is taken, with a warning.
     tolerance : float in [0, 1], default=0.04
         How much accuracy on clean rows pruning may cost.
     clean_share : float in (0, 1), default=0.5

@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skrobust.diagnosis import FALLBACK_RATE, CorruptionEstimate
 from skrobust.selection import DropSchedule, crossentropy, crossentropy_gradient_norm
 from skrobust.supervised._base import of_rows
-from skrobust.supervised._labels import bootstrap_functions
+from skrobust.supervised._labels import LabelMixin, bootstrap_functions
 
 __all__ = [
     "NoisyLabelRule",
+    "PoisonedLabelMixin",
     "drop_schedule",
     "noisy_label_rule",
     "selects_per_class",
@@ -64,6 +66,15 @@ def drop_schedule(rate: float, warmup: int | float | str, margin: float) -> Drop
 def selects_per_class(per_class: bool | str, n_classes: int) -> bool:
     """Resolve ``per_class="auto"``: from three classes on."""
     return n_classes > 2 if per_class == "auto" else bool(per_class)
+
+
+class PoisonedLabelMixin(LabelMixin):
+    """What classifiers for poisoned labels share: networks that learn a trigger agree with it."""
+
+    def _judge_rate(self, predictions: np.ndarray, targets: np.ndarray) -> CorruptionEstimate:
+        found = super()._judge_rate(predictions, targets)
+        doubt = "poison that the estimating networks have learnt agrees with what they predict"
+        return CorruptionEstimate(max(found.rate, FALLBACK_RATE), found.low, 0.5, doubt)
 
 
 def warn_of_lost_classes(

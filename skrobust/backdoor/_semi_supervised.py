@@ -22,12 +22,16 @@ from skrobust._validation import (
     unchanged_on_error,
     validate_examples,
 )
-from skrobust.backdoor._rules import noisy_label_rule, selects_per_class, warn_of_lost_classes
+from skrobust.backdoor._rules import (
+    PoisonedLabelMixin,
+    noisy_label_rule,
+    selects_per_class,
+    warn_of_lost_classes,
+)
 from skrobust.backdoor._simclr import ImageAugmentation, TableAugmentation, pretrain
 from skrobust.networks import StackedLinear, run_with_embedding
 from skrobust.selection import DropSchedule
 from skrobust.supervised._base import RobustLearner
-from skrobust.supervised._labels import LabelMixin
 from skrobust.training import RobustNet, RobustStep
 
 __all__ = ["SemiSupervisedBackdoorClassifier", "limit_spectrum"]
@@ -35,7 +39,7 @@ __all__ = ["SemiSupervisedBackdoorClassifier", "limit_spectrum"]
 UNLABELLED = -1
 
 
-class SemiSupervisedBackdoorClassifier(LabelMixin, RobustLearner):
+class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
     """Classifier that learns what rows look like without labels, and little from the labels.
 
     A network learns from all rows, with and without labels, to recognise two random views of a row
@@ -53,7 +57,9 @@ class SemiSupervisedBackdoorClassifier(LabelMixin, RobustLearner):
     corruption_rate : float in [0, 1) or "auto", default=0.2
         Share of poisoned rows among those with labels, for "prl" and "spl".
         "auto" estimates it first, by three networks and the rows that each has not seen (see
-        :func:`estimate_corruption_rate`), which makes ``fit`` take about three times as long.
+        :func:`estimate_corruption_rate`), which makes ``fit`` take about three times as long. As
+        networks that learn the trigger find nothing wrong, the estimate is a lower bound: at least
+        0.2 is taken, with a warning.
     spectral_limit : float, default=1.0
         Largest singular value of the linear layer (the thesis's k), for inputs that are scaled, all
         by the same number, to a root mean square of 1 over the rows with labels.

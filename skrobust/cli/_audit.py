@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
     known, share = args.rate, f"{args.rate}, assumed"
     if args.rate == "auto":
         say("estimating the share of wrong values")
-        estimate = _train(args, estimate_corruption_rate, model, X, target.y, cv=3)
+        estimate = _train(args, estimate_corruption_rate, model, X, target.y, cv=min(3, args.folds))
         known, share = estimate.rate, describe_estimate(estimate)
         say(f"wrong values: {share}")
         notes += note_on_doubt(estimate, "wrong values", "--rate")

@@ -7,11 +7,12 @@ from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skrobust._validation import HasMethods, fit_context, unchanged_on_error
+from skrobust.diagnosis import DiagnosisMixin
 
 __all__ = ["OutlierDetectorAdapter"]
 
 
-class OutlierDetectorAdapter(OutlierMixin, BaseEstimator):
+class OutlierDetectorAdapter(DiagnosisMixin, OutlierMixin, BaseEstimator):
     """Give a PyOD-style detector scikit-learn's convention: +1 for normal rows, -1 for anomalies.
 
     Parameters
@@ -114,6 +115,10 @@ class OutlierDetectorAdapter(OutlierMixin, BaseEstimator):
             +1 for normal rows, -1 for anomalies.
         """
         return np.where(self.decision_function(X) >= 0, 1, -1)
+
+    @property
+    def _diagnosed(self):
+        return self.detector_
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

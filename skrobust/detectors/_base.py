@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from pyod.models.base import BaseDetector
 from scipy.stats import binom
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.validation import check_is_fitted, column_or_1d
@@ -30,6 +30,7 @@ from skrobust._validation import (
     fit_context,
     unchanged_on_error,
     validate_rows,
+    warn_caller,
 )
 from skrobust.diagnosis import DiagnosisMixin, estimate_contamination
 from skrobust.training import RobustNet
@@ -177,7 +178,7 @@ class RobustDetector(DiagnosisMixin, RobustEstimator, BaseDetector):
             If ``contamination`` is none of these.
         """
         check_is_fitted(self)
-        type(self)(contamination)._validate_params()
+        clone(self).set_params(contamination=contamination)._validate_params()
         with unchanged_on_error(self):
             self._set_threshold(contamination)
         return self
@@ -366,11 +367,9 @@ class RobustDetector(DiagnosisMixin, RobustEstimator, BaseDetector):
     def _estimated_rate(self, scores: np.ndarray) -> float:
         estimate = estimate_contamination(scores)
         if estimate.doubt is not None:
-            warnings.warn(
+            warn_caller(
                 f"contamination='auto' takes {estimate.rate:.2g}, which cannot be relied on: "
-                f"{estimate.doubt}",
-                UserWarning,
-                stacklevel=5,
+                f"{estimate.doubt}"
             )
         self.contamination_interval_ = (estimate.low, estimate.high)
         return estimate.rate

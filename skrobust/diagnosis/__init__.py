@@ -4,6 +4,7 @@ from skrobust.diagnosis._anomalies import estimate_contamination
 from skrobust.diagnosis._filter import RobustFilter, RowFilter
 from skrobust.diagnosis._frame import DiagnosisMixin
 from skrobust.diagnosis._rate import (
+    FALLBACK_RATE,
     LEAST_ROWS,
     CorruptionEstimate,
     few_rows,
@@ -12,6 +13,7 @@ from skrobust.diagnosis._rate import (
 )
 
 __all__ = [
+    "FALLBACK_RATE",
     "LEAST_ROWS",
     "CorruptionEstimate",
     "DiagnosisMixin",

@@ -16,6 +16,8 @@ __all__ = ["estimate_contamination"]
 FALLBACK_CONTAMINATION = 0.1
 LARGEST_CONTAMINATION = 0.5
 _MOST_SPREAD = 0.3
+_FAR = 1e6
+_CHANCE = 1.25
 
 
 def estimate_contamination(scores) -> CorruptionEstimate:
@@ -34,8 +36,9 @@ def estimate_contamination(scores) -> CorruptionEstimate:
     -------
     CorruptionEstimate
         ``rate``, at most 0.5; ``low`` and ``high``, the least and the largest of the three; and
-        ``doubt``: fewer than 50 rows or equal scores, which give 0.1, from 0 to 0.5, and estimates
-        that differ by more than 0.3.
+        ``doubt``: fewer than 50 rows or equal scores, which give 0.1, from 0 to 0.5; scores
+        that reach no farther than an exponential distribution's, as where there are no anomalies,
+        which makes the range 0 to 0.5; and estimates that differ by more than 0.3.
 
     Raises
     ------
@@ -73,21 +76,41 @@ def estimate_contamination(scores) -> CorruptionEstimate:
         raise ValueError("scores must be finite numbers")
     if len(scores) < LEAST_ROWS:
         return _fallback(f"{len(scores)} rows are too few, it takes {LEAST_ROWS}")
-    scores = scores - scores.min()
-    if scores.max() == 0:
+    middle = np.median(scores)
+    scale = np.median(np.abs(scores - middle)) or np.abs(scores - middle).max()
+    if scale == 0:
         return _fallback("all scores are the same")
-    scores = scores / scores.max()
+    with np.errstate(over="ignore"):
+        scores = np.clip((scores - middle) / scale, -_FAR, _FAR)
     shares = [_beyond_histogram(scores), _beyond_sorted(scores), _upper_component(scores)]
-    low, high = min(shares), max(shares)
-    doubt = None
-    if high - low > _MOST_SPREAD:
-        doubt = f"ways to look at the scores differ, from {low:.2f} to {high:.2f}"
     rate = min(float(np.mean(shares)), LARGEST_CONTAMINATION)
+    low, high = min(shares), min(max(shares), LARGEST_CONTAMINATION)
+    doubt = None
+    if _reaches_no_farther(scores, rate):
+        low, high = 0.0, LARGEST_CONTAMINATION
+        doubt = "the highest scores lie no farther out than those of normal rows may"
+    elif high - low > _MOST_SPREAD:
+        doubt = f"ways to look at the scores differ, from {low:.2f} to {high:.2f}"
     return CorruptionEstimate(rate, low, high, doubt)
 
 
 def _fallback(doubt: str) -> CorruptionEstimate:
     return CorruptionEstimate(FALLBACK_CONTAMINATION, 0.0, LARGEST_CONTAMINATION, doubt)
+
+
+def _reaches_no_farther(scores: np.ndarray, rate: float) -> bool:
+    """Whether an exponential distribution's highest scores, as many, would lie as far out.
+
+    Compared are the highest scores' mean excess over the threshold and the distance from the
+    threshold to the median of the others.
+    """
+    start = np.quantile(scores, 1.0 - rate)
+    above, others = scores[scores > start], scores[scores <= start]
+    if not len(above):
+        return True
+    distance = start - np.median(others)
+    expected = distance / np.log((1.0 + rate) / (2.0 * rate))
+    return float(np.mean(above) - start) < _CHANCE * expected
 
 
 def _beyond_histogram(scores: np.ndarray) -> float:
@@ -114,9 +137,7 @@ def _corner(heights: np.ndarray) -> int:
 
 def _upper_component(scores: np.ndarray) -> float:
     """Share of scores that belong to the upper one of two normal distributions."""
-    middle = np.median(scores)
-    scale = np.median(np.abs(scores - middle)) or 1.0  # the largest may be far away
-    column = ((scores - middle) / scale)[:, None]
+    column = scores[:, None]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         mixture = GaussianMixture(2, n_init=3, random_state=0).fit(column)

@@ -5,11 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
-from sklearn.utils import _safe_indexing, indexable
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import _safe_indexing, get_tags, indexable
 
-from skrobust._validation import HasMethods, fit_context, unchanged_on_error
-from skrobust.diagnosis._frame import DiagnosisMixin, row_scores
+from skrobust._validation import (
+    HasMethods,
+    fit_context,
+    remember_features,
+    unchanged_on_error,
+)
+from skrobust.diagnosis._frame import DiagnosisMixin, row_scores, trusted_rows
 
 __all__ = ["RobustFilter", "RowFilter"]
 
@@ -52,10 +57,7 @@ class RowFilter(DiagnosisMixin, BaseEstimator):
         """
         with unchanged_on_error(self):
             self._judge(X, y)
-            self.n_features_in_ = self.estimator_.n_features_in_
-            self.__dict__.pop("feature_names_in_", None)
-            if hasattr(self.estimator_, "feature_names_in_"):
-                self.feature_names_in_ = self.estimator_.feature_names_in_
+            remember_features(self, X)
             self.sample_indices_ = np.flatnonzero(self.inlier_mask_)
             if not len(self.sample_indices_):
                 raise ValueError(f"{self.estimator!r} trusts none of the {len(self.scores_)} rows")
@@ -113,6 +115,8 @@ class RobustFilter(RowFilter):
         False for the rows that are dropped.
     sample_indices_ : array of shape (n_kept,), int
         Places of the others, ascending.
+    keep_frequency_ : array of shape (n_samples,)
+        Share of the epochs after warm-up in which the estimator kept the row, if it counts them.
     estimator_ : estimator
         The fitted clone.
     n_features_in_ : int
@@ -144,20 +148,13 @@ class RobustFilter(RowFilter):
 
     def _judge(self, X, y) -> None:
         model = clone(self.estimator)
-        if is_classifier(model) or is_regressor(model):
+        if get_tags(model).target_tags.required:
             model.fit(X, y)
         else:
             model.fit(X)  # some PyOD detectors return None
-        if not (hasattr(model, "inlier_mask_") or hasattr(model, "labels_")):
-            raise TypeError(
-                f"{type(model).__name__} does not say which rows it trusts: estimator must have "
-                "inlier_mask_ after fit, as this package's have, or labels_ with 0 for normal "
-                "rows, as PyOD's detectors have"
-            )
         self.estimator_ = model
+        self.inlier_mask_ = trusted_rows(model)
         self.scores_ = row_scores(model)
-        trusted = model.inlier_mask_ if hasattr(model, "inlier_mask_") else model.labels_ == 0
-        self.inlier_mask_ = np.asarray(trusted, dtype=bool)
         self.__dict__.pop("keep_frequency_", None)
         if hasattr(model, "keep_frequency_"):
             self.keep_frequency_ = model.keep_frequency_

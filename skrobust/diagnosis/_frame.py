@@ -8,13 +8,11 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-__all__ = ["DiagnosisMixin", "row_scores"]
+__all__ = ["DiagnosisMixin", "row_scores", "trusted_rows"]
 
 
 class DiagnosisMixin:
     """Adds ``diagnosis_frame`` to estimators with scores of their rows and ``inlier_mask_``."""
-
-    inlier_mask_: np.ndarray
 
     def diagnosis_frame(self, X=None) -> pd.DataFrame:
         """Tell what ``fit`` has found out about each of its rows.
@@ -40,7 +38,8 @@ class DiagnosisMixin:
             If ``X`` has another number of rows than ``fit`` was given.
         """
         check_is_fitted(self)
-        scores = row_scores(self)
+        source = _wrapped(self)
+        scores = row_scores(source)
         if X is not None and _num_samples(X) != len(scores):
             raise ValueError(
                 f"X has {_num_samples(X)} rows, but {type(self).__name__} was fitted on "
@@ -48,16 +47,36 @@ class DiagnosisMixin:
             )
         order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
         columns: dict[str, Any] = {"score": scores, "rank": np.argsort(order) + 1}
-        if hasattr(self, "keep_frequency_"):
-            columns["keep_frequency"] = self.keep_frequency_
-        columns["trusted"] = self.inlier_mask_
+        if hasattr(source, "keep_frequency_"):
+            columns["keep_frequency"] = source.keep_frequency_
+        columns["trusted"] = trusted_rows(source)
         index = X.index if isinstance(X, (pd.DataFrame, pd.Series)) else None
         return pd.DataFrame(columns, index=index)
 
 
+def _wrapped(estimator):
+    """Return the detector inside an adapter, or the estimator itself."""
+    return getattr(estimator, "_diagnosed", estimator)
+
+
 def row_scores(estimator) -> np.ndarray:
     """Return a detector's, a filter's or a learner's scores of its training rows, high for bad."""
+    estimator = _wrapped(estimator)
     for name in ("decision_scores_", "scores_", "sample_scores_"):
         if hasattr(estimator, name):
             return np.asarray(getattr(estimator, name), dtype=np.float64)
     raise TypeError(f"{type(estimator).__name__} has no scores of its training rows")
+
+
+def trusted_rows(estimator) -> np.ndarray:
+    """Return which training rows a fitted estimator of this package or of PyOD trusts, bool."""
+    estimator = _wrapped(estimator)
+    if hasattr(estimator, "inlier_mask_"):
+        return np.asarray(estimator.inlier_mask_, dtype=bool)
+    if hasattr(estimator, "labels_"):
+        return np.asarray(estimator.labels_) == 0
+    raise TypeError(
+        f"{type(estimator).__name__} does not say which rows it trusts: it must have inlier_mask_ "
+        "after fit, as this package's estimators have, or labels_ with 0 for normal rows, as "
+        "PyOD's detectors have"
+    )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import expit
-from scipy.stats import beta, norm
+from scipy.stats import beta, chi2_contingency, norm
 
 __all__ = [
     "FALLBACK_RATE",
@@ -26,6 +26,7 @@ _CONFIDENT_SHARES = (0.3, 0.6)
 _CONFIDENT_ROWS = (200, 1000)
 _MOST_UNEXPLAINED = 0.5
 _DOUBTFUL_TARGETS = 0.35
+_BY_CHANCE = 0.01
 _LEAST_WIDTH = 12.0
 _N_TURNS = 1000
 _SETTLED = 1e-6
@@ -40,8 +41,9 @@ class CorruptionEstimate(NamedTuple):
     rate : float
         The share. Where nothing can be estimated, 0.2.
     low, high : float
-        Interval of 95 %: what chance does to the rows that the estimate rests on, not what the
-        model gets wrong. Where nothing can be estimated, 0 and 0.5.
+        Interval of 95 % for wrong labels and targets: what chance does to the rows that the
+        estimate rests on, not what the model gets wrong. For anomalies the range of the ways that
+        are averaged. Where nothing can be estimated, 0 and 0.5.
     doubt : str or None
         Why the estimate cannot be relied on, where the data show a reason.
     """
@@ -53,12 +55,22 @@ class CorruptionEstimate(NamedTuple):
 
 
 def few_rows(n_rows: int) -> CorruptionEstimate:
-    """Return the fallback for tables that are too small for an estimate."""
+    """Give the fallback for tables that are too small for an estimate.
+
+    Parameters
+    ----------
+    n_rows : int
+        How many there are.
+
+    Returns
+    -------
+    CorruptionEstimate
+    """
     return _fallback(f"{n_rows} rows are too few, it takes {LEAST_ROWS}")
 
 
-def _fallback(doubt: str) -> CorruptionEstimate:
-    return CorruptionEstimate(FALLBACK_RATE, 0.0, 0.5, doubt)
+def _fallback(doubt: str, rate: float = FALLBACK_RATE) -> CorruptionEstimate:
+    return CorruptionEstimate(rate, 0.0, 0.5, doubt)
 
 
 def interval_of_share(count: float, n_rows: float, level: float = 0.95) -> tuple[float, float]:
@@ -89,8 +101,9 @@ def wrong_label_rate(probabilities: np.ndarray, codes: np.ndarray) -> Corruption
     -------
     CorruptionEstimate
         In doubt where there are fewer than 50 rows or labels and predictions agree no better than
-        by chance, which gives the fallback, and where the share is above 0.45, which is returned
-        then.
+        by chance, which gives the fallback; where a label is never predicted, which gives half of
+        its share, or the fallback if that is less: dropping more might drop the rest of them; and
+        where the share is above 0.45, which is returned then.
     """
     n_rows = len(codes)
     if n_rows < LEAST_ROWS:
@@ -98,6 +111,11 @@ def wrong_label_rate(probabilities: np.ndarray, codes: np.ndarray) -> Corruption
     few, many = (count / n_rows for count in _CONFIDENT_ROWS)
     share = min(float(np.clip(few, *_CONFIDENT_SHARES)), many)
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    lost = np.setdiff1d(codes, predicted)
+    if len(lost):
+        rarest = np.bincount(codes)[lost].min() / n_rows
+        doubt = f"a label of {rarest:.1%} of the rows is never predicted by the models"
+        return _fallback(doubt, min(rarest / 2.0, FALLBACK_RATE))
     chosen = np.zeros(n_rows, dtype=bool)
     for code in np.unique(predicted):
         rows = np.flatnonzero(predicted == code)
@@ -105,7 +123,7 @@ def wrong_label_rate(probabilities: np.ndarray, codes: np.ndarray) -> Corruption
         chosen[rows[np.argsort(-confidence[rows], kind="stable")[:n_chosen]]] = True
     n_chosen, n_wrong = int(chosen.sum()), int((predicted != codes)[chosen].sum())
     rate = n_wrong / n_chosen
-    if 1.0 - rate <= _agreement_by_chance(predicted[chosen], codes[chosen]):
+    if not _agree(predicted[chosen], codes[chosen]):
         return _fallback("labels and predictions agree no better than by chance")
     low, high = interval_of_share(n_wrong, n_chosen)
     if rate > LARGEST_RATE:
@@ -159,19 +177,25 @@ def wrong_target_rate(targets: np.ndarray, predictions: np.ndarray) -> Corruptio
     )
     rate, error = _noise_share(residuals, spread, width)
     low, high = max(rate - 1.96 * error, 0.0), min(rate + 1.96 * error, 1.0)
-    unexplained = float(np.mean(_deviation(residuals) / np.maximum(_deviation(given), _TINY)))
+    share, rate = rate, min(rate, LARGEST_RATE)
+    low = min(low, rate)
+    scale = _deviation(given)
+    scale = np.where(scale > 0, scale, norm.ppf(0.75) * given.std(axis=0))  # mostly one value
+    if not scale.all():
+        return _fallback("the targets are all the same")
+    unexplained = float(np.mean(_deviation(residuals) / scale))
     if unexplained > _MOST_UNEXPLAINED:
         return CorruptionEstimate(
-            min(max(rate, FALLBACK_RATE), LARGEST_RATE),
+            max(rate, FALLBACK_RATE),
             low,
-            0.5,
+            max(high, 0.5),
             f"models that have not seen a row miss its target by {unexplained:.0%} of the targets' "
             "own spread, in which wrong targets can hide",
         )
     doubt = None
-    if rate > _DOUBTFUL_TARGETS:
-        doubt = f"{rate:.0%} of the targets seem to be wrong, which few methods stand"
-    return CorruptionEstimate(min(rate, LARGEST_RATE), low, high, doubt)
+    if share > _DOUBTFUL_TARGETS:
+        doubt = f"{share:.0%} of the targets seem to be wrong, which few methods stand"
+    return CorruptionEstimate(rate, low, high, doubt)
 
 
 def _noise_share(rows: np.ndarray, spread: np.ndarray, width: np.ndarray) -> tuple[float, float]:
@@ -199,9 +223,12 @@ def _deviation(rows: np.ndarray) -> np.ndarray:
     return np.median(np.abs(rows - np.median(rows, axis=0)), axis=0)
 
 
-def _agreement_by_chance(predicted: np.ndarray, codes: np.ndarray) -> float:
-    """Agreement of predictions with labels that have nothing to do with them, and its spread."""
-    n_classes = max(predicted.max(), codes.max()) + 1
-    shares = [np.bincount(part, minlength=n_classes) / len(part) for part in (predicted, codes)]
-    by_chance = float(shares[0] @ shares[1])
-    return by_chance + 3.0 * math.sqrt(by_chance * (1.0 - by_chance) / len(codes))
+def _agree(predicted: np.ndarray, codes: np.ndarray) -> bool:
+    """Whether predictions and labels agree more often than independent ones."""
+    table = np.zeros((max(predicted.max(), codes.max()) + 1,) * 2)
+    np.add.at(table, (predicted, codes), 1)
+    expected = float(table.sum(axis=1) @ table.sum(axis=0)) / table.sum()
+    if np.trace(table) <= expected:
+        return False
+    table = table[table.any(axis=1)][:, table.any(axis=0)]
+    return bool(chi2_contingency(table).pvalue < _BY_CHANCE)

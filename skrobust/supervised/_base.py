@@ -27,6 +27,7 @@ from skrobust._validation import (
     unchanged_on_error,
     validate_examples,
     validate_sizes,
+    warn_caller,
 )
 from skrobust.diagnosis import LEAST_ROWS, CorruptionEstimate, DiagnosisMixin, few_rows
 from skrobust.networks import NetworkEnsemble, StackedMLP, run_with_embedding
@@ -195,16 +196,13 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
 
     def _estimate_rate(self, x: Tensor, y: Tensor, n_outputs: int) -> None:
         """Set the rate by what networks say of rows that they have not seen."""
-        if len(x) < LEAST_ROWS:
-            estimate = few_rows(len(x))
-        else:
+        estimate = few_rows(len(x))
+        if len(x) >= LEAST_ROWS:
             estimate = self._judge_rate(*self._unseen(x, y, n_outputs))
         if estimate.doubt is not None:
-            warnings.warn(
+            warn_caller(
                 f"corruption_rate='auto' takes {estimate.rate:.2g}, which cannot be relied on: "
-                f"{estimate.doubt}",
-                UserWarning,
-                stacklevel=5,
+                f"{estimate.doubt}"
             )
         self.corruption_rate_ = estimate.rate
         self.corruption_rate_interval_ = (estimate.low, estimate.high)
@@ -212,6 +210,10 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
     def _unseen(self, x: Tensor, y: Tensor, n_outputs: int) -> tuple[np.ndarray, np.ndarray]:
         """Predictions for rows by networks that have not seen them, and the rows' targets."""
         pilot = copy(self).set_params(**self._pilot_settings)
+        # a split of one's own may be made for all rows
+        pilot._net_parameters = {
+            k: v for k, v in self._net_parameters.items() if k != "train_split"
+        }
         pilot.corruption_rate_ = PILOT_RATE
         places = torch.randperm(len(x))[:PILOT_ROWS].to(x.device)
         predictions = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from skrobust.diagnosis import (
@@ -43,7 +43,7 @@ def estimate_corruption_rate(
     X : array-like of shape (n_samples, n_features) or (n_samples, ...)
         Inputs.
     y : array-like of shape (n_samples,)
-        Given labels or targets.
+        Given labels or targets, one column.
     cv : int, splitter or iterable of (train, test), default=3
         Folds, as in :func:`audit_labels`.
     random_state : int, RandomState or None, default=None
@@ -92,12 +92,15 @@ def estimate_corruption_rate(
     (True, None)
     """
     check_consistent_length(X, y)
-    if len(column_or_1d(y)) < LEAST_ROWS:
-        return few_rows(len(y))
+    given = column_or_1d(y)
     pilot = clone(estimator)
+    if not (is_classifier(pilot) or is_regressor(pilot)):
+        raise ValueError(f"estimator must be a classifier or a regressor, got {estimator!r}")
+    if len(given) < LEAST_ROWS:
+        return few_rows(len(given))
     if isinstance(pilot, RobustLearner):
         pilot.set_params(**pilot._pilot_settings)
     audit = audit_labels(pilot, X, y, cv=cv, random_state=random_state, verbose=verbose)
     if audit.classes is not None:
-        return wrong_label_rate(audit.predictions, np.searchsorted(audit.classes, np.asarray(y)))
-    return wrong_target_rate(audit.given + audit.predictions, audit.predictions)
+        return wrong_label_rate(audit.predictions, np.searchsorted(audit.classes, given))
+    return wrong_target_rate(np.asarray(given, dtype=np.float64), audit.predictions)

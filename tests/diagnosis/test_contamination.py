@@ -62,9 +62,28 @@ def test_estimates_in_doubt():
     equal = estimate_contamination(np.ones(100))
     assert equal.rate == 0.1 and "the same" in equal.doubt
     rng = np.random.RandomState(0)
-    overlapping = np.r_[rng.normal(size=550), rng.normal(6, 1.5, size=450)]
+    overlapping = np.r_[rng.normal(size=550), 2 + rng.exponential(20, size=450)]
     differ = estimate_contamination(overlapping)
     assert "differ" in differ.doubt and differ.rate <= 0.5
+
+
+@pytest.mark.parametrize("draw", ["normal", "exponential", "uniform"])
+def test_scores_without_anomalies_are_doubted(draw):
+    for seed in range(5):
+        found = estimate_contamination(getattr(np.random.RandomState(seed), draw)(size=1000))
+        assert "no farther out" in found.doubt and (found.low, found.high) == (0, 0.5)
+    X = np.random.RandomState(0).normal(size=(1000, 8))
+    with pytest.warns(UserWarning, match="no farther out") as caught:
+        RCADetector("auto", max_epochs=30, random_state=0).fit(X)
+    assert caught[0].filename == __file__
+
+
+def test_scores_far_away_do_not_hide_the_others():
+    rng = np.random.RandomState(0)
+    scores = np.r_[rng.uniform(size=900), rng.normal(30, 1, size=100)]
+    for far in (1e9, 1e308):
+        found = estimate_contamination(np.r_[scores, far])
+        assert 0 <= found.low <= found.rate <= found.high <= 0.5
 
 
 @pytest.mark.parametrize(
@@ -102,8 +121,12 @@ def test_auto_labels_what_the_estimate_says(detector):
 
 @pytest.mark.parametrize("detector", DETECTORS, ids=lambda e: type(e).__name__)
 def test_small_tables_fall_back_with_a_warning(detector):
-    with pytest.warns(UserWarning, match=r"'auto' takes 0.1, .* 40 rows are too few"):
+    with pytest.warns(UserWarning, match=r"'auto' takes 0.1, .* 40 rows are too few") as caught:
         fitted = clone(detector).fit(contaminated(40)[0])
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match="too few") as caught:
+        fitted.reset_threshold("auto")
+    assert caught[0].filename == __file__
     assert fitted.contamination_ == 0.1 and fitted.contamination_interval_ == (0, 0.5)
 
 

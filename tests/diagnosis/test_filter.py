@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from imblearn.pipeline import make_pipeline
+from pyod.models.ecod import ECOD
 from pyod.models.iforest import IForest
+from pyod.models.knn import KNN
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -17,6 +20,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skrobust import (
     BackdoorRobustClassifier,
     FinePruningClassifier,
+    OutlierDetectorAdapter,
     PRLClassifier,
     PRLRegressor,
     RCADetector,
@@ -81,6 +85,18 @@ def test_frame(estimator, X, y):
         fitted.diagnosis_frame(X[1:])
 
 
+def test_frame_of_the_adapter(X):
+    adapter = OutlierDetectorAdapter(IForest(contamination=0.1))
+    with pytest.raises(NotFittedError):
+        adapter.diagnosis_frame()
+    frame = adapter.fit(X).diagnosis_frame(X)
+    assert list(frame) == ["score", "rank", "trusted"]
+    np.testing.assert_array_equal(frame["score"], adapter.detector_.decision_scores_)
+    assert (~frame["trusted"]).sum() == 12
+    frame = OutlierDetectorAdapter(RCADetector(**SMALL)).fit(X).diagnosis_frame(X)
+    assert list(frame) == ["score", "rank", "keep_frequency", "trusted"]
+
+
 @pytest.mark.filterwarnings("ignore:more than half")
 def test_rows_without_labels_come_last(X, y):
     model = SemiSupervisedBackdoorClassifier(**SEMI)
@@ -101,17 +117,32 @@ def test_what_is_left_are_the_trusted_rows(X, y):
 
 
 @pytest.mark.parametrize(
-    "detector", [RCADetector(0.1, max_epochs=50, random_state=0), IForest(contamination=0.1)]
+    "detector",
+    [
+        RCADetector(0.1, max_epochs=50, random_state=0),
+        IForest(contamination=0.1),
+        ECOD(contamination=0.1),
+        KNN(contamination=0.1),
+        OutlierDetectorAdapter(KNN(contamination=0.1)),
+    ],
+    ids=lambda d: type(d).__name__,
 )
 def test_detectors_look_at_the_inputs_only(X, y, detector):
     rows = X.to_numpy().copy()
     rows[:12] *= 20
     chosen = RobustFilter(detector)
     kept, _ = chosen.fit_resample(rows, np.zeros(120))
+    assert chosen.n_features_in_ == 4
     np.testing.assert_array_equal(kept, rows[12:])
     assert chosen.scores_[:12].min() > chosen.scores_[12:].max()
     targets = np.random.RandomState(1).normal(size=(120, 2))
     assert RobustFilter(detector).fit_resample(rows, targets)[1].shape == (108, 2)
+
+
+def test_a_filter_can_be_filtered_by(X, y):
+    inner = SpectralSignatureFilter(QUICK)
+    kept, _ = RobustFilter(inner).fit_resample(X, y)
+    pd.testing.assert_frame_equal(kept, clone(inner).fit_resample(X, y)[0])
 
 
 def test_pipeline_grid_search_and_pickle(X, y):

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 from sklearn.base import clone
+from sklearn.cluster import KMeans
 from sklearn.datasets import load_diabetes, load_digits, make_friedman1
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch.callbacks import Callback
+from skorch.dataset import ValidSplit
 
 from skrobust import (
     BackdoorRobustClassifier,
@@ -21,7 +23,7 @@ from skrobust import (
     SemiSupervisedBackdoorClassifier,
     estimate_corruption_rate,
 )
-from skrobust.corruption import corrupt_labels, corrupt_targets
+from skrobust.corruption import PatchTrigger, corrupt_labels, corrupt_targets, poison
 from skrobust.diagnosis import wrong_label_rate, wrong_target_rate
 from skrobust.diagnosis._rate import interval_of_share
 
@@ -53,7 +55,7 @@ def friedman(rate, n_rows=800):
 
 def short_checks(estimator):
     """Enough training for the checks that ask for accuracy."""
-    return clone(estimator).set_params(max_epochs=60, hidden_layer_sizes=(32,), lr=0.01)
+    return clone(estimator).set_params(max_epochs=30, hidden_layer_sizes=(32,), lr=0.02)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -98,6 +100,37 @@ def test_labels_in_doubt():
     wrong = rng.uniform(size=600) < 0.55
     most = wrong_label_rate(probabilities, np.where(wrong, (codes + rng.randint(1, 3)) % 3, codes))
     assert most.rate == 0.45 and "another label" in most.doubt
+
+
+def test_a_rare_label_is_not_given_up():
+    codes = np.r_[np.zeros(990, dtype=int), np.ones(10, dtype=int)]
+    perfect = np.where(np.eye(2)[codes] == 1, 0.9, 0.1)
+    found = wrong_label_rate(perfect, codes)
+    assert found.rate == 0 and found.doubt is None
+    lost = wrong_label_rate(np.tile([0.9, 0.1], (1000, 1)), codes)
+    assert lost.rate == 0.005 and "1.0% of the rows is never predicted" in lost.doubt
+    half = wrong_label_rate(np.tile([0.9, 0.1], (1000, 1)), np.arange(1000) % 2)
+    assert half.rate == 0.2
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.6, 0.9])
+@pytest.mark.parametrize("noise", [0.01, 3.0])
+def test_the_interval_holds_the_rate(share, noise):
+    rng = np.random.RandomState(0)
+    truth = rng.normal(size=1000)
+    given = truth + noise * rng.normal(size=1000)
+    given[: int(share * 1000)] = rng.uniform(-50, 50, size=int(share * 1000))
+    found = wrong_target_rate(given, truth)
+    assert 0 <= found.low <= found.rate <= found.high <= 1
+
+
+def test_targets_of_mostly_one_value():
+    rng = np.random.RandomState(0)
+    truth = np.where(rng.uniform(size=1000) < 0.3, rng.exponential(size=1000), 0.0)
+    found = wrong_target_rate(truth, truth + 0.02 * rng.normal(size=1000))
+    assert found.rate < 0.02 and found.doubt is None
+    constant = wrong_target_rate(np.ones(1000), rng.normal(size=1000))
+    assert constant.rate == 0.2 and "all the same" in constant.doubt
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.3])
@@ -175,6 +208,44 @@ def test_the_function_agrees_with_the_learner():
     assert abs(estimate_corruption_rate(PRLRegressor(**LONG), X, y).rate - 0.2) < 0.06
 
 
+@pytest.mark.parametrize(
+    ("estimator", "y", "message"),
+    [
+        (KMeans(), np.zeros(60), "must be a classifier or a regressor"),
+        (KMeans(), np.zeros(30), "must be a classifier or a regressor"),
+        (PRLClassifier(), np.zeros(59), "inconsistent"),
+        (PRLClassifier(), np.zeros((60, 2)), "1d"),
+        (PRLClassifier(), np.zeros(60), "only one class"),
+    ],
+)
+def test_bad_input_of_the_function(estimator, y, message):
+    X = np.random.RandomState(0).normal(size=(60 if len(y) > 30 else 30, 3))
+    with pytest.raises(ValueError, match=message):
+        estimate_corruption_rate(estimator, X, y)
+
+
+def test_poison_makes_the_estimate_a_lower_bound():
+    X, y = load_digits(return_X_y=True)
+    poisoned, labels, _ = poison(
+        X.reshape(-1, 1, 8, 8) / 16, y, PatchTrigger(size=2), 0.1, random_state=0
+    )
+    learner = BackdoorRobustClassifier(corruption_rate="auto", max_epochs=8, random_state=0)
+    with pytest.warns(UserWarning, match="poison that the estimating networks") as caught:
+        model = learner.fit(poisoned, labels)
+    assert caught[0].filename == __file__
+    assert model.corruption_rate_ >= 0.2
+    low, high = model.corruption_rate_interval_
+    assert low <= 0.2 and high == 0.5
+
+
+def test_a_split_for_all_rows_is_not_for_the_pilots():
+    X, y, _ = digits(0.2)
+    fold = np.where(np.arange(len(X)) < 100, 0, -1)
+    split = ValidSplit(PredefinedSplit(fold))
+    model = PRLClassifier(corruption_rate="auto", train_split=split, **SMALL).fit(X, y)
+    assert model.get_params()["train_split"] is split
+
+
 def test_results_follow_the_random_state_and_are_saved():
     X, y, _ = digits(0.2)
     X, y = X[:400], y[:400]
@@ -218,10 +289,11 @@ def test_pilots_are_not_watched(capsys):
 @pytest.mark.parametrize("learner", LEARNERS, ids=lambda e: type(e).__name__)
 def test_small_tables_fall_back_with_a_warning(learner):
     X, y = load_digits(return_X_y=True)
-    with pytest.warns(UserWarning, match=r"'auto' takes 0.2, .* 40 rows are too few"):
+    with pytest.warns(UserWarning, match=r"'auto' takes 0.2, .* 40 rows are too few") as caught:
         model = clone(learner).fit(X[:40], y[:40])
     assert model.corruption_rate_ == 0.2
     assert model.corruption_rate_interval_ == (0, 0.5)
+    assert any(w.filename == __file__ and "too few" in str(w.message) for w in caught)
 
 
 def test_targets_without_structure_are_doubted():
