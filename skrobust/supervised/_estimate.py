@@ -68,10 +68,16 @@ def estimate_corruption_rate(
 
     Notes
     -----
-    On planted wrong labels (0 to 40 %, six sets) the mean absolute error is below 0.02, on planted
-    wrong targets up to 30 % below 0.04: ``python -m skrobust.benchmarks unknown-rate``. Classes
-    that overlap look like wrong labels, so the estimate is too high there (0.04 on clean
-    Fashion-MNIST). Wrong targets that agree with one another cannot be told from a fact.
+    Why these ways (``python -m skrobust.benchmarks unknown-rate``): mean absolute errors on planted
+    wrong labels, 0 to 40 % in six sets, are 0.03, with cleanlab's confident joint of the same
+    predictions 0.06, with all disagreements 0.07 and with a mixture fitted to early losses [3]_
+    0.12. On planted wrong targets up to 30 % they are 0.04, with a cut-off at 2.5 robust standard
+    deviations 0.05, with the box plot's 0.06.
+
+    Classes that overlap look like wrong labels, so the estimate is too high there (0.04 on clean
+    Fashion-MNIST). Wrong labels and targets that follow a pattern which models learn agree with
+    what they predict, and are not counted: two fifths of structured wrong targets were missed by
+    all ways, most of them with a doubt.
 
     References
     ----------
@@ -79,6 +85,8 @@ def estimate_corruption_rate(
        dataset labels. JAIR, 2021. For confident out-of-fold predictions.
     .. [2] Banfield, J. D., Raftery, A. E. Model-based Gaussian and non-Gaussian clustering.
        Biometrics, 1993. For the mixture with uniform noise.
+    .. [3] Li, J., Socher, R., Hoi, S. C. H. DivideMix: Learning with noisy labels as
+       semi-supervised learning. ICLR, 2020.
 
     Examples
     --------
