@@ -27,6 +27,7 @@ _CONFIDENT_ROWS = (200, 1000)
 _MOST_UNEXPLAINED = 0.5
 _DOUBTFUL_TARGETS = 0.35
 _BY_CHANCE = 0.01
+_RARE = 0.01
 _LEAST_WIDTH = 12.0
 _N_TURNS = 1000
 _SETTLED = 1e-6
@@ -101,9 +102,9 @@ def wrong_label_rate(probabilities: np.ndarray, codes: np.ndarray) -> Corruption
     -------
     CorruptionEstimate
         In doubt where there are fewer than 50 rows or labels and predictions agree no better than
-        by chance, which gives the fallback; where a label is never predicted, which gives half of
-        its share, or the fallback if that is less: dropping more might drop the rest of them; and
-        where the share is above 0.45, which is returned then.
+        by chance, which gives the fallback; where a label of 1 % of the rows or more is never
+        predicted, which gives half of its share, or the fallback if that is less: dropping more
+        might drop the rest of them; and where the share is above 0.45, which is returned then.
     """
     n_rows = len(codes)
     if n_rows < LEAST_ROWS:
@@ -111,9 +112,10 @@ def wrong_label_rate(probabilities: np.ndarray, codes: np.ndarray) -> Corruption
     few, many = (count / n_rows for count in _CONFIDENT_ROWS)
     share = min(float(np.clip(few, *_CONFIDENT_SHARES)), many)
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    lost = np.setdiff1d(codes, predicted)
+    shares = np.bincount(codes) / n_rows
+    lost = np.setdiff1d(np.flatnonzero(shares >= _RARE), predicted)
     if len(lost):
-        rarest = np.bincount(codes)[lost].min() / n_rows
+        rarest = shares[lost].min()
         doubt = f"a label of {rarest:.1%} of the rows is never predicted by the models"
         return _fallback(doubt, min(rarest / 2.0, FALLBACK_RATE))
     chosen = np.zeros(n_rows, dtype=bool)

@@ -111,6 +111,11 @@ def test_a_rare_label_is_not_given_up():
     assert lost.rate == 0.005 and "1.0% of the rows is never predicted" in lost.doubt
     half = wrong_label_rate(np.tile([0.9, 0.1], (1000, 1)), np.arange(1000) % 2)
     assert half.rate == 0.2
+    rng = np.random.RandomState(0)
+    codes = np.where(rng.uniform(size=1000) < 0.1, 1 - np.arange(1000) % 2, np.arange(1000) % 2)
+    codes[0] = 2  # one row says nothing of the others
+    predicted = np.c_[np.where(np.eye(2)[np.arange(1000) % 2] == 1, 0.9, 0.1), np.zeros(1000)]
+    assert wrong_label_rate(predicted, codes).rate == pytest.approx(0.1, abs=0.04)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.6, 0.9])
