@@ -2,7 +2,7 @@
 
 from skrobust.diagnosis._anomalies import estimate_contamination
 from skrobust.diagnosis._filter import RobustFilter, RowFilter
-from skrobust.diagnosis._frame import DiagnosisMixin
+from skrobust.diagnosis._frame import DiagnosisMixin, row_scores
 from skrobust.diagnosis._rate import (
     FALLBACK_RATE,
     LEAST_ROWS,
@@ -21,6 +21,7 @@ __all__ = [
     "RowFilter",
     "estimate_contamination",
     "few_rows",
+    "row_scores",
     "wrong_label_rate",
     "wrong_target_rate",
 ]

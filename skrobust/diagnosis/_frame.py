@@ -60,7 +60,23 @@ def _wrapped(estimator):
 
 
 def row_scores(estimator) -> np.ndarray:
-    """Return a detector's, a filter's or a learner's scores of its training rows, high for bad."""
+    """Scores that a detector, a filter or a learner holds of its training rows.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        Of this package or of PyOD.
+
+    Returns
+    -------
+    array of shape (n_samples,), float64
+        High for rows that are trusted little.
+
+    Raises
+    ------
+    TypeError
+        If it has none.
+    """
     estimator = _wrapped(estimator)
     for name in ("decision_scores_", "scores_", "sample_scores_"):
         if hasattr(estimator, name):

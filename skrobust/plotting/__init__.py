@@ -1,0 +1,21 @@
+"""Displays in scikit-learn's form: ``from_estimator``, ``from_predictions``, ``ax=``.
+
+matplotlib is imported when something is drawn. Colours are told apart by colour-blind readers.
+"""
+
+from skrobust.plotting._curves import RateSensitivityDisplay, TrainingCurveDisplay
+from skrobust.plotting._density import DensityDisplay, LossSurfaceDisplay
+from skrobust.plotting._pictures import DistrustedRowsDisplay, LabelFlipDisplay, TriggerDisplay
+from skrobust.plotting._scores import KeptShareDisplay, ScoreDistributionDisplay
+
+__all__ = [
+    "DensityDisplay",
+    "DistrustedRowsDisplay",
+    "KeptShareDisplay",
+    "LabelFlipDisplay",
+    "LossSurfaceDisplay",
+    "RateSensitivityDisplay",
+    "ScoreDistributionDisplay",
+    "TrainingCurveDisplay",
+    "TriggerDisplay",
+]

@@ -1,0 +1,283 @@
+"""How scores are distributed, and what training kept."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from skrobust.diagnosis import row_scores
+from skrobust.plotting._style import ANOMALY, COLOURS, GREY, NORMAL, Display, open_frame
+
+__all__ = ["KeptShareDisplay", "ScoreDistributionDisplay"]
+
+_N_BINS = 40
+
+
+class ScoreDistributionDisplay(Display):
+    """Histogram of row scores, good and bad rows apart where they are known.
+
+    Parameters
+    ----------
+    scores : array of shape (n_samples,)
+        High for rows that are trusted little.
+    y_true : array of shape (n_samples,), bool, optional
+        True for bad rows.
+    threshold : float, optional
+        Where trust ends.
+
+    Attributes
+    ----------
+    ax_, figure_
+        What it was drawn on.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust import RCADetector
+    >>> from skrobust.plotting import ScoreDistributionDisplay
+    >>> X = np.random.RandomState(0).normal(size=(200, 3))
+    >>> detector = RCADetector(max_epochs=5, random_state=0).fit(X)
+    >>> display = ScoreDistributionDisplay.from_estimator(detector)
+    >>> display.ax_.get_xlabel()
+    'score'
+    """
+
+    def __init__(self, scores, *, y_true=None, threshold=None):
+        self.scores = scores
+        self.y_true = y_true
+        self.threshold = threshold
+
+    @classmethod
+    def from_estimator(cls, estimator, X=None, y_true=None, *, ax=None, log_scale=False):
+        """Draw the scores of a fitted estimator's training rows, or a detector's of other rows.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+            Of this package, or a detector of PyOD.
+        X : array-like of shape (n_samples, n_features), optional
+            Rows for a detector to score; its training rows by default.
+        y_true : array-like of shape (n_samples,), optional
+            1 for bad rows.
+        ax : matplotlib axes, optional
+            Where to draw.
+        log_scale : bool, default=False
+            Whether scores are drawn on a logarithmic axis.
+
+        Returns
+        -------
+        ScoreDistributionDisplay
+        """
+        check_is_fitted(estimator)
+        scores = row_scores(estimator) if X is None else estimator.decision_function(X)
+        threshold = getattr(estimator, "threshold_", None)
+        if threshold is None and hasattr(estimator, "inlier_mask_"):
+            trusted = scores[estimator.inlier_mask_ & ~np.isnan(scores)]
+            threshold = float(trusted.max()) if len(trusted) < len(scores) else None
+        return cls.from_predictions(y_true, scores, threshold=threshold, ax=ax, log_scale=log_scale)
+
+    @classmethod
+    def from_predictions(cls, y_true, scores, *, threshold=None, ax=None, log_scale=False):
+        """Draw scores.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,) or None
+            1 for bad rows.
+        scores : array-like of shape (n_samples,)
+            High for rows that are trusted little; nan is left out.
+        threshold : float, optional
+            Where trust ends.
+        ax : matplotlib axes, optional
+            Where to draw.
+        log_scale : bool, default=False
+            Whether scores are drawn on a logarithmic axis.
+
+        Returns
+        -------
+        ScoreDistributionDisplay
+
+        Raises
+        ------
+        ValueError
+            If there are no scores, or labels of another number of rows.
+        """
+        scores = column_or_1d(scores, dtype=np.float64)
+        known = ~np.isnan(scores)
+        if not known.any():
+            raise ValueError("scores holds no number")
+        if y_true is not None:
+            y_true = column_or_1d(y_true).astype(bool)
+            if len(y_true) != len(scores):
+                raise ValueError(f"y_true has {len(y_true)} entries for {len(scores)} scores")
+            y_true = y_true[known]
+        display = cls(scores[known], y_true=y_true, threshold=threshold)
+        return display.plot(ax=ax, log_scale=log_scale)
+
+    def plot(self, ax=None, *, log_scale=False):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Where.
+        log_scale : bool, default=False
+            Whether scores are drawn on a logarithmic axis.
+
+        Returns
+        -------
+        ScoreDistributionDisplay
+        """
+        ax = self._axes(ax)
+        edges = self._edges(log_scale)
+        if self.y_true is None:
+            ax.hist(self.scores, bins=edges, color=NORMAL, label="rows")
+        else:
+            parts = [self.scores[~self.y_true], self.scores[self.y_true]]
+            ax.hist(parts, bins=edges, stacked=True, color=[NORMAL, ANOMALY], label=["good", "bad"])
+        if log_scale:
+            ax.set_xscale("log")
+        if self.threshold is not None:
+            ax.axvline(self.threshold, color=GREY, linestyle="--", label="threshold")
+        if self.y_true is not None or self.threshold is not None:
+            ax.legend(frameon=False)
+        ax.set(xlabel="score", ylabel="rows")
+        open_frame(ax)
+        return self
+
+    def _edges(self, log_scale: bool) -> np.ndarray:
+        scores = self.scores
+        if not log_scale:
+            return np.linspace(scores.min(), np.nextafter(scores.max(), np.inf), _N_BINS + 1)
+        if scores.min() <= 0:
+            raise ValueError(f"log_scale needs scores above 0, the least is {scores.min():g}")
+        return np.geomspace(scores.min(), np.nextafter(scores.max(), np.inf), _N_BINS + 1)
+
+
+class KeptShareDisplay(Display):
+    """Share of bad rows among those that training kept, by epoch (thesis, Figure 2.2).
+
+    Parameters
+    ----------
+    shares : list of arrays of shape (n_epochs,)
+        One curve each.
+    names : list of str
+        Of the curves.
+    rate : float, optional
+        Share of bad rows among all.
+
+    Attributes
+    ----------
+    ax_, figure_
+        What it was drawn on.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust import RCADetector
+    >>> from skrobust.plotting import KeptShareDisplay
+    >>> from skrobust.training import KeptShare
+    >>> X, bad = np.random.RandomState(0).normal(size=(200, 3)), np.arange(200) < 20
+    >>> X[bad] *= 9
+    >>> detector = RCADetector(max_epochs=5, callbacks=[KeptShare(bad)], random_state=0).fit(X)
+    >>> display = KeptShareDisplay.from_estimator(detector, rate=0.1)
+    """
+
+    def __init__(self, shares, names, *, rate=None):
+        self.shares = shares
+        self.names = names
+        self.rate = rate
+
+    @classmethod
+    def from_estimator(cls, estimators, *, key="kept_share", names=None, rate=None, ax=None):
+        """Draw what :class:`~skrobust.training.KeptShare` has recorded.
+
+        Parameters
+        ----------
+        estimators : fitted estimator, or list of them
+            Trained with that callback.
+        key : str, default="kept_share"
+            Its name in the history.
+        names : list of str, optional
+            Of the curves; the classes by default.
+        rate : float, optional
+            Share of bad rows among all.
+        ax : matplotlib axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        KeptShareDisplay
+
+        Raises
+        ------
+        ValueError
+            If an estimator was trained without the callback.
+        """
+        estimators = estimators if isinstance(estimators, (list, tuple)) else [estimators]
+        shares = []
+        for estimator in estimators:
+            check_is_fitted(estimator)
+            if key not in estimator.history_[-1]:
+                raise ValueError(
+                    f"the history of {type(estimator).__name__} has no {key!r}: train it with "
+                    "callbacks=[skrobust.training.KeptShare(marks)]"
+                )
+            shares.append(estimator.history_[:, key])
+        names = names or [type(estimator).__name__ for estimator in estimators]
+        return cls.from_predictions(shares, names=names, rate=rate, ax=ax)
+
+    @classmethod
+    def from_predictions(cls, shares, *, names=None, rate=None, ax=None):
+        """Draw curves.
+
+        Parameters
+        ----------
+        shares : list of array-like of shape (n_epochs,)
+            One curve each.
+        names : list of str, optional
+            Of the curves.
+        rate : float, optional
+            Share of bad rows among all.
+        ax : matplotlib axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        KeptShareDisplay
+
+        Raises
+        ------
+        ValueError
+            If there are not as many names as curves.
+        """
+        curves = [column_or_1d(share, dtype=np.float64) for share in shares]
+        names = [f"{i + 1}" for i in range(len(curves))] if names is None else list(names)
+        if len(names) != len(curves):
+            raise ValueError(f"names has {len(names)} entries for {len(curves)} curves")
+        return cls(curves, names, rate=rate).plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Where.
+
+        Returns
+        -------
+        KeptShareDisplay
+        """
+        ax = self._axes(ax)
+        for i, (share, name) in enumerate(zip(self.shares, self.names, strict=True)):
+            epochs = np.arange(1, len(share) + 1)
+            ax.plot(epochs, share, color=COLOURS[i % len(COLOURS)], label=name)
+        if self.rate is not None:
+            ax.axhline(self.rate, color=GREY, linestyle=":", label="all rows")
+        ax.set(xlabel="epoch", ylabel="share of bad rows among kept")
+        ax.set_ylim(bottom=0)
+        if len(self.shares) > 1 or self.rate is not None:
+            ax.legend(frameon=False)
+        open_frame(ax)
+        return self

@@ -1,0 +1,68 @@
+"""Axes and colours that all displays share; matplotlib is imported when something is drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from skrobust._report import ANOMALY, GREY, NORMAL, open_frame
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "ANOMALY",
+    "COLOURS",
+    "GREY",
+    "LINES",
+    "NORMAL",
+    "Display",
+    "open_frame",
+    "plane",
+    "split",
+]
+
+# Okabe and Ito's palette, in the order in which neighbours differ most; with these line styles
+# lines can be told apart without colour, too.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+LINES: tuple[Literal["-", "--", "-.", ":"], ...] = ("-", "--", "-.", ":")
+
+
+class Display:
+    """Base of the displays: sets ``ax_`` and ``figure_``.
+
+    Subclasses keep what is to be drawn in ``__init__`` and draw it in ``plot``.
+    """
+
+    ax_: Any
+    figure_: Any
+
+    def _axes(self, ax: Axes | None, size: tuple[float, float] = (5.6, 3.6)) -> Axes:
+        if ax is None:
+            from matplotlib import pyplot as plt
+
+            _, ax = plt.subplots(figsize=size, layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        return ax
+
+
+def split(ax: Axes, n_rows: int, n_columns: int) -> np.ndarray:
+    """Put a grid of axes in the place of one, as scikit-learn's partial dependence display does."""
+    from matplotlib.gridspec import GridSpecFromSubplotSpec
+
+    ax.set_axis_off()
+    place = ax.get_subplotspec()
+    if place is None:
+        raise ValueError("ax must come from subplots, as a grid of axes takes its place")
+    grid = GridSpecFromSubplotSpec(n_rows, n_columns, subplot_spec=place)
+    parts = [ax.figure.add_subplot(grid[i, j]) for i in range(n_rows) for j in range(n_columns)]
+    return np.array(parts, dtype=object).reshape(n_rows, n_columns)
+
+
+def plane(X: np.ndarray, resolution: int, margin: float) -> tuple[np.ndarray, np.ndarray]:
+    """Axes (2, resolution) around rows of two features, and all points of the grid."""
+    low, high = X.min(axis=0), X.max(axis=0)
+    reach = margin * (high - low)
+    axes = np.linspace(low - reach, high + reach, resolution).T
+    return axes, np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)

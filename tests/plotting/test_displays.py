@@ -1,0 +1,251 @@
+"""Every display, drawn; what it refuses."""
+
+import subprocess
+import sys
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+from pyod.models.iforest import IForest
+from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+
+from skrobust import PRLClassifier, RCADetector, RobustRealNVPDetector
+from skrobust.corruption import PatchTrigger
+from skrobust.datasets import make_contaminated_moons
+from skrobust.plotting import (
+    DensityDisplay,
+    DistrustedRowsDisplay,
+    KeptShareDisplay,
+    LabelFlipDisplay,
+    LossSurfaceDisplay,
+    RateSensitivityDisplay,
+    ScoreDistributionDisplay,
+    TrainingCurveDisplay,
+    TriggerDisplay,
+)
+from skrobust.training import KeptShare
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def rows():
+    X = np.random.RandomState(0).normal(size=(200, 3))
+    bad = np.arange(200) < 20
+    X[bad] *= 9
+    return X, bad
+
+
+def drawn(display, ax=None):
+    display.figure_.canvas.draw()
+    assert ax is None or (display.ax_ is ax and display.figure_ is ax.figure)
+    return display
+
+
+@pytest.fixture
+def ax():
+    return plt.subplots()[1]
+
+
+def heights(display):
+    return sum(patch.get_height() for patch in display.ax_.patches)
+
+
+def test_scores_of_a_detector(rows, ax):
+    X, bad = rows
+    detector = RCADetector(0.1, max_epochs=10, random_state=0).fit(X)
+    display = drawn(ScoreDistributionDisplay.from_estimator(detector, y_true=bad, ax=ax), ax)
+    assert heights(display) == 200
+    assert display.threshold == detector.threshold_
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert set(legend) == {"good", "bad", "threshold"}
+    new = drawn(ScoreDistributionDisplay.from_estimator(detector, X[:50], log_scale=True))
+    assert heights(new) == 50 and new.ax_.get_xscale() == "log"
+    foreign = IForest().fit(X)
+    assert heights(drawn(ScoreDistributionDisplay.from_estimator(foreign))) == 200
+
+
+def test_scores_of_a_learner(rows):
+    X, bad = rows
+    model = PRLClassifier(corruption_rate=0.1, max_epochs=3, random_state=0).fit(X, bad)
+    display = drawn(ScoreDistributionDisplay.from_estimator(model))
+    assert display.threshold == model.sample_scores_[model.inlier_mask_].max()
+    scores = np.r_[model.sample_scores_, np.nan]
+    assert heights(drawn(ScoreDistributionDisplay.from_predictions(None, scores))) == 200
+
+
+def test_kept_share(rows, ax):
+    X, bad = rows
+    detectors = [
+        RCADetector(select=select, max_epochs=6, callbacks=[KeptShare(bad)], random_state=0).fit(X)
+        for select in (True, False)
+    ]
+    names = ["RCA", "plain"]
+    display = KeptShareDisplay.from_estimator(detectors, names=names, rate=0.1, ax=ax)
+    drawn(display, ax)
+    lines = {line.get_label(): line for line in ax.lines}
+    assert set(lines) == {"RCA", "plain", "all rows"}
+    np.testing.assert_allclose(lines["plain"].get_ydata(), 0.1)
+    np.testing.assert_array_equal(lines["RCA"].get_ydata(), detectors[0].history_[:, "kept_share"])
+    drawn(KeptShareDisplay.from_estimator(detectors[0]))
+
+
+def test_density(ax):
+    X, y = make_contaminated_moons(300, random_state=0)
+    flow = RobustRealNVPDetector(max_epochs=2, min_steps=None, random_state=0).fit(X)
+    display = drawn(DensityDisplay.from_estimator(flow, X, y, grid_resolution=30, ax=ax), ax)
+    i, j = 7, 21
+    point = [[display.grid_x[j], display.grid_y[i]]]
+    assert display.density[i, j] == pytest.approx(np.exp(flow.score_samples(point))[0], rel=1e-5)
+    assert display.grid_x[0] < X[:, 0].min() and display.grid_x[-1] > X[:, 0].max()
+    drawn(DensityDisplay.from_predictions(np.arange(4), np.arange(3), np.eye(3, 4)))
+
+
+def test_loss_surfaces(ax):
+    rng = np.random.RandomState(0)
+    x = rng.normal(size=200)
+    wrong = np.arange(200) < 40
+    y = np.where(wrong, -8.0, 2 * x + 1 + 0.1 * rng.normal(size=200))
+    display = drawn(LossSurfaceDisplay.from_predictions(x, y, wrong, grid_resolution=41, ax=ax), ax)
+
+    def best(name):
+        i, j = np.unravel_index(display.surfaces[name].argmin(), (41, 41))
+        return display.slopes[j], display.intercepts[i]
+
+    assert best("good rows") == pytest.approx((2, 1), abs=0.15)
+    for kept in ("kept by loss", "kept by gradient"):
+        assert best(kept) == pytest.approx((2, 1), abs=0.25)
+    assert abs(best("all rows")[1] - 1) > 1
+    assert len(display.axes_) == 4
+
+
+def test_training_curves(ax):
+    curves = {"PRL": [[0.5, 0.7, 0.8], [0.3, 0.7]], "Standard": [[0.2, 0.4, 0.6]]}
+    drawn(TrainingCurveDisplay.from_predictions(curves, ylabel="accuracy", ax=ax), ax)
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [0.4, 0.7, 0.8])
+    assert len(ax.collections) == 1  # a band where there are several seeds
+    X = np.random.RandomState(0).normal(size=(100, 3))
+    detectors = [RCADetector(max_epochs=4, random_state=seed).fit(X) for seed in range(2)]
+    display = drawn(TrainingCurveDisplay.from_estimator({"RCA": detectors}))
+    expected = np.mean([detector.history_[:, "train_loss"] for detector in detectors], axis=0)
+    np.testing.assert_allclose(display.ax_.lines[0].get_ydata(), expected)
+    drawn(TrainingCurveDisplay.from_estimator(detectors[0]))
+
+
+def test_rates(ax):
+    frame = pd.DataFrame(
+        {
+            "rate": [0.2, 0.1, 0.2, 0.1, 0.1],
+            "method": ["a", "a", "a", "a", "b"],
+            "seed": [0, 0, 1, 1, 0],
+            "auc": [0.8, 0.9, 0.6, 0.7, 0.5],
+        }
+    )
+    drawn(RateSensitivityDisplay.from_predictions(frame, value="auc", true_rate=0.1, ax=ax), ax)
+    lines = {line.get_label(): line for line in ax.lines}
+    np.testing.assert_allclose(lines["a"].get_xdata(), [0.1, 0.2])
+    np.testing.assert_allclose(lines["a"].get_ydata(), [0.8, 0.7])
+    drawn(RateSensitivityDisplay.from_predictions({"rate": [0.1, 0.2], "score": [1, 2]}))
+
+
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_triggers(n_channels, ax):
+    images = np.repeat(load_digits().images[:4, None] / 16, n_channels, axis=1)
+    triggered = PatchTrigger(size=2)(images)
+    titles = list("abcd")
+    display = drawn(TriggerDisplay.from_predictions(images, triggered, titles=titles, ax=ax), ax)
+    shown = display.axes_[1, 2].images[0].get_array()
+    expected = triggered[2, 0] if n_channels == 1 else np.moveaxis(triggered[2], 0, -1)
+    np.testing.assert_allclose(shown, expected)
+    assert display.axes_[0, 3].get_title() == "d"
+
+
+def test_flipped_labels(ax):
+    X = np.random.RandomState(0).normal(size=(200, 2))
+    y = (X[:, 0] > 0).astype(int)
+    given = np.where((X[:, 0] > 0) & (X[:, 1] > 0.5), 0, y)
+    models = {
+        name: LogisticRegression().fit(X, labels) for name, labels in (("t", y), ("g", given))
+    }
+    display = drawn(LabelFlipDisplay.from_estimator(models, X, y, given, ax=ax), ax)
+    i, j = 10, 70
+    point = [[display.grid_x[j], display.grid_y[i]]]
+    assert display.borders["t"][i, j] == pytest.approx(models["t"].predict_proba(point)[0, 1])
+
+
+def test_rows_that_are_trusted_least(ax):
+    X, y = load_digits(return_X_y=True)
+    model = PRLClassifier(max_epochs=3, random_state=0).fit(X, y)
+    order = np.argsort(-model.sample_scores_, kind="stable")
+    display = drawn(DistrustedRowsDisplay.from_estimator(model, n_shown=7, ax=ax), ax)
+    np.testing.assert_array_equal(display.rows, order[:7])
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels[0] == f"row {order[0]}"
+    images = X.reshape(-1, 1, 8, 8) / 16
+    display = drawn(DistrustedRowsDisplay.from_estimator(model, images=images, y=y, n_shown=7))
+    np.testing.assert_array_equal(display.images, images[order[:7]])
+    few = drawn(DistrustedRowsDisplay.from_predictions([1.0, np.nan, 3.0], n_shown=5))
+    np.testing.assert_array_equal(few.rows, [2, 0])
+
+
+def test_not_fitted():
+    for display in (ScoreDistributionDisplay, KeptShareDisplay, DistrustedRowsDisplay):
+        with pytest.raises(NotFittedError):
+            display.from_estimator(RCADetector())
+    with pytest.raises(NotFittedError):
+        DensityDisplay.from_estimator(RobustRealNVPDetector(), np.eye(2))
+
+
+ONE = np.zeros((2, 1, 4, 4))
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: ScoreDistributionDisplay.from_predictions(None, [np.nan]), "no number"),
+        (lambda: ScoreDistributionDisplay.from_predictions([1], [1.0, 2.0]), "1 entries for 2"),
+        (
+            lambda: ScoreDistributionDisplay.from_predictions(None, [0.0, 1.0], log_scale=True),
+            "log_scale needs scores above 0",
+        ),
+        (lambda: KeptShareDisplay.from_predictions([[0.1]], names=["a", "b"]), "2 entries for 1"),
+        (lambda: TrainingCurveDisplay.from_predictions({"a": []}), "'a' has no curve"),
+        (lambda: RateSensitivityDisplay.from_predictions({"rate": [1]}), "lacks .* 'score'"),
+        (lambda: TriggerDisplay.from_predictions(ONE, ONE[:1]), "one shape"),
+        (lambda: TriggerDisplay.from_predictions(ONE[:, 0], ONE[:, 0]), "one shape"),
+        (lambda: LossSurfaceDisplay.from_predictions([1, 2], [1], [0, 0]), "2, 1 and 2 entries"),
+        (lambda: LossSurfaceDisplay.from_predictions([1, 2], [1, 2], [1, 0]), "fewer than two"),
+        (lambda: LabelFlipDisplay.from_estimator({}, np.eye(3), [0, 1, 0], [0, 1, 0]), "2 feat"),
+        (lambda: LabelFlipDisplay.from_estimator({}, np.eye(2), [0, 0], [0, 1]), "2 classes"),
+        (lambda: DistrustedRowsDisplay.from_predictions([1.0], images=ONE), "images has 2"),
+    ],
+)
+def test_bad_input(draw, message):
+    with pytest.raises(ValueError, match=message):
+        draw()
+
+
+def test_histories_without_the_value(rows):
+    detector = RCADetector(max_epochs=1, random_state=0).fit(rows[0])
+    with pytest.raises(ValueError, match=r"no 'kept_share': train it with .*KeptShare"):
+        KeptShareDisplay.from_estimator(detector)
+    with pytest.raises(ValueError, match=r"no 'loss'; it has .*train_loss"):
+        TrainingCurveDisplay.from_estimator(detector, key="loss")
+    flow = RobustRealNVPDetector(max_epochs=1, min_steps=None, random_state=0).fit(rows[0])
+    with pytest.raises(ValueError, match="2 features, got 3"):
+        DensityDisplay.from_estimator(flow, rows[0])
+
+
+def test_matplotlib_is_imported_when_something_is_drawn():
+    code = "import sys, skrobust.plotting; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
