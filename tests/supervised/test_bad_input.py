@@ -99,7 +99,7 @@ def test_bad_numbers(y, message):
     [
         ({"corruption_rate": 1.0}, r"'corruption_rate' parameter.*\[0.0, 1.0\).*Got 1.0"),
         ({"corruption_rate": -0.1}, "'corruption_rate' parameter.*Got -0.1"),
-        ({"corruption_rate": "auto"}, "'corruption_rate' parameter.*Got 'auto'"),
+        ({"corruption_rate": "most"}, "'corruption_rate' parameter.*'auto'.*Got 'most'"),
         ({"corruption_rate": np.nan}, "'corruption_rate' parameter.*Got nan"),
         ({"corruption_rate": 0.99}, r"corruption_rate=0.99 leaves none of 40 training rows"),
         ({"selection": "gradients"}, "'selection' parameter.*'loss-gradient'.*Got 'gradients'"),
