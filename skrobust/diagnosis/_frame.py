@@ -38,8 +38,7 @@ class DiagnosisMixin:
             If ``X`` has another number of rows than ``fit`` was given.
         """
         check_is_fitted(self)
-        source = _wrapped(self)
-        scores = row_scores(source)
+        scores = row_scores(self)
         if X is not None and _num_samples(X) != len(scores):
             raise ValueError(
                 f"X has {_num_samples(X)} rows, but {type(self).__name__} was fitted on "
@@ -47,9 +46,10 @@ class DiagnosisMixin:
             )
         order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
         columns: dict[str, Any] = {"score": scores, "rank": np.argsort(order) + 1}
+        source = _wrapped(self)
         if hasattr(source, "keep_frequency_"):
             columns["keep_frequency"] = source.keep_frequency_
-        columns["trusted"] = trusted_rows(source)
+        columns["trusted"] = trusted_rows(self)
         index = X.index if isinstance(X, (pd.DataFrame, pd.Series)) else None
         return pd.DataFrame(columns, index=index)
 

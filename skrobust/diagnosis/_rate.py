@@ -74,11 +74,10 @@ def _fallback(doubt: str, rate: float = FALLBACK_RATE) -> CorruptionEstimate:
     return CorruptionEstimate(rate, 0.0, 0.5, doubt)
 
 
-def interval_of_share(count: float, n_rows: float, level: float = 0.95) -> tuple[float, float]:
-    """Return Clopper's and Pearson's interval of a share, ``count`` of ``n_rows``."""
-    tail = (1.0 - level) / 2.0
-    low = float(beta.ppf(tail, count, n_rows - count + 1)) if count > 0 else 0.0
-    high = float(beta.ppf(1.0 - tail, count + 1, n_rows - count)) if count < n_rows else 1.0
+def interval_of_share(count: int, n_rows: int) -> tuple[float, float]:
+    """Return Clopper's and Pearson's interval of 95 % of a share, ``count`` of ``n_rows``."""
+    low = float(beta.ppf(0.025, count, n_rows - count + 1)) if count > 0 else 0.0
+    high = float(beta.ppf(0.975, count + 1, n_rows - count)) if count < n_rows else 1.0
     return low, high
 
 
