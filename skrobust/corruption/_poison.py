@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skrobust._validation import check_choice
-from skrobust.corruption._draw import check_rate
+from skrobust.corruption._draw import check_rate, draw_order
 
 __all__ = ["attack_targets", "poison"]
 
@@ -92,7 +92,7 @@ def poison(
             f"rate={rate} is {rate * len(y):g} of {len(y)} rows, but target_map={target_map!r} "
             f"with target={target!r} can poison {candidates.sum()} only"
         )
-    order = check_random_state(random_state).permutation(len(y))
+    order = draw_order(len(y), check_random_state(random_state))
     mask = np.zeros(len(y), dtype=bool)
     for label in np.unique(y[candidates]):
         rows = order[(y == label)[order]]

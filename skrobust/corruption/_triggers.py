@@ -79,9 +79,10 @@ class _ImageTrigger(Trigger):
 
 @dataclass(frozen=True)
 class PatchTrigger(_ImageTrigger):
-    """A small checkerboard in a corner (BadNets [1]_), the patch of chapter 5.
+    """A small checkerboard in a corner (BadNets), the patch of chapter 5.
 
-    It replaces the pixels of all channels by white and black, white in its own top left corner.
+    It replaces the pixels of all channels by white and black, white in its own top left corner
+    [1]_.
 
     Parameters
     ----------
@@ -130,7 +131,9 @@ class PatchTrigger(_ImageTrigger):
 
 @dataclass(frozen=True)
 class BlendTrigger(_ImageTrigger):
-    """A faint picture of noise over the whole image [1]_, the blend of chapter 5.
+    """A faint picture of noise over the whole image, the blend of chapter 5.
+
+    From [1]_, which blends pictures and noise.
 
     Parameters
     ----------
@@ -164,7 +167,9 @@ class BlendTrigger(_ImageTrigger):
 
 @dataclass(frozen=True)
 class SinusoidalTrigger(_ImageTrigger):
-    """A faint wave of vertical stripes over the whole image [1]_.
+    """A faint wave of vertical stripes over the whole image.
+
+    From [1]_.
 
     Parameters
     ----------
@@ -196,7 +201,9 @@ class SinusoidalTrigger(_ImageTrigger):
 
 @dataclass(frozen=True)
 class WarpTrigger(_ImageTrigger):
-    """A smooth distortion of the image, hardly visible (after WaNet [1]_).
+    """A smooth distortion of the image, hardly visible (after WaNet).
+
+    From [1]_.
 
     Parameters
     ----------

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare, kstest
+from sklearn.model_selection import train_test_split
 
-from skrobust.corruption import corrupt_labels, corrupt_targets, mask_missing
+from skrobust.corruption import corrupt_labels, corrupt_targets, mask_missing, poison
 
 RNG = np.random.RandomState(0)
 X = RNG.normal(size=(2000, 5))
@@ -26,6 +27,18 @@ def test_exactly_the_floor_of_rate_times_n(n, percent):
     assert mask.sum() == n * percent // 100
     _, mask = mask_missing(np.ones((n, 3)), percent / 100, random_state=0)
     assert mask.sum() == 3 * n * percent // 100
+
+
+def test_a_split_with_the_same_seed_spreads_what_is_corrupted():
+    """scikit-learn's splits take the first rows of a permutation for the test."""
+    masks = {
+        "labels": corrupt_labels(LABELS, 0.3, random_state=0)[1],
+        "targets": corrupt_targets(Y[:, 0], 0.3, kind="signflip", random_state=0)[1],
+        "poison": poison(X, LABELS, lambda rows: rows + 1.0, 0.3, random_state=0)[2],
+    }
+    for name, mask in masks.items():
+        train, test = train_test_split(mask, test_size=0.3, random_state=0)
+        assert abs(train.mean() - test.mean()) < 0.08, name
 
 
 @pytest.mark.parametrize("kind", ["symmetric", "pairflip"])
