@@ -10,10 +10,13 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 
+from skrobust.benchmarks._page import build_report
 from skrobust.benchmarks._registry import BENCHMARKS
 from skrobust.benchmarks._results import ResultFile
 from skrobust.benchmarks._runner import measure_missing
+from skrobust.benchmarks._thesis import ITEMS, listing
 
+REPORT = "report"
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -32,9 +35,10 @@ def main(argv: list[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     if arguments.name is None:
-        for name, entry in BENCHMARKS.items():
-            print(f"{name:14} {entry.what}")
+        print(_listing())
         return 0
+    if arguments.name == REPORT:
+        return _report(arguments.out or Path("benchmarks.html"))
     if arguments.data_home is not None:
         os.environ["SKROBUST_DATA"] = str(arguments.data_home)  # worker processes inherit it
     benchmark = BENCHMARKS[arguments.name].load()
@@ -52,6 +56,22 @@ def main(argv: list[str] | None = None) -> int:
     for line in failures:
         print(f"failed: {line}", file=sys.stderr)
     return 1 if failures else 0
+
+
+def _listing() -> str:
+    names = {item.where for item in ITEMS}
+    others = [f"{name:17} {BENCHMARKS[name].what}" for name in BENCHMARKS if name not in names]
+    lines = [listing(), "", "Other benchmarks", *others, "", f"{REPORT:17} all results as one page"]
+    return "\n".join(lines)
+
+
+def _report(path: Path) -> int:
+    try:
+        path.write_text(build_report(RESULTS), encoding="utf-8")
+    except OSError as error:
+        return _refuse(str(error))
+    print(path)
+    return 0
 
 
 def _measure(
@@ -78,12 +98,18 @@ def _refuse(message: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m skrobust.benchmarks",
-        description="Measure one benchmark of the thesis and print its table, or, without a name, "
-        "list all. Each cell is kept as soon as it is measured: a run that was stopped goes on "
-        "where it was.",
+        description="Measure one benchmark of the thesis and print its table; without a name, list "
+        "all tables and figures; with the name report, write all results as one page. Each cell is "
+        "kept as soon as it is measured: a run that was stopped goes on where it was.",
     )
     add = parser.add_argument
-    add("name", nargs="?", choices=BENCHMARKS, metavar="NAME", help="which; none lists them")
+    add(
+        "name",
+        nargs="?",
+        choices=[*BENCHMARKS, REPORT],
+        metavar="NAME",
+        help="which; none lists them",
+    )
     add("--seeds", type=_count, default=3, metavar="N", help="number of seeds (default: 3)")
     add("--sets", type=_names, help="data sets, separated by commas (default: all)")
     add("--methods", type=_names, help="methods, likewise (default: all)")
@@ -91,7 +117,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--jobs", type=_count, default=1, metavar="N", help="processes (default: 1)")
     add("--device", default="cpu", help="device of our networks (default: cpu)")
     add("--data-home", type=Path, help="folder with the data sets (default: $SKROBUST_DATA)")
-    add("--out", type=Path, help="CSV file (default: the one that comes with the package)")
+    add(
+        "--out",
+        type=Path,
+        help="CSV file (default: the one that comes with the package); the report's page",
+    )
     add("--table", action="store_true", help="measure nothing, print the table")
     add("--picture", type=Path, metavar="FILE", help="draw the figure instead, as PNG or SVG")
     return parser

@@ -48,6 +48,10 @@ PEERS: dict[str, tuple[str, str, bool]] = {
     "CBLOF": ("cblof", "CBLOF", True),
     "MCD": ("mcd", "MCD", True),
     "HBOS": ("hbos", "HBOS", False),
+    "COPOD": ("copod", "COPOD", False),
+    "PCA": ("pca", "PCA", True),
+    "GMM": ("gmm", "GMM", True),
+    "INNE": ("inne", "INNE", True),
     "PyOD VAE": ("vae", "VAE", True),
     "PyOD AutoEncoder": ("auto_encoder", "AutoEncoder", True),
     "DeepSVDD": ("deep_svdd", "DeepSVDD", True),
@@ -60,15 +64,15 @@ def uses_rate(method: str) -> bool:
     return method in _SETTINGS and _SETTINGS[method].get("select", True)
 
 
-def make_detector(method: str, rate: float, seed: int, n_features: int, device: str):
+def make_detector(method: str, rate: float | str, seed: int, n_features: int, device: str):
     """Build one detector with PyOD's interface.
 
     Parameters
     ----------
     method : str
         A key of ``OURS``, ``ALTERNATIVES`` or ``PEERS``.
-    rate : float
-        Contamination that it is told.
+    rate : float or "auto"
+        Contamination that it is told; "auto" is for ours only.
     seed : int
         Its random state.
     n_features : int

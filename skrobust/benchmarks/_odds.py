@@ -14,9 +14,22 @@ from skrobust.benchmarks._results import Cell
 from skrobust.datasets import fetch_odds
 from skrobust.metrics import average_rank
 
-__all__ = ["ODDS_VALUES", "gain_table", "mean_table", "measure_detector", "split"]
+__all__ = ["ODDS_VALUES", "SMALL", "gain_table", "mean_table", "measure_detector", "split"]
 
 ODDS_VALUES = ["auc", "rate", "n_train", "n_test", "n_test_anomalies"]
+# Sets of fewer than 4,000 rows
+SMALL = [
+    "vowels",
+    "pima",
+    "letter",
+    "cardio",
+    "arrhythmia",
+    "breastw",
+    "musk",
+    "thyroid",
+    "ionosphere",
+    "glass",
+]
 ENOUGH = 0.9  # share of the sets that a method must be measured on to get an average
 
 
@@ -30,7 +43,7 @@ def split(n_rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def measure_detector(
     cell: Cell,
     build: Callable[[float, int], Any],
-    assumed_rate: float | None = None,
+    told: Callable[[float], Any] = float,
     scale: Callable[[], Any] | None = None,
     most_rows: int | None = None,
     data: tuple[np.ndarray, np.ndarray] | None = None,
@@ -43,8 +56,9 @@ def measure_detector(
         Gives set and seed.
     build : callable
         Makes the detector from the rate it is told and the number of features.
-    assumed_rate : float, optional
-        That rate; None for the true one of the whole set, as in the thesis.
+    told : callable, optional
+        Maps the true rate of the whole set to that rate, or to "auto"; the true one by default,
+        as in the thesis.
     scale : callable, optional
         Makes a scaler, fitted on the training rows.
     most_rows : int, optional
@@ -55,7 +69,7 @@ def measure_detector(
     X, y = fetch_odds(cell.set, return_X_y=True) if data is None else data
     train, test = split(len(X), cell.seed)
     train = train[:most_rows]
-    rate = float(np.mean(y)) if assumed_rate is None else assumed_rate
+    rate = told(float(np.mean(y)))
     rows, new = X[train], X[test]
     if scale is not None:
         scaler = scale().fit(rows)
@@ -65,7 +79,7 @@ def measure_detector(
         scores = detector.fit(rows).decision_function(new)
     return {
         "auc": round(float(roc_auc_score(y[test], scores)), 6),
-        "rate": round(rate, 6),
+        "rate": round(detector.contamination_ if rate == "auto" else rate, 6),
         "n_train": len(train),
         "n_test": len(test),
         "n_test_anomalies": int(y[test].sum()),

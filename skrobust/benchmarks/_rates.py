@@ -10,11 +10,13 @@ import numpy as np
 from scipy.stats import norm
 from sklearn.mixture import GaussianMixture
 
+from skrobust import estimate_contamination
 from skrobust._random import contained_seeding
 
 __all__ = ["LABEL_WAYS", "SCORE_WAYS", "TARGET_WAYS", "loss_mixture"]
 
 _CUT = 2.5
+_MOST_STEPS = 500
 # Modules of pythresh.thresholds that need neither another package nor minutes.
 _PYTHRESH = (
     "IQR",
@@ -98,6 +100,28 @@ def _box_plot(targets: np.ndarray, predictions: np.ndarray) -> float:
     return float(np.mean((residuals < low - reach) | (residuals > high + reach)))
 
 
+def _uniform_tail(scores: np.ndarray) -> float:
+    """Share of a uniform distribution above a normal core, by expectation maximisation."""
+    middle = np.median(scores)
+    x = (scores - middle) / (1.4826 * np.median(np.abs(scores - middle)) or 1.0)
+    top = max(x.max(), 6.0)
+    share, mean, spread = 0.1, 0.0, 1.0
+    for _ in range(_MOST_STEPS):
+        core = (1.0 - share) * norm.pdf(x, mean, spread)
+        weight = core / (core + share * (x > mean) / max(top - mean, 1e-9) + 1e-300)
+        before, share = share, 1.0 - weight.mean()
+        mean = np.average(x, weights=weight)
+        spread = max(np.sqrt(np.average((x - mean) ** 2, weights=weight)), 1e-6)
+        if abs(share - before) < 1e-6:
+            break
+    return float(share)
+
+
+def _mean_of_four(scores: np.ndarray) -> float:
+    """The library's three ways and the uniform tail."""
+    return 0.75 * estimate_contamination(scores).rate + 0.25 * _uniform_tail(scores)
+
+
 def _thresholder(name: str) -> Callable[[np.ndarray], float]:
     def share(scores: np.ndarray) -> float:
         module = importlib.import_module(f"pythresh.thresholds.{name.lower()}")
@@ -113,5 +137,7 @@ LABEL_WAYS = {"cleanlab": _confident_joint, "disagreement": _disagreement}
 TARGET_WAYS = {"cut-off": _cut_off, "size mixture": _size_mixture, "box plot": _box_plot}
 SCORE_WAYS = {
     "constant 0.1": lambda scores: 0.1,
+    "uniform tail": _uniform_tail,
+    "mean of four": _mean_of_four,
     **{f"PyThresh {name}": _thresholder(name) for name in _PYTHRESH},
 }

@@ -21,7 +21,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Cell", "ResultFile", "known", "provenance"]
+__all__ = ["Cell", "ResultFile", "grid", "known", "machine", "provenance"]
 
 _PACKAGES = ("skrobust", "torch", "scikit-learn", "skorch", "pyod", "numpy")
 
@@ -56,6 +56,19 @@ def known(
     if unknown:
         raise ValueError(f"unknown {what} {unknown[0]!r}; allowed are {', '.join(allowed)}")
     return list(given or standard)
+
+
+def grid(
+    n_seeds: int, sets: Sequence[str], settings: Sequence[str], methods: Sequence[str]
+) -> list[Cell]:
+    """List all combinations, seed by seed."""
+    return [
+        Cell(name, method, setting, seed)
+        for seed in range(n_seeds)
+        for name in sets
+        for setting in settings
+        for method in methods
+    ]
 
 
 class ResultFile:
@@ -154,8 +167,14 @@ def lock_file(file: BinaryIO) -> None:
 
 @cache
 def provenance() -> dict[str, str]:
-    """Versions and commit, as they are when first asked for."""
-    return {"versions": f"python {platform.python_version()}; {_versions()}", "commit": _commit()}
+    """Machine, versions and commit, as they are when first asked for."""
+    python = f"python {platform.python_version()} on {machine()}"
+    return {"versions": f"{python}; {_versions()}", "commit": _commit()}
+
+
+def machine() -> str:
+    """What kind of machine this is."""
+    return f"{platform.system()} {platform.machine()} with {os.cpu_count()} CPUs"
 
 
 def _versions() -> str:

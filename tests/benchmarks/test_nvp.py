@@ -76,7 +76,8 @@ def test_measures_on_planted_features(monkeypatch):
 
 
 def test_cells():
-    assert len(nvp_odds.cells(2, ["glass"])) == 2 * len(nvp_odds.METHODS)
+    # the default is told the rate or estimates it
+    assert len(nvp_odds.cells(2, ["glass"])) == 2 * (len(nvp_odds.METHODS) + 1)
     assert len(nvp_features.cells(1)) == 10 * (len(nvp_odds.METHODS) + len(nvp_features.PEERS))
     epsilon = nvp_epsilon.cells(1, ["SVHN_0"])
     assert {c.method for c in epsilon if c.setting == "assumed 0.2"} == {"RobustRealNVP", "default"}
