@@ -1,1 +1,1 @@
-"""A first report: anomaly detection on contaminated data that ships with scikit-learn."""
+"""A first report: every chapter of the thesis on data that ships with scikit-learn."""

@@ -1,13 +1,16 @@
-"""The runs as a table and in words."""
+"""A section's runs as a table and in words."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from skrobust.demo._experiment import PLAIN, RCA
+from skrobust.demo._section import Column, Section
 
-__all__ = ["Cell", "format_text", "table_cells", "verdict"]
+__all__ = ["Cell", "Headline", "format_text", "headline", "plain_number", "table_cells", "verdict"]
 
 
 class Cell(str):
@@ -16,92 +19,170 @@ class Cell(str):
     is_best: bool = False
 
 
-def table_cells(frame: pd.DataFrame) -> list[list[Cell]]:
+class Headline(NamedTuple):
+    """Numbers of a section's line in the contents, means over problems and seeds.
+
+    Parameters
+    ----------
+    robust, plain : float
+        The main measure of the method and of the same network without it.
+    bad : float
+        Share of bad rows among the training rows.
+    right : float
+        Share of bad rows among those that the method distrusts.
+    """
+
+    robust: float
+    plain: float
+    bad: float
+    right: float
+
+
+def table_cells(section: Section, frame: pd.DataFrame) -> list[list[Cell]]:
     """Build the table: a header, then one row per method.
 
     Parameters
     ----------
+    section : Section
+        Whose columns and methods.
     frame : DataFrame
-        From :func:`~skrobust.demo._experiment.to_frame`.
+        From :func:`~skrobust.demo._section.to_frame`.
 
     Returns
     -------
     list of lists of Cell
-        Mean AUC ± standard deviation per problem, then median seconds of
-        processor time for fit and score. Best are all whose mean
-        equals the highest after rounding to three decimals.
+        Means ± standard deviations over the seeds. Best are all whose mean equals the best one as
+        it is printed.
     """
-    methods, problems = frame["method"].unique(), frame["problem"].unique()
-    rows = [[Cell(method)] for method in methods]
-    for problem in problems:
-        aucs = _aucs(frame, problem)
-        best = max(round(values.mean(), 3) for values in aucs.values())
-        for row, method in zip(rows, methods, strict=True):
-            row.append(_auc_cell(aucs[method], best))
-    for row, method in zip(rows, methods, strict=True):
-        seconds = frame.loc[frame["method"] == method, "seconds"].median()
-        row.append(Cell(f"{seconds:.1f}"))
-    return [[Cell(text) for text in ("Method", *problems, "CPU seconds")], *rows]
+    rows = [[Cell(method)] for method in section.methods]
+    for column in section.columns:
+        for row, cell in zip(rows, _cells(section, frame, column), strict=True):
+            row.append(cell)
+    return [[Cell(text) for text in ("Method", *(c.title for c in section.columns))], *rows]
 
 
-def format_text(frame: pd.DataFrame) -> str:
+def format_text(section: Section, frame: pd.DataFrame) -> str:
     """Lay the table out for a terminal.
 
     Parameters
     ----------
+    section : Section
+        Whose columns and methods.
     frame : DataFrame
-        From :func:`~skrobust.demo._experiment.to_frame`.
+        From :func:`~skrobust.demo._section.to_frame`.
 
     Returns
     -------
     str
-        Lines; the best of each column carries a star.
+        Lines; the best of each column carries a star. Headers stand in two lines.
     """
-    rows = [[f"{cell}{' *' if cell.is_best else '  '}" for cell in r] for r in table_cells(frame)]
+    header, *body = table_cells(section, frame)
+    rows = [
+        [text.partition("\n")[0].strip() + "  " for text in header],
+        [text.partition("\n")[2].strip() + "  " for text in header],
+        *([f"{cell}{' *' if cell.is_best else '  '}" for cell in row] for row in body),
+    ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         row[0].ljust(widths[0])
-        + "".join(text.rjust(width + 2) for text, width in zip(row[1:], widths[1:], strict=True))
+        + "".join(text.rjust(width + 1) for text, width in zip(row[1:], widths[1:], strict=True))
         for row in rows
     ]
-    rule = "-" * max(map(len, lines))
-    note = "Held-out AUC, mean ± sd over the seeds; * best of the column."
-    return "\n".join([note, "", lines[0], rule, *lines[1:]])
+    rule = "-" * max(len(line.rstrip()) for line in lines)
+    return "\n".join(line.rstrip() for line in (*lines[:2], rule, *lines[2:]))
 
 
-def verdict(frame: pd.DataFrame) -> list[str]:
-    """Say in words who wins where.
+def headline(section: Section, frame: pd.DataFrame) -> Headline:
+    """Compute the section's line in the contents.
 
     Parameters
     ----------
+    section : Section
+        Whose methods and main measure.
     frame : DataFrame
-        From :func:`~skrobust.demo._experiment.to_frame`.
+        From :func:`~skrobust.demo._section.to_frame`.
+    """
+    return Headline(
+        robust=_values(frame, section.robust, section.main).mean(),
+        plain=_values(frame, section.plain, section.main).mean(),
+        bad=_values(frame, section.robust, "bad").mean(),
+        right=_values(frame, section.robust, "right").mean(),
+    )
+
+
+def verdict(section: Section, frame: pd.DataFrame) -> list[str]:
+    """Say in words who wins where, how often, and whether the right rows are distrusted.
+
+    Parameters
+    ----------
+    section : Section
+        Whose methods and main measure.
+    frame : DataFrame
+        From :func:`~skrobust.demo._section.to_frame`.
 
     Returns
     -------
     list of str
         Sentences.
     """
+    sign = 1 if section.higher else -1
     winners = []
-    for problem in frame["problem"].unique():
-        means = {method: values.mean() for method, values in _aucs(frame, problem).items()}
-        best = max(means, key=lambda method: means[method])
-        winners.append(f"{best} on “{problem}” ({means[best]:.3f})")
-    wide = frame.pivot(index=["problem", "seed"], columns="method", values="auc")
-    n_wins = int(np.sum(wide[RCA] > wide[PLAIN]))
+    for problem in section.problems:
+        means = {m: _values(frame, m, section.main, problem).mean() for m in section.methods}
+        best = max(means, key=lambda method: sign * means[method])
+        winners.append(f"{best} on “{problem}” ({plain_number(means[best])})")
+    chosen = frame[frame["measure"] == section.main]
+    wide = chosen.pivot(index=["problem", "seed"], columns="method", values="value")
+    n_wins = int(np.sum(sign * wide[section.robust] > sign * wide[section.plain]))
+    found = headline(section, frame)
     return [
-        f"Highest mean AUC: {', '.join(winners)}.",
-        f"RCA beats its plain autoencoder in {n_wins} of {len(wide)} pairs of runs.",
+        f"{'Highest' if section.higher else 'Lowest'} {section.main_words}: {', '.join(winners)}.",
+        f"{section.robust} is better than {section.plain} in {n_wins} of {len(wide)} pairs of "
+        "runs.",
+        f"Of the training rows that {section.robust} distrusts {100 * found.right:.0f} % are "
+        f"{section.bad}; of all training rows {100 * found.bad:.0f} % are.",
     ]
 
 
-def _aucs(frame: pd.DataFrame, problem: str) -> dict[str, np.ndarray]:
-    part = frame[frame["problem"] == problem]
-    return {method: group.to_numpy() for method, group in part.groupby("method", sort=False)["auc"]}
+def plain_number(value: float) -> str:
+    """Three decimals, and a minus sign where it is negative."""
+    return f"{value:.3f}".replace("-", "−")
 
 
-def _auc_cell(values: np.ndarray, best: float) -> Cell:
+def _values(
+    frame: pd.DataFrame, method: str, measure: str, problem: str | None = None
+) -> np.ndarray:
+    """One value per seed; over several problems the mean."""
+    chosen = (frame["method"] == method) & (frame["measure"] == measure)
+    if problem is not None:
+        chosen &= frame["problem"] == problem
+    return frame[chosen].groupby("seed")["value"].mean().to_numpy()
+
+
+def _cells(section: Section, frame: pd.DataFrame, column: Column) -> Sequence[Cell]:
+    values = [_values(frame, m, column.measure, column.problem) for m in section.methods]
+    cells = [Cell(_FORMS[column.form](one)) for one in values]
+    if column.best is not None:
+        sign = 1 if column.best == "high" else -1
+        means = [sign * round(one.mean(), 3) for one in values]
+        for cell, mean in zip(cells, means, strict=True):
+            cell.is_best = mean == np.nanmax(means)
+    return cells
+
+
+def _number(values: np.ndarray) -> str:
+    if np.isnan(values).any():
+        return "–"
     spread = f" ± {values.std(ddof=1):.3f}" if len(values) > 1 else ""
-    cell = Cell(f"{values.mean():.3f}{spread}")
-    cell.is_best = round(values.mean(), 3) == best
-    return cell
+    return f"{plain_number(values.mean())}{spread}"
+
+
+def _percent(values: np.ndarray) -> str:
+    return "–" if np.isnan(values).any() else f"{100 * values.mean():.0f} %"
+
+
+def _seconds(values: np.ndarray) -> str:
+    return f"{np.median(values):.1f}"
+
+
+_FORMS = {"number": _number, "percent": _percent, "seconds": _seconds}
