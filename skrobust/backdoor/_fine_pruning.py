@@ -123,7 +123,7 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
         Device used.
     n_features_in_ : int
         Number of features seen in ``fit``; of channels, for images.
-    feature_names_in_ : array of shape (n_features_in_,)
+    feature_names_in_ : array of shape (n_features,)
         Names of the features, if the table had them.
 
     See Also

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from skrobust.datasets._checksums import find_damage
 from skrobust.datasets._digests import DIGESTS
@@ -193,6 +192,8 @@ def _transfer_patiently(url, path, title):
 
 
 def _transfer(url, path, title):
+    from tqdm.auto import tqdm  # in notebooks without widgets its import prints a warning
+
     request = urllib.request.Request(url, headers={"User-Agent": "skrobust"})
     with urllib.request.urlopen(request, timeout=TIMEOUT) as response, path.open("wb") as file:
         size = response.headers.get("Content-Length")

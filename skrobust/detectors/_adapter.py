@@ -28,7 +28,7 @@ class OutlierDetectorAdapter(DiagnosisMixin, OutlierMixin, BaseEstimator):
         ``decision_function(X) = score_samples(X) - offset_``.
     n_features_in_ : int
         Number of features seen in ``fit``.
-    feature_names_in_ : array of shape (n_features_in_,)
+    feature_names_in_ : array of shape (n_features,)
         Names of the features, if the table had them.
 
     Examples

@@ -140,7 +140,7 @@ class RCADetector(RobustDetector):
         Device used.
     n_features_in_ : int
         Number of features seen in ``fit``.
-    feature_names_in_ : array of shape (n_features_in_,)
+    feature_names_in_ : array of shape (n_features,)
         Names of the features, if the table had them.
 
     See Also

@@ -134,7 +134,7 @@ class RobustRealNVPDetector(EarlyStoppingMixin, RobustDetector):
         Device used.
     n_features_in_ : int
         Number of features seen in ``fit``.
-    feature_names_in_ : array of shape (n_features_in_,)
+    feature_names_in_ : array of shape (n_features,)
         Names of the features, if the table had them.
 
     See Also
@@ -144,9 +144,10 @@ class RobustRealNVPDetector(EarlyStoppingMixin, RobustDetector):
 
     Notes
     -----
-    Parameters reach every system of the chapter: RealNVP is ``trim=False, lipschitz=None``;
-    TrimRealNVP is ``margin=0, lipschitz=None``; the constraint alone is ``trim=False``;
-    RobustRealNVP is ``margin=0``.
+    Parameters reach every system of the chapter. With ``margin=0, mask="official",
+    preprocessing="minmax", max_epochs=20, min_steps=None, early_stopping=False``, RobustRealNVP is
+    ``lipschitz=1.5``, TrimRealNVP ``lipschitz=None``, RealNVP ``trim=False, lipschitz=None``, and
+    the constraint alone ``trim=False, lipschitz=1.5``.
 
     The density cannot grow without bound on ties or constant columns: s ends in tanh and has no
     learned factor, so that a coupling changes a coordinate's scale by at most e, and ``n_couplings

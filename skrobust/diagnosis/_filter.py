@@ -22,7 +22,7 @@ __all__ = ["RobustFilter", "RowFilter"]
 class RowFilter(DiagnosisMixin, BaseEstimator):
     """Base of the filters: ``fit_resample`` as in imbalanced-learn.
 
-    A subclass scores and marks the rows in :meth:`_judge`.
+    A subclass scores and marks the rows in ``_judge``.
     """
 
     inlier_mask_: np.ndarray
@@ -121,7 +121,7 @@ class RobustFilter(RowFilter):
         The fitted clone.
     n_features_in_ : int
         Number of features seen in ``fit``; of channels, for images.
-    feature_names_in_ : array of shape (n_features_in_,)
+    feature_names_in_ : array of shape (n_features,)
         Names of the features, if the table had them.
 
     See Also

@@ -14,11 +14,11 @@ _LEAST = 4
 
 
 class ResNet32(nn.Module):
-    """Residual network with 32 layers for small images [1]_.
+    """Residual network with 32 layers for small images.
 
-    One convolution, three stages of five blocks of two convolutions (all 3 x 3), and a linear
-    layer on the mean over the image. The second and third stage halve the image and double the
-    channels; their shortcut takes every second pixel and adds channels of zeros, without
+    As in [1]_: one convolution, three stages of five blocks of two convolutions (all 3 x 3), and a
+    linear layer on the mean over the image. The second and third stage halve the image and double
+    the channels; their shortcut takes every second pixel and adds channels of zeros, without
     parameters (option A of the paper).
 
     Parameters

@@ -13,11 +13,11 @@ _CLOSE = 1e-6
 
 @torch.no_grad()
 def sever_scores(inputs: Tensor, gradients: Tensor, generator: torch.Generator) -> Tensor:
-    """Score rows by the gradients that they give to a network's last linear layer [1]_.
+    """Score rows by the gradients that they give to a network's last linear layer.
 
     A row gives the matrix of products of its gradient at the outputs with its inputs of the layer
     and a 1 (for the bias). The score is the squared projection of these matrices, less their mean,
-    on their first right singular vector, which power iteration finds without building them.
+    on their first right singular vector, which power iteration finds without building them [1]_.
 
     Parameters
     ----------

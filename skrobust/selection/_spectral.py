@@ -10,7 +10,9 @@ __all__ = ["spectral_signature_scores"]
 
 @torch.no_grad()
 def spectral_signature_scores(embedding: Tensor) -> Tensor:
-    """Score the rows of one class by a network's view of them [1]_.
+    """Score the rows of one class by a network's view of them.
+
+    The scores of spectral signatures [1]_.
 
     Parameters
     ----------

