@@ -9,29 +9,31 @@ BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
+DOCS := $(VENV)/.docs
 
 PYTEST := -m pytest -n $(WORKERS) --dist worksteal
 DOCSTRINGS := $(wildcard tests/test_docstrings.py)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+PAGES := $(wildcard docs/*.rst docs/guide/*.rst docs/methods/*.rst)
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint pytest notebooks bench coverage test-oldest clean
+.PHONY: help demo test lint pytest notebooks docs bench coverage test-oldest clean
 
 # One thread per process, and scikit-learn's array API check, which is skipped without the second.
-test lint pytest notebooks coverage test-oldest: export OMP_NUM_THREADS = 1
+test lint pytest notebooks docs coverage test-oldest: export OMP_NUM_THREADS = 1
 test lint pytest notebooks coverage test-oldest: export SCIPY_ARRAY_API = 1
-test lint pytest notebooks coverage test-oldest: export MPLBACKEND = Agg
+test lint pytest notebooks docs coverage test-oldest: export MPLBACKEND = Agg
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
 		while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
-demo: $(RUNTIME)  ## Write a first report to report/index.html
+demo: $(RUNTIME)  ## Try every chapter on bundled data: report/index.html
 	@$(BIN)/python -m skrobust demo --out report
 
-test: lint pytest notebooks  ## Everything CI runs: lint, then tests, then notebooks
+test: lint pytest notebooks docs  ## Everything CI runs: lint, tests, notebooks, documentation
 
 lint: $(DEV)  ## Style, types, and docstrings against signatures
 	$(BIN)/ruff check .
@@ -39,11 +41,16 @@ lint: $(DEV)  ## Style, types, and docstrings against signatures
 	$(BIN)/mypy skrobust
 	$(if $(DOCSTRINGS),$(BIN)/python -m pytest -q $(DOCSTRINGS))
 
-pytest: $(DEV)  ## Tests and docstring examples only
-	$(BIN)/python $(PYTEST) --doctest-modules $(DOCSTRINGS:%=--ignore=%) tests skrobust $(PYTEST_ARGS)
+pytest: $(DEV)  ## Tests and the examples of docstrings and documentation only
+	$(BIN)/python $(PYTEST) --doctest-modules --doctest-glob='*.rst' $(DOCSTRINGS:%=--ignore=%) \
+		tests skrobust $(PAGES) $(PYTEST_ARGS)
 
 notebooks: $(DEV)  ## Execute the notebooks
 	$(if $(NOTEBOOKS),$(BIN)/python $(PYTEST) --nbmake --nbmake-timeout=300 notebooks,@echo "no notebooks")
+
+docs: $(DOCS)  ## Build the documentation in docs/_build/html
+	$(BIN)/python -m sphinx -q -n -W --keep-going -d docs/_build/doctrees docs docs/_build/html
+	@echo docs/_build/html/index.html
 
 bench: $(RUNTIME)  ## Measure speed
 	@$(BIN)/python -m benchmarks.run
@@ -55,7 +62,8 @@ test-oldest: $(OLDEST)/.ready  ## Tests with the oldest supported dependencies
 	$(OLDEST)/bin/python $(PYTEST) $(DOCSTRINGS:%=--ignore=%) $(PYTEST_ARGS) tests
 
 clean:  ## Remove environments, reports and caches
-	rm -rf $(VENV) $(OLDEST) report build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info .coverage .coverage.*
+	rm -rf $(VENV) $(OLDEST) report build dist docs/_build docs/generated *.egg-info
+	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # $(call create,directory,what): a virtual environment, and a line that says what is going on
@@ -73,6 +81,11 @@ $(RUNTIME): pyproject.toml constraints.txt
 $(DEV): $(RUNTIME)
 	@echo "Installing the tools for tests, lint and notebooks into $(VENV)"
 	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[test,lint,notebooks,parquet]'
+	@touch $@
+
+$(DOCS): $(RUNTIME)
+	@echo "Installing the tools for the documentation into $(VENV)"
+	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[docs]'
 	@touch $@
 
 $(OLDEST)/.ready: pyproject.toml constraints-oldest.txt
