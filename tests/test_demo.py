@@ -59,7 +59,7 @@ def report(tmp_path_factory, runs):
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(terminal):
         patch.setattr("skrobust.demo._section.run_sections", remember)
         assert main(["demo", "--quick", "--seeds", "1", "--out", str(out)]) == 0
-    assert asked == [(SECTIONS, range(1), True)]
+    assert asked == [(SECTIONS, range(1), True, 1)]
     (out / "terminal").write_text(terminal.getvalue(), encoding="utf-8")
     return out
 
@@ -240,7 +240,9 @@ def test_same_seed_same_scores_and_no_trace_on_global_generators(runs):
     seed()
     again = run_sections([section], [0], quick=True)["anomalies"]
     assert draws() == expected
-    for old, new in zip(before, again, strict=True):
+    shared = run_sections([section], [0], quick=True, n_jobs=2)["anomalies"]
+    for old, new in zip(before * 2, again + shared, strict=True):
+        assert old.case == new.case
         np.testing.assert_allclose(old.details.scores, new.details.scores, rtol=1e-6)
 
 
@@ -326,6 +328,7 @@ def test_help_and_version(argv, capsys):
         (["demoo"], "demo"),
         (["demo", "--seeds", "0"], "--seeds"),
         (["demo", "--seeds", "many"], "--seeds"),
+        (["demo", "--jobs", "0"], "--jobs"),
         (["demo", "--speed"], "--speed"),
         (["demo", "--out", __file__], "test_demo.py"),
         (["demo", "--out", __file__ + "/below"], "test_demo.py"),

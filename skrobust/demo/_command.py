@@ -44,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="small networks, little training: shows that it works, not how well",
     )
+    parser.add_argument(
+        "--jobs",
+        type=_positive,
+        metavar="N",
+        help="number of processes (default: one per core, at most 4; with --quick 1)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -60,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
         Exit status.
     """
     import pandas as pd
+    from joblib import cpu_count
 
     from skrobust.demo._page import build_page
     from skrobust.demo._section import run_sections, to_frame
@@ -71,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         args.fail(f"cannot create the folder {args.out}: {error.strerror}")
     seeds = range(args.seeds or (1 if args.quick else 3))
-    runs = run_sections(SECTIONS, seeds, args.quick)
+    n_jobs = args.jobs or (1 if args.quick else min(cpu_count(), 4))
+    runs = run_sections(SECTIONS, seeds, args.quick, n_jobs)
     frames = [to_frame(section.key, runs[section.key]) for section in SECTIONS]
     for section, frame in zip(SECTIONS, frames, strict=True):
         _say("", section.title, "", format_text(section, frame), "", *verdict(section, frame))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils.parallel import Parallel, delayed
 from tqdm import tqdm
 
 from skrobust._device import limited_threads
@@ -182,7 +183,7 @@ class Section:
 
 
 def run_sections(
-    sections: Sequence[Section], seeds: Sequence[int], quick: bool = False
+    sections: Sequence[Section], seeds: Sequence[int], quick: bool = False, n_jobs: int = 1
 ) -> dict[str, list[Run]]:
     """Run all cases of all sections, with one progress bar.
 
@@ -194,6 +195,8 @@ def run_sections(
         One draw and one training per seed, problem and method.
     quick : bool, default=False
         Small networks and little training.
+    n_jobs : int, default=1
+        Processes that share the cases; the results are the same with any number.
 
     Returns
     -------
@@ -202,10 +205,13 @@ def run_sections(
     """
     plan = [(section, case) for section in sections for case in section.cases(seeds, quick)]
     runs: dict[str, list[Run]] = {section.key: [] for section in sections}
+    done = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(_run)(section, case) for section, case in plan
+    )
     with tqdm(plan, desc="demo", unit="fit") as bar:
-        for section, case in bar:
+        for (section, case), run in zip(bar, done, strict=True):
             bar.set_postfix_str(f"{case.problem}, seed {case.seed}, {case.method}")
-            runs[section.key].append(_run(section, case))
+            runs[section.key].append(run)
     return runs
 
 
