@@ -41,7 +41,7 @@ class BenchmarkResults(_Generated):
 
     def lines(self) -> Iterator[str]:
         """Write the sections."""
-        for name, entry in sorted(BENCHMARKS.items(), key=_place_in_dissertation):
+        for name, entry in sorted(BENCHMARKS.items(), key=_place_in_thesis):
             benchmark = entry.load()
             path = RESULTS / f"{name}.csv"
             self.env.note_dependency(str(path))
@@ -67,7 +67,7 @@ class SpeedResults(_Generated):
             yield from _speed_table(list(group))
 
 
-def _place_in_dissertation(item) -> list[str]:
+def _place_in_thesis(item) -> list[str]:
     """Chapter and number of the first table that a registry's text names; "z" without one."""
     return re.findall(r"\d+\.\d+", item[1].what)[:1] or ["z"]
 
