@@ -126,10 +126,14 @@ class DensityDisplay(Display):
         if self.X is not None:
             X, y = np.asarray(self.X), self.y
             bad = np.zeros(len(X), dtype=bool) if y is None else y
-            ax.scatter(*X[~bad].T, s=4, color=GREY, linewidths=0, label="good")
+            # Thousands of rows must not hide the density
+            alpha = float(np.clip(500 / len(X), 0.05, 1))
+            ax.scatter(*X[~bad].T, s=4, color=GREY, linewidths=0, alpha=alpha, label="good")
             if bad.any():
-                ax.scatter(*X[bad].T, s=10, color=ANOMALY, marker="x", linewidths=1, label="bad")
-                ax.legend(loc="best")
+                marks = {"color": ANOMALY, "marker": "x", "linewidths": 1, "alpha": alpha**0.4}
+                ax.scatter(*X[bad].T, s=10, label="bad", **marks)
+                for handle in ax.legend(loc="best").legend_handles:
+                    handle.set_alpha(1)
         ax.set(xlabel="feature 1", ylabel="feature 2", aspect="equal")
         return self
 
