@@ -41,7 +41,6 @@ __all__ = [
     "accuracy_table",
     "measure_cell",
     "measure_semi",
-    "poisoned_cells",
     "render_poisoned",
     "split_poisoned",
 ]
@@ -207,19 +206,6 @@ def split_poisoned(name: str, trigger: str, rate: float, seed: int) -> PoisonedD
     return PoisonedData(
         rows, labels, mask, X_test, y_test, put, _scaled(X[clean]), y[clean], others
     )
-
-
-def poisoned_cells(
-    n_seeds: int, sets: Sequence[str], settings: Sequence[str], methods: Sequence[str]
-) -> list[Cell]:
-    """List what is to be measured, seed by seed."""
-    return [
-        Cell(name, method, setting, seed)
-        for seed in range(n_seeds)
-        for name in sets
-        for setting in settings
-        for method in methods
-    ]
 
 
 def measure_cell(cell: Cell, device: str = "cpu", told: float | None = None) -> dict[str, float]:

@@ -7,10 +7,12 @@ import io
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from itertools import product
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -21,7 +23,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Cell", "ResultFile", "grid", "known", "machine", "provenance"]
+__all__ = ["Cell", "Grid", "ResultFile", "known", "machine", "provenance"]
 
 _PACKAGES = ("skrobust", "torch", "scikit-learn", "skorch", "pyod", "numpy")
 
@@ -48,7 +50,7 @@ class Cell(NamedTuple):
 
 
 def known(
-    what: str, given: Sequence[str] | None, standard: Sequence[str], more: Sequence[str] = ()
+    what: str, given: Sequence[str] | None, standard: Collection[str], more: Collection[str] = ()
 ) -> list[str]:
     """Return the given names, or the standard ones; refuse those that are not in either list."""
     allowed = [*standard, *more]
@@ -58,17 +60,58 @@ def known(
     return list(given or standard)
 
 
-def grid(
-    n_seeds: int, sets: Sequence[str], settings: Sequence[str], methods: Sequence[str]
-) -> list[Cell]:
-    """List all combinations, seed by seed."""
-    return [
-        Cell(name, method, setting, seed)
-        for seed in range(n_seeds)
-        for name in sets
-        for setting in settings
-        for method in methods
-    ]
+@dataclass(frozen=True)
+class Grid:
+    """The cells of a benchmark: combinations of sets, settings and methods.
+
+    Parameters
+    ----------
+    sets, settings, methods : collection of str
+        What is measured unless something else is asked for.
+    more_sets, more_methods : collection of str
+        What is measured on request only.
+    keep : callable or None
+        Takes a cell and says whether it is of use; None keeps all.
+    """
+
+    sets: Collection[str]
+    settings: Collection[str]
+    methods: Collection[str]
+    more_sets: Collection[str] = ()
+    more_methods: Collection[str] = ()
+    keep: Callable[[Cell], bool] | None = None
+
+    def __call__(
+        self,
+        n_seeds: int,
+        sets: Sequence[str] | None = None,
+        methods: Sequence[str] | None = None,
+        settings: Sequence[str] | None = None,
+    ) -> list[Cell]:
+        """List what is to be measured, seed by seed, the methods of a setting one after another.
+
+        Parameters
+        ----------
+        n_seeds : int
+            Seeds, from 0 on.
+        sets, methods, settings : sequence of str, optional
+            Only these; None takes the standard ones.
+
+        Returns
+        -------
+        list of Cell
+
+        Raises
+        ------
+        ValueError
+            If a name is not one of the benchmark's.
+        """
+        sets = known("set", sets, self.sets, self.more_sets)
+        methods = known("method", methods, self.methods, self.more_methods)
+        settings = known("setting", settings, self.settings)
+        every = product(range(n_seeds), sets, settings, methods)
+        cells = [Cell(name, method, setting, seed) for seed, name, setting, method in every]
+        return [cell for cell in cells if self.keep is None or self.keep(cell)]
 
 
 class ResultFile:

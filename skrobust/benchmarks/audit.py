@@ -7,7 +7,6 @@ exchanged among the changed rows ("swapped").
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils import check_random_state
 
 from skrobust import LabelAudit, PRLClassifier, PRLRegressor, audit_labels
-from skrobust.benchmarks._results import Cell, known
+from skrobust.benchmarks._results import Cell, Grid
 from skrobust.corruption import corrupt_labels
 from skrobust.datasets import fetch_regression
 
@@ -48,22 +47,18 @@ TARGET_METHODS = {"cleanlab outre": "outre", "cleanlab residual": "residual"}
 METHODS = [OURS, *LABEL_METHODS, ISSUES, *TARGET_METHODS]
 
 
-def cells(
-    n_seeds: int,
-    sets: Sequence[str] | None = None,
-    methods: Sequence[str] | None = None,
-    settings: Sequence[str] | None = None,
-) -> list[Cell]:
-    """List what is to be measured, seed by seed; methods last, as they share predictions."""
-    return [
-        Cell(name, method, setting, seed)
-        for seed in range(n_seeds)
-        for name in known("set", sets, SETS)
-        for setting in known("setting", settings, [*LABEL_SETTINGS, *TARGET_SETTINGS])
-        if _fits(name, setting)
-        for method in known("method", methods, METHODS)
-        if method == OURS or (method in TARGET_METHODS) == (name in TARGETS)
-    ]
+def _fits_the_task(cell: Cell) -> bool:
+    """Whether setting and method are for sets like this; with two classes the next is any other."""
+    targets = cell.set in TARGETS
+    if (cell.setting in TARGET_SETTINGS) != targets:
+        return False
+    if cell.method != OURS and (cell.method in TARGET_METHODS) != targets:
+        return False
+    return cell.set != "breast_cancer" or not cell.setting.startswith("pairflip")
+
+
+# Methods last: they share predictions
+cells = Grid(SETS, [*LABEL_SETTINGS, *TARGET_SETTINGS], METHODS, keep=_fits_the_task)
 
 
 def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:
@@ -142,13 +137,6 @@ def _cleanlab(method: str, given: np.ndarray, audit: LabelAudit) -> np.ndarray:
         return -label_quality(given, audit.predictions, method=LABEL_METHODS[method])
     issues = find_label_issues(given, audit.predictions, n_jobs=1)
     return issues - label_quality(given, audit.predictions)
-
-
-def _fits(name: str, setting: str) -> bool:
-    """Whether the setting is one for the set; with two classes the next one is any other."""
-    if name in TARGETS or setting in TARGET_SETTINGS:
-        return name in TARGETS and setting in TARGET_SETTINGS
-    return name != "breast_cancer" or not setting.startswith("pairflip")
 
 
 def _table(frame: pd.DataFrame, value: str) -> str:

@@ -7,7 +7,6 @@ stand beside these.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,29 +16,15 @@ from skrobust.benchmarks._poisoned import (
     POISON_VALUES,
     accuracy_table,
     measure_cell,
-    poisoned_cells,
 )
-from skrobust.benchmarks._results import Cell, known
+from skrobust.benchmarks._results import Grid
 from skrobust.benchmarks.backdoor_mnist import SETTINGS
 
 VALUES = POISON_VALUES
 measure = measure_cell
 BOTH = Path(__file__).parent / "results" / "backdoor-mnist.csv"
 
-
-def cells(
-    n_seeds: int,
-    sets: Sequence[str] | None = None,
-    methods: Sequence[str] | None = None,
-    settings: Sequence[str] | None = None,
-) -> list[Cell]:
-    """List what is to be measured, seed by seed."""
-    return poisoned_cells(
-        n_seeds,
-        known("set", sets, ["mnist"]),
-        known("setting", settings, SETTINGS),
-        known("method", methods, list(PARTS)),
-    )
+cells = Grid(["mnist"], SETTINGS, PARTS)
 
 
 def render(frame: pd.DataFrame) -> str:

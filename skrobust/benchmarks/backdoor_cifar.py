@@ -5,8 +5,6 @@ The chapter's settings: 38,000 training pictures, the 32-layer network, AdamW at
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from skrobust.benchmarks._poisoned import (
@@ -14,30 +12,16 @@ from skrobust.benchmarks._poisoned import (
     METHODS,
     POISON_VALUES,
     measure_cell,
-    poisoned_cells,
     render_poisoned,
 )
-from skrobust.benchmarks._results import Cell, known
+from skrobust.benchmarks._results import Grid
 from skrobust.benchmarks._targets import TABLE_5_1
 from skrobust.benchmarks.backdoor_mnist import SETTINGS
 
 VALUES = POISON_VALUES
 measure = measure_cell
 
-
-def cells(
-    n_seeds: int,
-    sets: Sequence[str] | None = None,
-    methods: Sequence[str] | None = None,
-    settings: Sequence[str] | None = None,
-) -> list[Cell]:
-    """List what is to be measured, seed by seed."""
-    return poisoned_cells(
-        n_seeds,
-        known("set", sets, ["cifar10"]),
-        known("setting", settings, SETTINGS),
-        known("method", methods, list(METHODS), list(ALTERNATIVES)),
-    )
+cells = Grid(["cifar10"], SETTINGS, METHODS, more_methods=ALTERNATIVES)
 
 
 def render(frame: pd.DataFrame) -> str:

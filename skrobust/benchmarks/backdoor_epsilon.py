@@ -5,17 +5,14 @@ Pictures and network are those of ``backdoor-mnist``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from skrobust.benchmarks._poisoned import (
     POISON_VALUES,
     accuracy_table,
     measure_cell,
-    poisoned_cells,
 )
-from skrobust.benchmarks._results import Cell, known
+from skrobust.benchmarks._results import Cell, Grid
 from skrobust.benchmarks._targets import TABLE_5_4
 from skrobust.benchmarks.backdoor_mnist import SETTINGS
 
@@ -23,20 +20,7 @@ VALUES = POISON_VALUES
 SHOWN = ["PRL-AT", "default"]
 ASSUMED = 0.5
 
-
-def cells(
-    n_seeds: int,
-    sets: Sequence[str] | None = None,
-    methods: Sequence[str] | None = None,
-    settings: Sequence[str] | None = None,
-) -> list[Cell]:
-    """List what is to be measured, seed by seed."""
-    return poisoned_cells(
-        n_seeds,
-        known("set", sets, ["mnist"]),
-        known("setting", settings, SETTINGS),
-        known("method", methods, SHOWN),
-    )
+cells = Grid(["mnist"], SETTINGS, SHOWN)
 
 
 def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:

@@ -20,11 +20,10 @@ from skrobust.benchmarks._poisoned import (
     SETS,
     TRIGGERS,
     measure_cell,
-    poisoned_cells,
     render_poisoned,
     split_poisoned,
 )
-from skrobust.benchmarks._results import Cell, known
+from skrobust.benchmarks._results import Cell, Grid
 from skrobust.benchmarks._targets import TABLE_5_8
 
 VALUES = POISON_VALUES
@@ -34,6 +33,7 @@ SETTINGS = [f"{trigger} {rate}" for trigger in TRIGGERS for rate in RATES]
 FASHION = [f"{trigger} 0.25" for trigger in TRIGGERS]
 MORE_SEEDS = ("Standard", "AT", "PRL-AT", "default")
 MORE_SETS = [name for name in ON_REQUEST if name.startswith("mnist")]
+GRID = Grid(SETS, SETTINGS, METHODS, more_sets=MORE_SETS, more_methods=ALTERNATIVES)
 
 
 def cells(
@@ -43,15 +43,9 @@ def cells(
     settings: Sequence[str] | None = None,
 ) -> list[Cell]:
     """List what is to be measured, seed by seed; later seeds for the chief methods only."""
-    listed = poisoned_cells(
-        n_seeds,
-        known("set", sets, list(SETS), MORE_SETS),
-        known("setting", settings, SETTINGS),
-        known("method", methods, list(METHODS), list(ALTERNATIVES)),
-    )
     return [
         cell
-        for cell in listed
+        for cell in GRID(n_seeds, sets, methods, settings)
         if (cell.set != "fashion-mnist" or cell.setting in FASHION)
         and (cell.seed == 0 or methods is not None or cell.method in MORE_SEEDS)
     ]

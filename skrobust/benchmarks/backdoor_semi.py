@@ -19,10 +19,9 @@ from skrobust.benchmarks._poisoned import (
     TRIGGERS,
     measure_cell,
     measure_semi,
-    poisoned_cells,
     render_poisoned,
 )
-from skrobust.benchmarks._results import Cell, known
+from skrobust.benchmarks._results import Cell, Grid
 from skrobust.benchmarks._targets import TABLE_5_3
 from skrobust.benchmarks.backdoor_mnist import RATES, SETTINGS
 
@@ -31,6 +30,13 @@ SUPERVISED = ["Standard", "PRL", "PRL-AT", "default"]
 MORE_SETS = ["cifar10 few"]
 ALTERNATIVES = list(METHODS)
 MORE_SEEDS = [f"{trigger} {RATES[1]}" for trigger in TRIGGERS]
+GRID = Grid(
+    ["fashion-mnist few"],
+    SETTINGS,
+    [*SUPERVISED, *SEMI],
+    more_sets=MORE_SETS,
+    more_methods=ALTERNATIVES,
+)
 
 
 def cells(
@@ -40,15 +46,9 @@ def cells(
     settings: Sequence[str] | None = None,
 ) -> list[Cell]:
     """List what is to be measured, seed by seed; later seeds at a quarter of poison only."""
-    listed = poisoned_cells(
-        n_seeds,
-        known("set", sets, ["fashion-mnist few"], MORE_SETS),
-        known("setting", settings, SETTINGS),
-        known("method", methods, [*SUPERVISED, *SEMI], ALTERNATIVES),
-    )
     return [
         cell
-        for cell in listed
+        for cell in GRID(n_seeds, sets, methods, settings)
         if cell.seed == 0 or settings is not None or cell.setting in MORE_SEEDS
     ]
 

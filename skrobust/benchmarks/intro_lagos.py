@@ -11,7 +11,7 @@ thesis's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skrobust import RCADetector, RobustRealNVPDetector
-from skrobust.benchmarks._results import Cell, grid, known
+from skrobust.benchmarks._results import Cell, Grid
 from skrobust.benchmarks._targets import TABLE_1_3
 from skrobust.datasets import fetch_lagos
 
@@ -57,20 +57,7 @@ METHODS: dict[str, Callable[[int, str], Any]] = {
     ),
 }
 
-
-def cells(
-    n_seeds: int,
-    sets: Sequence[str] | None = None,
-    methods: Sequence[str] | None = None,
-    settings: Sequence[str] | None = None,
-) -> list[Cell]:
-    """List what is to be measured, seed by seed."""
-    return grid(
-        n_seeds,
-        known("set", sets, SETS),
-        known("setting", settings, [SETTING]),
-        known("method", methods, list(METHODS)),
-    )
+cells = Grid(SETS, [SETTING], METHODS)
 
 
 def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:

@@ -8,14 +8,12 @@ layers have 64 units (the text gives no sizes). ``--picture`` trains seed 0 and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from skrobust import RobustRealNVPDetector
-from skrobust.benchmarks._results import Cell, known
+from skrobust.benchmarks._results import Cell, Grid
 from skrobust.datasets import make_contaminated_moons
 
 VALUES = ["centre_density", "held_out", "auc"]
@@ -39,20 +37,7 @@ METHODS: dict[str, dict] = {
 }
 
 
-def cells(
-    n_seeds: int,
-    sets: Sequence[str] | None = None,
-    methods: Sequence[str] | None = None,
-    settings: Sequence[str] | None = None,
-) -> list[Cell]:
-    """List what is to be measured, seed by seed."""
-    known("setting", settings, [SETTING])
-    return [
-        Cell(name, method, SETTING, seed)
-        for seed in range(n_seeds)
-        for name in known("set", sets, list(SETS))
-        for method in known("method", methods, list(METHODS))
-    ]
+cells = Grid(SETS, [SETTING], METHODS)
 
 
 def train(name: str, method: str, seed: int, device: str = "cpu"):

@@ -8,14 +8,12 @@ test is clean: 1,000 normal pictures and anomalies of all other classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from skrobust import RobustRealNVPDetector
 from skrobust.benchmarks._detectors import make_detector
 from skrobust.benchmarks._features import CLUSTER_OF, N_COMPONENTS, contaminate, measure_features
-from skrobust.benchmarks._results import Cell, known
+from skrobust.benchmarks._results import Cell, Grid
 from skrobust.benchmarks.nvp_odds import METHODS
 from skrobust.metrics import average_rank
 
@@ -26,20 +24,7 @@ SETS = [f"{name}-{kind}" for kind in "uc" for name in CLUSTER_OF]
 PEERS = ["IForest", "OCSVM", "LOF", "KNN", "MCD", "AE"]
 
 
-def cells(
-    n_seeds: int,
-    sets: Sequence[str] | None = None,
-    methods: Sequence[str] | None = None,
-    settings: Sequence[str] | None = None,
-) -> list[Cell]:
-    """List what is to be measured, seed by seed."""
-    known("setting", settings, [SETTING])
-    return [
-        Cell(name, method, SETTING, seed)
-        for seed in range(n_seeds)
-        for name in known("set", sets, SETS)
-        for method in known("method", methods, [*METHODS, *PEERS])
-    ]
+cells = Grid(SETS, [SETTING], [*METHODS, *PEERS])
 
 
 def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:

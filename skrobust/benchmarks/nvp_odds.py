@@ -7,7 +7,6 @@ library's default also estimates the rate (``rate auto``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +14,7 @@ import pandas as pd
 from skrobust import RobustRealNVPDetector
 from skrobust.benchmarks._detectors import PEERS
 from skrobust.benchmarks._odds import ODDS_VALUES, gain_table, mean_table, measure_detector
-from skrobust.benchmarks._results import Cell, grid, known
+from skrobust.benchmarks._results import Cell, Grid
 from skrobust.benchmarks._targets import TABLE_2_1, TABLE_3_1
 from skrobust.metrics import win_draw_loss
 
@@ -68,20 +67,14 @@ ALTERNATIVES: dict[str, dict] = {
 _PARAMETERS = METHODS | ALTERNATIVES
 
 
-def cells(
-    n_seeds: int,
-    sets: Sequence[str] | None = None,
-    methods: Sequence[str] | None = None,
-    settings: Sequence[str] | None = None,
-) -> list[Cell]:
-    """List what is to be measured, seed by seed."""
-    every = grid(
-        n_seeds,
-        known("set", sets, list(TABLE_3_1), MORE_SETS),
-        known("setting", settings, [SETTING, AUTO]),
-        known("method", methods, list(METHODS), list(ALTERNATIVES)),
-    )
-    return [cell for cell in every if cell.setting == SETTING or cell.method == "default"]
+cells = Grid(
+    TABLE_3_1,
+    [SETTING, AUTO],
+    METHODS,
+    more_sets=MORE_SETS,
+    more_methods=ALTERNATIVES,
+    keep=lambda cell: cell.setting == SETTING or cell.method == "default",
+)
 
 
 def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:

@@ -7,7 +7,7 @@ measurement are those of ``nvp-odds``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state
 
 from skrobust import RobustRealNVPDetector
 from skrobust.benchmarks._odds import ODDS_VALUES, gain_table, measure_detector
-from skrobust.benchmarks._results import Cell, known
+from skrobust.benchmarks._results import Cell, Grid
 from skrobust.benchmarks.nvp_odds import ALTERNATIVES, METHODS
 from skrobust.datasets import fetch_regression
 
@@ -76,20 +76,7 @@ def planted(name: str, kind: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.vstack([rows, odd]), np.repeat([0, 1], [len(rows), n])
 
 
-def cells(
-    n_seeds: int,
-    sets: Sequence[str] | None = None,
-    methods: Sequence[str] | None = None,
-    settings: Sequence[str] | None = None,
-) -> list[Cell]:
-    """List what is to be measured, seed by seed."""
-    return [
-        Cell(name, method, kind, seed)
-        for seed in range(n_seeds)
-        for name in known("set", sets, list(TABLES))
-        for kind in known("setting", settings, KINDS)
-        for method in known("method", methods, SHOWN)
-    ]
+cells = Grid(TABLES, KINDS, SHOWN)
 
 
 def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:

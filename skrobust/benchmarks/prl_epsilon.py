@@ -6,8 +6,6 @@ and up to ten points less or more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from skrobust.benchmarks._labels import (
@@ -18,7 +16,7 @@ from skrobust.benchmarks._labels import (
     measure_classifier,
     split_pictures,
 )
-from skrobust.benchmarks._results import Cell, known
+from skrobust.benchmarks._results import Cell, Grid
 from skrobust.benchmarks._targets import TABLE_4_4
 
 VALUES = LABEL_VALUES
@@ -27,20 +25,7 @@ SETTINGS = [f"{corruption} {added:+g}" for corruption in TABLE_4_4 for added in 
 SHOWN = ["PRL(L)", "Co-PRL(L)", "default"]
 
 
-def cells(
-    n_seeds: int,
-    sets: Sequence[str] | None = None,
-    methods: Sequence[str] | None = None,
-    settings: Sequence[str] | None = None,
-) -> list[Cell]:
-    """List what is to be measured, seed by seed."""
-    return [
-        Cell(name, method, setting, seed)
-        for seed in range(n_seeds)
-        for name in known("set", sets, list(SETS), list(ON_GPU))
-        for setting in known("setting", settings, SETTINGS)
-        for method in known("method", methods, SHOWN, list(METHODS))
-    ]
+cells = Grid(SETS, SETTINGS, SHOWN, more_sets=ON_GPU, more_methods=METHODS)
 
 
 def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:

@@ -7,8 +7,6 @@ epochs. Labels are flipped to the next class (``pairflip``) or to any other (``s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from skrobust.benchmarks._labels import (
@@ -20,7 +18,7 @@ from skrobust.benchmarks._labels import (
     measure_classifier,
     split_pictures,
 )
-from skrobust.benchmarks._results import Cell, known
+from skrobust.benchmarks._results import Cell, Grid
 from skrobust.benchmarks._targets import TABLE_4_2
 
 VALUES = LABEL_VALUES
@@ -29,21 +27,15 @@ SETTINGS = [f"{kind} {rate}" for kind, rates in RATES.items() for rate in rates]
 AGAINST = [("PRL(L)", "SPL"), ("Co-PRL(L)", "Co-teaching"), ("default", "SPL")]
 
 
-def cells(
-    n_seeds: int,
-    sets: Sequence[str] | None = None,
-    methods: Sequence[str] | None = None,
-    settings: Sequence[str] | None = None,
-) -> list[Cell]:
-    """List what is to be measured, seed by seed."""
-    return [
-        Cell(name, method, setting, seed)
-        for seed in range(n_seeds)
-        for name in known("set", sets, list(SETS), list(ON_GPU))
-        for setting in known("setting", settings, SETTINGS)
-        for method in known("method", methods, list(METHODS), list(ALTERNATIVES))
-        if method != "SEVER" or name in SETS  # which looks at the last layer of a perceptron
-    ]
+cells = Grid(
+    SETS,
+    SETTINGS,
+    METHODS,
+    more_sets=ON_GPU,
+    more_methods=ALTERNATIVES,
+    # SEVER looks at the last layer of a perceptron
+    keep=lambda cell: cell.method != "SEVER" or cell.set in SETS,
+)
 
 
 def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:

@@ -6,8 +6,6 @@ treats phosphorus, whose distribution is as skewed: here it is on the scale of m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
@@ -18,7 +16,7 @@ from skrobust.benchmarks._regression import (
     measure_regressor,
     split_regression,
 )
-from skrobust.benchmarks._results import Cell, known
+from skrobust.benchmarks._results import Cell, Grid
 from skrobust.benchmarks._targets import TABLE_4_5
 from skrobust.datasets import fetch_lagos
 
@@ -29,20 +27,7 @@ SETS = ["tp", "tn"]
 SHOWN = ["Standard", "Standard tuned", "PRL(L)", "default"]
 
 
-def cells(
-    n_seeds: int,
-    sets: Sequence[str] | None = None,
-    methods: Sequence[str] | None = None,
-    settings: Sequence[str] | None = None,
-) -> list[Cell]:
-    """List what is to be measured, seed by seed."""
-    return [
-        Cell(name, method, setting, seed)
-        for seed in range(n_seeds)
-        for name in known("set", sets, SETS)
-        for setting in known("setting", settings, SETTINGS)
-        for method in known("method", methods, SHOWN, [*METHODS, *ALTERNATIVES])
-    ]
+cells = Grid(SETS, SETTINGS, SHOWN, more_methods=[*METHODS, *ALTERNATIVES])
 
 
 def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:

@@ -7,8 +7,6 @@ the mean.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
@@ -21,7 +19,7 @@ from skrobust.benchmarks._regression import (
     measure_regressor,
     split_regression,
 )
-from skrobust.benchmarks._results import Cell, known
+from skrobust.benchmarks._results import Cell, Grid
 from skrobust.benchmarks._supplied import read_celeba
 from skrobust.datasets import fetch_lagos, fetch_regression
 
@@ -36,22 +34,16 @@ SETTINGS = [f"{CLEAN} 0", *(f"{kind} {rate}" for kind in KINDS for rate in RATES
 ON_CLEAN = ("Standard", "default")
 
 
-def cells(
-    n_seeds: int,
-    sets: Sequence[str] | None = None,
-    methods: Sequence[str] | None = None,
-    settings: Sequence[str] | None = None,
-) -> list[Cell]:
-    """List what is to be measured, seed by seed."""
-    return [
-        Cell(name, method, setting, seed)
-        for seed in range(n_seeds)
-        for name in known("set", sets, list(SETS), list(SUPPLIED))
-        for setting in known("setting", settings, SETTINGS)
-        if setting.split()[0] in (CLEAN, "mixture", *{**SETS, **SUPPLIED}[name])
-        for method in known("method", methods, list(METHODS), list(ALTERNATIVES))
-        if setting.split()[0] != CLEAN or method in ON_CLEAN
-    ]
+def _is_of_use(cell: Cell) -> bool:
+    kind = cell.setting.split()[0]
+    if kind == CLEAN:
+        return cell.method in ON_CLEAN
+    return kind == "mixture" or kind in {**SETS, **SUPPLIED}[cell.set]
+
+
+cells = Grid(
+    SETS, SETTINGS, METHODS, more_sets=SUPPLIED, more_methods=ALTERNATIVES, keep=_is_of_use
+)
 
 
 def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:

@@ -6,14 +6,13 @@ epoch that warms up; methods take turns, so that the ratio of one turn compares 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from skrobust import PRLClassifier
-from skrobust.benchmarks._results import Cell, known
+from skrobust.benchmarks._results import Cell, Grid
 from skrobust.benchmarks._targets import TABLE_4_6
 from skrobust.corruption import corrupt_labels
 from skrobust.datasets import fetch_cifar10
@@ -38,20 +37,7 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 
 
-def cells(
-    n_seeds: int,
-    sets: Sequence[str] | None = None,
-    methods: Sequence[str] | None = None,
-    settings: Sequence[str] | None = None,
-) -> list[Cell]:
-    """List what is to be measured, turn by turn; the seed is the number of the turn."""
-    return [
-        Cell(name, method, setting, seed)
-        for seed in range(n_seeds)
-        for name in known("set", sets, [SET])
-        for setting in known("setting", settings, [SETTING])
-        for method in known("method", methods, list(METHODS))
-    ]
+cells = Grid([SET], [SETTING], METHODS)  # the seed is the number of the turn
 
 
 def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:

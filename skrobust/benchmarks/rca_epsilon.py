@@ -5,14 +5,12 @@ All else is as in ``rca-odds``. A rate that would be negative is 0: RCA drops no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 from sklearn.preprocessing import MinMaxScaler
 
 from skrobust.benchmarks._detectors import OURS, make_detector
 from skrobust.benchmarks._odds import ODDS_VALUES, measure_detector
-from skrobust.benchmarks._results import Cell, grid, known
+from skrobust.benchmarks._results import Cell, Grid
 from skrobust.benchmarks._targets import TABLE_2_1, TABLE_2_3
 
 VALUES = ODDS_VALUES
@@ -20,19 +18,12 @@ SETTINGS = {f"rate {shift:+g}": shift for shift in (-0.1, -0.05, 0.0, 0.05, 0.1)
 METHODS = ["RCA"]
 
 
-def cells(
-    n_seeds: int,
-    sets: Sequence[str] | None = None,
-    methods: Sequence[str] | None = None,
-    settings: Sequence[str] | None = None,
-) -> list[Cell]:
-    """List what is to be measured, seed by seed."""
-    return grid(
-        n_seeds,
-        known("set", sets, list(TABLE_2_1)),
-        known("setting", settings, list(SETTINGS)),
-        known("method", methods, METHODS, [name for name in OURS if name.startswith("RCA")]),
-    )
+cells = Grid(
+    TABLE_2_1,
+    SETTINGS,
+    METHODS,
+    more_methods=[name for name in OURS if name.startswith("RCA")],
+)
 
 
 def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:

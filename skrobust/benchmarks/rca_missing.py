@@ -7,8 +7,6 @@ rows' cells too). All else is as in ``rca-odds``, where nothing is missing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -16,7 +14,7 @@ from sklearn.preprocessing import MinMaxScaler
 
 from skrobust.benchmarks._detectors import make_detector
 from skrobust.benchmarks._odds import ODDS_VALUES, measure_detector
-from skrobust.benchmarks._results import Cell, grid, known
+from skrobust.benchmarks._results import Cell, Grid
 from skrobust.benchmarks._targets import TABLE_2_1, TABLE_2_2
 from skrobust.corruption import mask_missing
 from skrobust.datasets import fetch_odds
@@ -38,19 +36,7 @@ COLUMNS = {
 METHODS = ["RCA", *COLUMNS]
 
 
-def cells(
-    n_seeds: int,
-    sets: Sequence[str] | None = None,
-    methods: Sequence[str] | None = None,
-    settings: Sequence[str] | None = None,
-) -> list[Cell]:
-    """List what is to be measured, seed by seed."""
-    return grid(
-        n_seeds,
-        known("set", sets, list(TABLE_2_1)),
-        known("setting", settings, list(SETTINGS)),
-        known("method", methods, METHODS),
-    )
+cells = Grid(TABLE_2_1, SETTINGS, METHODS)
 
 
 def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:

@@ -8,8 +8,6 @@ the figure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
@@ -18,7 +16,7 @@ from skorch.callbacks import Callback
 from skrobust import RCADetector
 from skrobust._report import ANOMALY, NORMAL
 from skrobust.benchmarks._detectors import OURS
-from skrobust.benchmarks._results import Cell, grid, known
+from skrobust.benchmarks._results import Cell, Grid
 from skrobust.datasets import make_contaminated_moons
 from skrobust.plotting import TrainingCurveDisplay
 
@@ -48,19 +46,7 @@ def _precision(y: np.ndarray, scores: np.ndarray) -> float:
     return float(y[top].mean())
 
 
-def cells(
-    n_seeds: int,
-    sets: Sequence[str] | None = None,
-    methods: Sequence[str] | None = None,
-    settings: Sequence[str] | None = None,
-) -> list[Cell]:
-    """List what is to be measured, seed by seed."""
-    return grid(
-        n_seeds,
-        known("set", sets, [SET]),
-        known("setting", settings, list(SETTINGS)),
-        known("method", methods, METHODS, ["RCA margin 1"]),
-    )
+cells = Grid([SET], SETTINGS, METHODS, more_methods=["RCA margin 1"])
 
 
 def train(setting: str, method: str, seed: int, device: str = "cpu"):

@@ -9,8 +9,6 @@ its time grows with their square.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 from sklearn.preprocessing import MinMaxScaler
 
@@ -23,7 +21,7 @@ from skrobust.benchmarks._detectors import (
     uses_rate,
 )
 from skrobust.benchmarks._odds import ODDS_VALUES, gain_table, mean_table, measure_detector
-from skrobust.benchmarks._results import Cell, known
+from skrobust.benchmarks._results import Cell, Grid
 from skrobust.benchmarks._targets import TABLE_2_1
 from skrobust.metrics import win_draw_loss
 
@@ -34,29 +32,13 @@ LARGEST_OCSVM = 5000
 WITHOUT = "glass"  # its figure in the thesis cannot come from the stated protocol
 
 
-def cells(
-    n_seeds: int,
-    sets: Sequence[str] | None = None,
-    methods: Sequence[str] | None = None,
-    settings: Sequence[str] | None = None,
-) -> list[Cell]:
-    """List what is to be measured, seed by seed."""
-    sets = known("set", sets, list(TABLE_2_1))
-    methods = known("method", methods, [*OURS, *PEERS], [*ALTERNATIVES])
-    return [
-        Cell(name, method, setting, seed)
-        for seed in range(n_seeds)
-        for name in sets
-        for method in methods
-        for setting in known("setting", settings, list(RATES))
-        if _is_of_use(method, setting)
-    ]
+def _is_of_use(cell: Cell) -> bool:
+    if cell.setting == "rate auto":
+        return cell.method == DEFAULT
+    return cell.setting == "rate true" or uses_rate(cell.method)
 
 
-def _is_of_use(method: str, setting: str) -> bool:
-    if setting == "rate auto":
-        return method == DEFAULT
-    return setting == "rate true" or uses_rate(method)
+cells = Grid(TABLE_2_1, RATES, [*OURS, *PEERS], more_methods=ALTERNATIVES, keep=_is_of_use)
 
 
 def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:

@@ -7,8 +7,6 @@ five groups of each size where there are as many.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
@@ -16,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from skrobust import RCADetector
 from skrobust.benchmarks._odds import split
-from skrobust.benchmarks._results import Cell, known
+from skrobust.benchmarks._results import Cell, Grid
 from skrobust.datasets import fetch_odds
 
 SETS = ["vowels", "pima", "ionosphere", "breastw", "cardio", "letter", "glass", "arrhythmia"]
@@ -26,17 +24,7 @@ MOST_GROUPS = 5
 VALUES = ["auc_reference", *(f"{what}_{n}" for n in SIZES for what in ("spearman", "auc_sd"))]
 
 
-def cells(
-    n_seeds: int,
-    sets: Sequence[str] | None = None,
-    methods: Sequence[str] | None = None,
-    settings: Sequence[str] | None = None,
-) -> list[Cell]:
-    """List what is to be measured, seed by seed."""
-    known("method", methods, ["RCA"])
-    known("setting", settings, ["rate true"])
-    chosen = known("set", sets, SETS)
-    return [Cell(name, "RCA", "rate true", seed) for seed in range(n_seeds) for name in chosen]
+cells = Grid(SETS, ["rate true"], ["RCA"])
 
 
 def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:

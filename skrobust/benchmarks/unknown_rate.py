@@ -10,7 +10,6 @@ the learner that was told.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -25,7 +24,7 @@ from skrobust import PRLClassifier, PRLRegressor, RCADetector, RobustRealNVPDete
 from skrobust.benchmarks._odds import split
 from skrobust.benchmarks._rates import LABEL_WAYS, SCORE_WAYS, TARGET_WAYS, loss_mixture
 from skrobust.benchmarks._regression import CLEAN, split_regression
-from skrobust.benchmarks._results import Cell, known
+from skrobust.benchmarks._results import Cell, Grid
 from skrobust.corruption import corrupt_labels
 from skrobust.datasets import (
     fetch_fashion_mnist,
@@ -85,24 +84,6 @@ _NETWORK: dict[str, Any] = {"hidden_layer_sizes": (128, 128), "max_epochs": 30}
 _STEPS: dict[str, Any] = {"min_steps": 500}
 
 
-def cells(
-    n_seeds: int,
-    sets: Sequence[str] | None = None,
-    methods: Sequence[str] | None = None,
-    settings: Sequence[str] | None = None,
-) -> list[Cell]:
-    """List what is to be measured, seed by seed; methods last, as they share trainings."""
-    return [
-        Cell(name, method, setting, seed)
-        for seed in range(n_seeds)
-        for name in known("set", sets, SETS)
-        for setting in known("setting", settings, SETTINGS)
-        if setting in _settings(name)
-        for method in known("method", methods, METHODS)
-        if method in _methods(name)
-    ]
-
-
 def _settings(name: str) -> list[str]:
     if name in TARGETS:
         return TARGET_SETTINGS
@@ -117,6 +98,14 @@ def _methods(name: str) -> list[str]:
     if name in LABELS:
         return [AUTO, TOLD, EARLY, *LABEL_WAYS]
     return [AUTO, TOLD, *(TARGET_WAYS if name in TARGETS else SCORE_WAYS)]
+
+
+def _is_of_use(cell: Cell) -> bool:
+    return cell.setting in _settings(cell.set) and cell.method in _methods(cell.set)
+
+
+# Methods last: they share trainings
+cells = Grid(SETS, SETTINGS, METHODS, keep=_is_of_use)
 
 
 def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:
