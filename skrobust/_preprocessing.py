@@ -94,6 +94,10 @@ class ImagePreprocessor:
             return X
         return (X - self.low) / self.width
 
+    def inverse_transform(self, rows: np.ndarray) -> np.ndarray:
+        """Bring scaled rows back to their range, float64."""
+        return rows.astype(np.float64) * self.width + self.low
+
 
 class TargetScaler:
     """Scale targets by what corrupted ones cannot move far: median and median deviation.

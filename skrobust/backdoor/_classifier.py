@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from sklearn.utils import check_consistent_length, column_or_1d
 from torch import Tensor
 
 from skrobust._preprocessing import ImagePreprocessor, TablePreprocessor
@@ -27,9 +28,9 @@ from skrobust.backdoor._rules import (
     selects_per_class,
     warn_of_lost_classes,
 )
-from skrobust.selection import DropSchedule
+from skrobust.selection import DropSchedule, Progress
 from skrobust.supervised._base import RobustLearner
-from skrobust.training import RobustStep
+from skrobust.training import RobustStep, StepState, TrainingRecord
 
 __all__ = ["BackdoorRobustClassifier"]
 
@@ -312,6 +313,50 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         self.verbose = verbose
         self.callbacks = callbacks
         self._net_parameters = net_parameters
+
+    def perturb(self, X, y):
+        """Hide and move rows as a step of training does, against the trained networks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows like those of training.
+        y : array-like of shape (n_samples,)
+            Their labels: rows move to where these fit less.
+
+        Returns
+        -------
+        array of the shape of ``X``, float64
+            What the first network would be trained on, in the units of ``X``. All rows move, also
+            those that a step leaves where they are because it does not trust them.
+
+        Raises
+        ------
+        ValueError
+            If the rows are invalid, or a label is none of ``classes_``.
+        """
+        X, y = self._checked(X), column_or_1d(y)
+        check_consistent_length(X, y)
+        known = np.isin(y, self.classes_)
+        if not known.all():
+            raise ValueError(f"y holds {str(y[~known][0])!r}, which is none of classes_")
+        rule = noisy_label_rule(self.noisy_label, len(self.classes_))
+        loss = rule.loss if self.robust_inner else rule.plain
+        step = self._perturb(loss, rule.score, DropSchedule(0.0))
+        rows = self._preprocessor.transform(X)
+        if step is not None:
+            with self._isolated() as device:
+                x, codes, row_ids = (
+                    torch.from_numpy(part).to(device)
+                    for part in (rows, np.searchsorted(self.classes_, y), np.arange(len(y)))
+                )
+                n_networks = self.net_.n_networks
+                record = TrainingRecord(n_networks, len(x), device)
+                state = StepState(Progress(0, 1, 0, 1), record)
+                inputs = x.expand(n_networks, *x.shape)
+                moved = step(self.net_.module_.eval(), inputs, codes, row_ids, state)
+            rows = moved[0].cpu().numpy()
+        return self._preprocessor.inverse_transform(rows)
 
     def _make_preprocessor(self, X: np.ndarray) -> TablePreprocessor | ImagePreprocessor:
         is_table = X.ndim == 2

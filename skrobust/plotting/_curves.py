@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from sklearn.utils.validation import check_is_fitted
 
 from skrobust.plotting._style import COLOURS, GREY, LINES, Display, open_frame
 
@@ -17,7 +18,7 @@ class _Bands(Display):
 
     def _draw(self, ax, x, curves: Mapping[str, np.ndarray]) -> None:
         for i, (name, values) in enumerate(curves.items()):
-            colour, line = COLOURS[i % len(COLOURS)], LINES[i // len(COLOURS) % len(LINES)]
+            colour, line = COLOURS[i % len(COLOURS)], LINES[i % len(LINES)]
             known = ~np.isnan(values).all(axis=0)
             places, values = x[: values.shape[1]][known], values[:, known]
             mean, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
@@ -25,7 +26,7 @@ class _Bands(Display):
             if len(values) > 1:
                 low, high = mean - spread, mean + spread
                 ax.fill_between(places, low, high, color=colour, alpha=0.2, linewidth=0)
-        if len(curves) > 1:
+        if len(curves) > 1 or set(ax.get_legend_handles_labels()[1]) - set(curves):
             ax.legend(frameon=False)
         open_frame(ax)
 
@@ -75,14 +76,16 @@ class TrainingCurveDisplay(_Bands):
         Raises
         ------
         ValueError
-            If a history does not hold the value.
+            If there are no estimators, or a history does not hold the value.
         """
         if not isinstance(estimators, Mapping):
-            several = estimators if isinstance(estimators, (list, tuple)) else [estimators]
-            estimators = {type(several[0]).__name__: several}
+            several = _listed(estimators)
+            estimators = {type(several[0]).__name__ if several else "estimators": several}
         curves = {}
-        for name, several in estimators.items():
+        for name, given in estimators.items():
+            several = _listed(given)
             for estimator in several:
+                check_is_fitted(estimator)
                 if key not in estimator.history_[-1]:
                     known = ", ".join(sorted(k for k in estimator.history_[-1] if k != "batches"))
                     raise ValueError(f"the history has no {key!r}; it has {known}")
@@ -109,8 +112,10 @@ class TrainingCurveDisplay(_Bands):
         Raises
         ------
         ValueError
-            If a name has no curve.
+            If there are no curves, or a name has none.
         """
+        if not curves:
+            raise ValueError("curves is empty")
         padded = {}
         for name, several in curves.items():
             if not len(several):
@@ -138,6 +143,10 @@ class TrainingCurveDisplay(_Bands):
         self._draw(ax, np.arange(1, longest + 1), self.curves)
         ax.set(xlabel="epoch", ylabel=self.ylabel)
         return self
+
+
+def _listed(estimators) -> list:
+    return list(estimators) if isinstance(estimators, (list, tuple)) else [estimators]
 
 
 class RateSensitivityDisplay(_Bands):

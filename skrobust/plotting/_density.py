@@ -104,8 +104,15 @@ class DensityDisplay(Display):
         Returns
         -------
         DensityDisplay
+
+        Raises
+        ------
+        ValueError
+            If ``y`` is not as long as ``X``.
         """
         y = None if y is None else column_or_1d(y).astype(bool)
+        if y is not None and X is not None and len(y) != len(X):
+            raise ValueError(f"y has {len(y)} entries for {len(X)} rows of X")
         return cls(np.asarray(grid_x), np.asarray(grid_y), np.asarray(density), X=X, y=y).plot(ax)
 
     def plot(self, ax=None):
@@ -204,7 +211,7 @@ class LossSurfaceDisplay(Display):
         Raises
         ------
         ValueError
-            If columns differ in length or fewer than two rows are good.
+            If columns differ in length, fewer than two rows are good, or the rate is none.
         """
         x, y = column_or_1d(x, dtype=np.float64), column_or_1d(y, dtype=np.float64)
         wrong = column_or_1d(wrong).astype(bool)
@@ -213,6 +220,8 @@ class LossSurfaceDisplay(Display):
         if (~wrong).sum() < 2:
             raise ValueError("fewer than two rows are good")
         rate = float(wrong.mean()) if rate is None else rate
+        if not 0 <= rate < 1:
+            raise ValueError(f"rate must be at least 0 and below 1, got {rate}")
         slope, intercept = np.polyfit(x[~wrong], y[~wrong], 1)
         slopes, intercepts = (
             np.linspace(centre - reach, centre + reach, grid_resolution)
@@ -244,14 +253,18 @@ class LossSurfaceDisplay(Display):
         """
         ax = self._axes(ax, (9.0, 2.8))
         axes = split(ax, 1, len(self.surfaces))[0]
+        logs = {name: np.log10(surface + 1e-3) for name, surface in self.surfaces.items()}
+        every = np.stack(list(logs.values()))  # one scale, so that panels can be compared
+        levels = np.linspace(every.min(), every.max(), 18)
         for part, (name, surface) in zip(axes, self.surfaces.items(), strict=True):
-            part.contourf(self.slopes, self.intercepts, np.log(surface + 1e-3), 14, cmap="viridis")
+            image = part.contourf(self.slopes, self.intercepts, logs[name], levels, cmap="viridis")
             i, j = np.unravel_index(surface.argmin(), surface.shape)
             part.plot(self.slopes[j], self.intercepts[i], "o", color="white", markersize=5)
             part.set_title(name, fontsize=10)
             part.set_xlabel("slope")
             part.label_outer()
         axes[0].set_ylabel("intercept")
+        ax.figure.colorbar(image, ax=list(axes), label="log10 of the mean loss", format="%.1f")
         self.axes_ = axes
         return self
 

@@ -22,7 +22,9 @@ __all__ = ["DistrustedRowsDisplay", "LabelFlipDisplay", "TriggerDisplay"]
 
 
 class TriggerDisplay(Display):
-    """Images, the same with a trigger, and the difference (thesis, Figures 5.1 and 5.2).
+    """Images, the same with a trigger or as a defence moves them, and the difference.
+
+    The thesis's Figures 5.1 and 5.2.
 
     Parameters
     ----------
@@ -30,6 +32,8 @@ class TriggerDisplay(Display):
         Values in [0, 1].
     titles : list of str, optional
         One for each image.
+    name : str, default="with trigger"
+        Of the images in the second row.
 
     Attributes
     ----------
@@ -49,13 +53,43 @@ class TriggerDisplay(Display):
     (3, 3)
     """
 
-    def __init__(self, clean, triggered, *, titles=None):
+    def __init__(self, clean, triggered, *, titles=None, name="with trigger"):
         self.clean = clean
         self.triggered = triggered
         self.titles = titles
+        self.name = name
 
     @classmethod
-    def from_predictions(cls, clean, triggered, *, titles=None, ax=None):
+    def from_estimator(cls, estimator, X, y, *, titles=None, ax=None):
+        """Draw images and what training makes of them before it learns.
+
+        Parameters
+        ----------
+        estimator : fitted BackdoorRobustClassifier
+            Its networks move the images, see
+            :meth:`~skrobust.BackdoorRobustClassifier.perturb`.
+        X : array-like of shape (n_images, channels, height, width)
+            A few images, in the units of the training images; 1 or 3 channels.
+        y : array-like of shape (n_images,)
+            Their labels.
+        titles : list of str, optional
+            One for each image; the labels by default.
+        ax : matplotlib axes, optional
+            Whose place is taken.
+
+        Returns
+        -------
+        TriggerDisplay
+        """
+        check_is_fitted(estimator)
+        X, y = np.asarray(X, dtype=float), column_or_1d(y)
+        low, high = estimator.feature_range_
+        clean, moved = ((part - low) / (high - low) for part in (X, estimator.perturb(X, y)))
+        titles = [str(label) for label in y] if titles is None else titles
+        return cls.from_predictions(clean, moved, titles=titles, name="as trained on", ax=ax)
+
+    @classmethod
+    def from_predictions(cls, clean, triggered, *, titles=None, name="with trigger", ax=None):
         """Draw images.
 
         Parameters
@@ -64,6 +98,8 @@ class TriggerDisplay(Display):
             Values in [0, 1]; 1 or 3 channels.
         titles : list of str, optional
             One for each image.
+        name : str, default="with trigger"
+            Of the images in the second row.
         ax : matplotlib axes, optional
             Whose place is taken.
 
@@ -74,15 +110,16 @@ class TriggerDisplay(Display):
         Raises
         ------
         ValueError
-            If the shapes differ or are none of images.
+            If the shapes differ or are none of images, or the titles are not as many.
         """
-        clean, triggered = np.asarray(clean, dtype=float), np.asarray(triggered, dtype=float)
-        if clean.shape != triggered.shape or clean.ndim != 4 or clean.shape[1] not in (1, 3):
+        clean, triggered = _check_images("clean", clean), _check_images("triggered", triggered)
+        if clean.shape != triggered.shape:
             raise ValueError(
-                "clean and triggered must have one shape (n_images, 1 or 3, height, width), got "
-                f"{clean.shape} and {triggered.shape}"
+                f"clean and triggered must have one shape, got {clean.shape} and {triggered.shape}"
             )
-        return cls(clean, triggered, titles=titles).plot(ax)
+        if titles is not None and len(titles) != len(clean):
+            raise ValueError(f"titles has {len(titles)} entries for {len(clean)} images")
+        return cls(clean, triggered, titles=titles, name=name).plot(ax)
 
     def plot(self, ax=None):
         """Draw.
@@ -103,7 +140,7 @@ class TriggerDisplay(Display):
         reach = max(np.abs(difference).max(), 1e-12)
         rows = {
             "clean": self.clean,
-            "with trigger": self.triggered,
+            self.name: self.triggered,
             f"difference\n(of {reach:.2f})": 0.5 + difference / (2.0 * reach),
         }
         for line, (name, images) in zip(axes, rows.items(), strict=True):
@@ -118,6 +155,8 @@ class TriggerDisplay(Display):
 
 class LabelFlipDisplay(Display):
     """Where flipped labels move the border between two classes (thesis, Figure 5.3).
+
+    Rows of features with few values are drawn around their place, or they would hide one another.
 
     Parameters
     ----------
@@ -200,7 +239,31 @@ class LabelFlipDisplay(Display):
             name: model.predict_proba(points)[:, 1].reshape(shape)
             for name, model in estimators.items()
         }
-        return cls(X, y, given, grid_x, grid_y, borders).plot(ax)
+        return cls.from_predictions(X, y, given, grid_x, grid_y, borders, ax=ax)
+
+    @classmethod
+    def from_predictions(cls, X, y, given, grid_x, grid_y, borders, *, ax=None):
+        """Draw borders where probabilities of the second class are one half.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, 2)
+            Rows.
+        y, given : array-like of shape (n_samples,)
+            True labels, and those that were given.
+        grid_x, grid_y : array-like of shape (n_x,) and (n_y,)
+            Values of the two features.
+        borders : dict of str to array-like of shape (n_y, n_x)
+            Probability of the second class at each pair, by name.
+        ax : matplotlib axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        LabelFlipDisplay
+        """
+        y, given = column_or_1d(y), column_or_1d(given)
+        return cls(np.asarray(X), y, given, grid_x, grid_y, borders).plot(ax)
 
     def plot(self, ax=None):
         """Draw.
@@ -217,13 +280,13 @@ class LabelFlipDisplay(Display):
         from matplotlib.lines import Line2D
 
         ax = self._axes(ax, (4.8, 4.2))
-        flipped = self.y != self.given
+        X, flipped = _spread(self.X), self.y != self.given
         handles = []
         for label, colour, mark in zip(np.unique(self.y), COLOURS, "os", strict=False):
             rows = self.y == label
-            ax.scatter(*self.X[rows].T, s=9, color=colour, marker=mark, alpha=0.5, linewidths=0)
+            ax.scatter(*X[rows].T, s=9, color=colour, marker=mark, alpha=0.5, linewidths=0)
             handles.append(Line2D([], [], color=colour, marker=mark, linestyle="", label=label))
-        ax.scatter(*self.X[flipped].T, s=26, color="black", marker="x", linewidths=0.8)
+        ax.scatter(*X[flipped].T, s=26, color="black", marker="x", linewidths=0.8)
         handles.append(Line2D([], [], color="black", marker="x", linestyle="", label="flipped"))
         for i, (name, probability) in enumerate(self.borders.items()):
             line = LINES[i % len(LINES)]
@@ -325,16 +388,18 @@ class DistrustedRowsDisplay(Display):
         Raises
         ------
         ValueError
-            If images or labels are not as many as scores.
+            If images or labels are not as many as scores, or the images have another shape.
         """
         scores = column_or_1d(scores, dtype=np.float64)
         for name, part in (("images", images), ("y", y)):
             if part is not None and len(part) != len(scores):
                 raise ValueError(f"{name} has {len(part)} entries for {len(scores)} scores")
+        images = None if images is None else _check_images("images", images)
+        y = None if y is None else column_or_1d(y)
         order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
         rows = order[:n_shown][~np.isnan(scores[order[:n_shown]])]
         titles = [f"row {row}" if y is None else f"row {row}: {y[row]}" for row in rows]
-        shown = None if images is None else np.asarray(images, dtype=float)[rows]
+        shown = None if images is None else images[rows]
         return cls(scores[rows], rows, images=shown, titles=titles).plot(ax)
 
     def plot(self, ax=None):
@@ -372,8 +437,27 @@ class DistrustedRowsDisplay(Display):
         return self
 
 
+def _check_images(name: str, images) -> np.ndarray:
+    images = np.asarray(images, dtype=float)
+    if images.ndim != 4 or images.shape[1] not in (1, 3):
+        raise ValueError(
+            f"{name} must have the shape (n_images, 1 or 3, height, width), got {images.shape}"
+        )
+    return images
+
+
 def _draw_image(ax, image: np.ndarray) -> None:
     """Show an image (1 or 3 channels, height, width) with values in [0, 1]."""
     picture = image[0] if len(image) == 1 else np.moveaxis(image, 0, -1).clip(0, 1)
     ax.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
+
+
+def _spread(X: np.ndarray) -> np.ndarray:
+    """Rows with features of at most ten values moved a little, the same way each time."""
+    rng, moved = np.random.RandomState(0), X.astype(float)
+    for column in moved.T:
+        values = np.unique(column)
+        if 1 < len(values) <= 10:
+            column += np.diff(values).min() * rng.uniform(-0.15, 0.15, len(column))
+    return moved

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skrobust.diagnosis import row_scores
-from skrobust.plotting._style import ANOMALY, COLOURS, GREY, NORMAL, Display, open_frame
+from skrobust.plotting._style import ANOMALY, COLOURS, GREY, LINES, NORMAL, Display, open_frame
 
 __all__ = ["KeptShareDisplay", "ScoreDistributionDisplay"]
 
@@ -67,8 +67,17 @@ class ScoreDistributionDisplay(Display):
         Returns
         -------
         ScoreDistributionDisplay
+
+        Raises
+        ------
+        ValueError
+            If rows are given and the estimator cannot score other rows than those of training.
         """
         check_is_fitted(estimator)
+        if X is not None and not hasattr(estimator, "decision_function"):
+            raise ValueError(
+                f"{type(estimator).__name__} scores its training rows only: leave X out"
+            )
         scores = row_scores(estimator) if X is None else estimator.decision_function(X)
         threshold = getattr(estimator, "threshold_", None)
         if threshold is None and hasattr(estimator, "inlier_mask_"):
@@ -155,7 +164,10 @@ class ScoreDistributionDisplay(Display):
 
 
 class KeptShareDisplay(Display):
-    """Share of bad rows among those that training kept, by epoch (thesis, Figure 2.2).
+    """Share of bad rows among those that training kept, by epoch.
+
+    In the manner of the thesis's Figure 2.2, which shows the share of anomalies among the rows of
+    largest error instead.
 
     Parameters
     ----------
@@ -272,7 +284,8 @@ class KeptShareDisplay(Display):
         ax = self._axes(ax)
         for i, (share, name) in enumerate(zip(self.shares, self.names, strict=True)):
             epochs = np.arange(1, len(share) + 1)
-            ax.plot(epochs, share, color=COLOURS[i % len(COLOURS)], label=name)
+            colour, line = COLOURS[i % len(COLOURS)], LINES[i % len(LINES)]
+            ax.plot(epochs, share, color=colour, linestyle=line, label=name)
         if self.rate is not None:
             ax.axhline(self.rate, color=GREY, linestyle=":", label="all rows")
         ax.set(xlabel="epoch", ylabel="share of bad rows among kept")

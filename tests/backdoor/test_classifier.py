@@ -225,6 +225,39 @@ def test_pictures_are_scaled_from_their_range(y):
     assert [float(bound) for bound in learnt.feature_range_] == [pictures.min(), pictures.max()]
 
 
+def test_rows_are_moved_as_in_training(X, y):
+    model = BackdoorRobustClassifier(
+        occlusion=0.0, perturbation_limit=0.1, categorical_features=[1], **QUICK
+    ).fit(X, y)
+    low, high = model.feature_range_
+    moved = model.perturb(X, y)
+    step = np.abs(moved - X) / (high - low)
+    inside = ((low + 0.1 * (high - low) < X) & (high - 0.1 * (high - low) > X)).all(axis=1)
+    np.testing.assert_allclose(step[inside][:, [0, 2]], 0.1, atol=1e-5)
+    np.testing.assert_allclose(moved[:, 1], X[:, 1], atol=1e-5)
+    fit = [
+        model.predict_proba(rows)[np.arange(200), np.searchsorted(model.classes_, y)].mean()
+        for rows in (X, moved)
+    ]
+    assert fit[1] < fit[0]
+    np.testing.assert_array_equal(model.perturb(X, y), moved)
+    with pytest.raises(ValueError, match="y holds 'd', which is none of classes_"):
+        model.perturb(X[:1], ["d"])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.perturb(X, y[:5])
+    plain = BackdoorRobustClassifier(occlusion=0.0, perturbation_limit=0.0, **QUICK).fit(X, y)
+    np.testing.assert_allclose(plain.perturb(X, y), X, atol=1e-5)
+
+
+def test_rows_are_hidden_as_in_training():
+    pictures = np.random.RandomState(0).uniform(size=(60, 1, 8, 8))
+    labels = np.arange(60) % 2
+    settings = {**QUICK, "occlusion": 0.25, "perturbation_limit": 0.0}
+    model = BackdoorRobustClassifier(**settings).fit(pictures, labels)
+    hidden = np.abs(model.perturb(pictures, labels) - pictures) > 1e-5
+    assert hidden.mean() == pytest.approx(0.25, abs=0.05)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

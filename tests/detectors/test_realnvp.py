@@ -245,10 +245,8 @@ def moons(**parameters):
     return roc_auc_score(y, detector.decision_scores_)
 
 
-def test_trimming_and_constraint_keep_density_from_a_cluster():
-    """Fails when either is switched off: measured .98 with both, .81 and .74 with one, .09."""
-    both = moons()
-    assert both > 0.9
-    assert both > moons(trim=False) + 0.1
-    assert both > moons(lipschitz=None) + 0.1
-    assert both > moons(trim=False, lipschitz=None) + 0.5
+def test_trimming_keeps_density_from_a_cluster():
+    """Six seeds gave .94 to 1 with the constraint, .95 to 1 without, .31 to .68 untrimmed."""
+    assert moons() > 0.9
+    assert moons(lipschitz=None) > 0.9
+    assert moons(trim=False, lipschitz=None) < 0.75

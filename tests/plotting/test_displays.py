@@ -13,7 +13,12 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
-from skrobust import PRLClassifier, RCADetector, RobustRealNVPDetector
+from skrobust import (
+    BackdoorRobustClassifier,
+    PRLClassifier,
+    RCADetector,
+    RobustRealNVPDetector,
+)
 from skrobust.corruption import PatchTrigger
 from skrobust.datasets import make_contaminated_moons
 from skrobust.plotting import (
@@ -127,6 +132,8 @@ def test_loss_surfaces(ax):
         assert best(kept) == pytest.approx((2, 1), abs=0.25)
     assert abs(best("all rows")[1] - 1) > 1
     assert len(display.axes_) == 4
+    scales = {part.collections[0].get_clim() for part in display.axes_}
+    assert len(scales) == 1  # colours of the panels can be compared
 
 
 def test_training_curves(ax):
@@ -155,7 +162,11 @@ def test_rates(ax):
     lines = {line.get_label(): line for line in ax.lines}
     np.testing.assert_allclose(lines["a"].get_xdata(), [0.1, 0.2])
     np.testing.assert_allclose(lines["a"].get_ydata(), [0.8, 0.7])
-    drawn(RateSensitivityDisplay.from_predictions({"rate": [0.1, 0.2], "score": [1, 2]}))
+    assert lines["a"].get_linestyle() != lines["b"].get_linestyle()
+    one = {"rate": [0.1, 0.2], "score": [1, 2]}
+    assert drawn(RateSensitivityDisplay.from_predictions(one)).ax_.get_legend() is None
+    told = drawn(RateSensitivityDisplay.from_predictions(one, true_rate=0.1))
+    assert told.ax_.get_legend().get_texts()[0].get_text() == "true rate"
 
 
 @pytest.mark.parametrize("n_channels", [1, 3])
@@ -170,6 +181,18 @@ def test_triggers(n_channels, ax):
     assert display.axes_[0, 3].get_title() == "d"
 
 
+def test_what_training_makes_of_pictures(ax):
+    images, y = load_digits().images[:, None].repeat(3, axis=1), load_digits().target
+    model = BackdoorRobustClassifier(
+        max_epochs=1, min_steps=None, hidden_layer_sizes=(8,), occlusion=0.0, random_state=0
+    ).fit(images, y)
+    display = drawn(TriggerDisplay.from_estimator(model, images[:3], y[:3], ax=ax), ax)
+    np.testing.assert_allclose(display.clean, images[:3] / 16)
+    np.testing.assert_allclose(display.triggered, model.perturb(images[:3], y[:3]) / 16)
+    assert [part.get_title() for part in display.axes_[0]] == ["0", "1", "2"]
+    assert display.axes_[1, 0].get_ylabel() == "as trained on"
+
+
 def test_flipped_labels(ax):
     X = np.random.RandomState(0).normal(size=(200, 2))
     y = (X[:, 0] > 0).astype(int)
@@ -181,6 +204,20 @@ def test_flipped_labels(ax):
     i, j = 10, 70
     point = [[display.grid_x[j], display.grid_y[i]]]
     assert display.borders["t"][i, j] == pytest.approx(models["t"].predict_proba(point)[0, 1])
+    shown = np.concatenate([part.get_offsets() for part in ax.collections[:2]])
+    assert {tuple(row) for row in shown} == {tuple(row) for row in X}
+
+
+def test_flipped_labels_of_binary_features_do_not_hide_one_another(ax):
+    X = np.random.RandomState(0).randint(2, size=(50, 2))
+    y = X[:, 0]
+    given = np.where(X[:, 1] > 0, y, 0)
+    grid = np.linspace(0, 1, 5)
+    borders = {"y": np.tile(grid, (5, 1))}
+    drawn(LabelFlipDisplay.from_predictions(X, y, given, grid, grid, borders, ax=ax), ax)
+    shown = ax.collections[1].get_offsets()
+    assert len(np.unique(shown, axis=0)) == np.sum(y == 1)
+    assert np.abs(shown[:, 0] - 1).max() <= 0.15
 
 
 def test_rows_that_are_trusted_least(ax):
@@ -194,6 +231,9 @@ def test_rows_that_are_trusted_least(ax):
     images = X.reshape(-1, 1, 8, 8) / 16
     display = drawn(DistrustedRowsDisplay.from_estimator(model, images=images, y=y, n_shown=7))
     np.testing.assert_array_equal(display.images, images[order[:7]])
+    shuffled = pd.Series(y, index=np.random.RandomState(0).permutation(len(y)))
+    same = drawn(DistrustedRowsDisplay.from_estimator(model, images=images, y=shuffled, n_shown=7))
+    assert same.titles == display.titles == [f"row {row}: {y[row]}" for row in order[:7]]
     few = drawn(DistrustedRowsDisplay.from_predictions([1.0, np.nan, 3.0], n_shown=5))
     np.testing.assert_array_equal(few.rows, [2, 0])
 
@@ -202,6 +242,10 @@ def test_not_fitted():
     for display in (ScoreDistributionDisplay, KeptShareDisplay, DistrustedRowsDisplay):
         with pytest.raises(NotFittedError):
             display.from_estimator(RCADetector())
+    with pytest.raises(NotFittedError):
+        TrainingCurveDisplay.from_estimator({"RCA": RCADetector()})
+    with pytest.raises(NotFittedError):
+        TriggerDisplay.from_estimator(BackdoorRobustClassifier(), ONE, [0, 1])
     with pytest.raises(NotFittedError):
         DensityDisplay.from_estimator(RobustRealNVPDetector(), np.eye(2))
 
@@ -220,19 +264,44 @@ ONE = np.zeros((2, 1, 4, 4))
         ),
         (lambda: KeptShareDisplay.from_predictions([[0.1]], names=["a", "b"]), "2 entries for 1"),
         (lambda: TrainingCurveDisplay.from_predictions({"a": []}), "'a' has no curve"),
+        (lambda: TrainingCurveDisplay.from_predictions({}), "curves is empty"),
+        (lambda: TrainingCurveDisplay.from_estimator([]), "'estimators' has no curve"),
         (lambda: RateSensitivityDisplay.from_predictions({"rate": [1]}), "lacks .* 'score'"),
         (lambda: TriggerDisplay.from_predictions(ONE, ONE[:1]), "one shape"),
-        (lambda: TriggerDisplay.from_predictions(ONE[:, 0], ONE[:, 0]), "one shape"),
+        (
+            lambda: TriggerDisplay.from_predictions(ONE[:, 0], ONE[:, 0]),
+            r"clean must have .*\(2, 4, 4\)",
+        ),
+        (lambda: TriggerDisplay.from_predictions(ONE, ONE, titles=["a"]), "titles has 1 entries"),
+        (
+            lambda: DensityDisplay.from_predictions([0], [0], [[1]], X=np.eye(2), y=[1]),
+            "y has 1 entries for 2 rows",
+        ),
+        (
+            lambda: LossSurfaceDisplay.from_predictions([1, 2], [1, 2], [0, 0], rate=1.0),
+            "rate must be at least 0 and below 1, got 1.0",
+        ),
         (lambda: LossSurfaceDisplay.from_predictions([1, 2], [1], [0, 0]), "2, 1 and 2 entries"),
         (lambda: LossSurfaceDisplay.from_predictions([1, 2], [1, 2], [1, 0]), "fewer than two"),
         (lambda: LabelFlipDisplay.from_estimator({}, np.eye(3), [0, 1, 0], [0, 1, 0]), "2 feat"),
         (lambda: LabelFlipDisplay.from_estimator({}, np.eye(2), [0, 0], [0, 1]), "2 classes"),
         (lambda: DistrustedRowsDisplay.from_predictions([1.0], images=ONE), "images has 2"),
+        (
+            lambda: DistrustedRowsDisplay.from_predictions([1.0, 2.0], images=ONE[:, 0]),
+            "images must have the shape",
+        ),
     ],
 )
 def test_bad_input(draw, message):
     with pytest.raises(ValueError, match=message):
         draw()
+
+
+def test_learners_score_their_training_rows_only(rows):
+    X, bad = rows
+    model = PRLClassifier(max_epochs=1, random_state=0).fit(X, bad)
+    with pytest.raises(ValueError, match="PRLClassifier scores its training rows only"):
+        ScoreDistributionDisplay.from_estimator(model, X)
 
 
 def test_histories_without_the_value(rows):
