@@ -15,12 +15,10 @@ _PACKAGES = ("torch", "scikit-learn", "skorch", "pyod", "numpy")
 
 
 def picture(png: bytes, caption: str, alt: str) -> str:
-    """Embed a picture under its caption."""
+    """Embed a picture under its caption, if it has one."""
     source = "data:image/png;base64," + b64encode(png).decode("ascii")
-    return (
-        f"<figure><figcaption>{escape(caption)}</figcaption>"
-        f'<img src="{source}" alt="{escape(alt)}"></figure>'
-    )
+    title = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f'<figure>{title}<img src="{source}" alt="{escape(alt)}"></figure>'
 
 
 def versions() -> str:

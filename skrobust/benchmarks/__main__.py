@@ -16,7 +16,7 @@ from skrobust.benchmarks._results import ResultFile
 from skrobust.benchmarks._runner import measure_missing
 from skrobust.benchmarks._thesis import ITEMS, listing
 
-REPORT = "report"
+REPORT, PAGE = "report", "benchmarks.html"
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
         print(_listing())
         return 0
     if arguments.name == REPORT:
-        return _report(arguments.out or Path("benchmarks.html"))
+        return _report(arguments.out or Path(PAGE))
     if arguments.data_home is not None:
         os.environ["SKROBUST_DATA"] = str(arguments.data_home)  # worker processes inherit it
     benchmark = BENCHMARKS[arguments.name].load()
@@ -120,7 +120,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--out",
         type=Path,
-        help="CSV file (default: the one that comes with the package); the report's page",
+        help="CSV file (default: the one that comes with the package); with report, the page "
+        f"(default: {PAGE})",
     )
     add("--table", action="store_true", help="measure nothing, print the table")
     add("--picture", type=Path, metavar="FILE", help="draw the figure instead, as PNG or SVG")

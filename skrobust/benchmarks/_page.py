@@ -12,12 +12,12 @@ import pandas as pd
 from skrobust._report import STYLE, picture, versions
 from skrobust.benchmarks._registry import BENCHMARKS
 from skrobust.benchmarks._results import ResultFile, machine, provenance
-from skrobust.benchmarks._side_by_side import SIDE_BY_SIDE, SideBySide, difference
+from skrobust.benchmarks._side_by_side import SIDE_BY_SIDE, SideBySide, differences
 from skrobust.benchmarks._thesis import ITEMS, Item
 
 __all__ = ["build_report"]
 
-MARKS = {-1: ("low", "▼"), 0: ("same", ""), 1: ("high", "▲")}
+MARKS = {-1: "▼", 0: "", 1: "▲"}
 
 
 def build_report(folder: Path) -> str:
@@ -46,7 +46,10 @@ def build_report(folder: Path) -> str:
             "<h1>skrobust: every table and figure of the thesis</h1>",
             f"<p>{len(ITEMS)} tables and figures: {escape(counts)}. In the tables, our number "
             "stands first and the thesis's, small, below it. ▲ and ▼: ours is higher or lower by "
-            "more than the difference that the table's heading names.</p>",
+            "more than the difference that the table's heading names. “Reproduced” means that the "
+            "thesis's data and methods were run, not that the numbers agree: that is what the "
+            "marks say. “Partly”: other data, smaller sizes, or not all rows. Other states name "
+            "what is lacking.</p>",
             _overview(ITEMS),
             *sections,
             f"<footer><p>Rendered by {versions()}, commit "
@@ -101,8 +104,9 @@ def _origin(frame: pd.DataFrame) -> str:
     hours = frame["seconds"].sum() / 3600
     found = "; or ".join(sorted(frame["versions"].unique()))
     commits = ", ".join(sorted(frame["commit"].dropna().astype(str).unique()))
+    several = f"seeds {seeds[0]} to {seeds[-1]} (not every cell has all)"
     return (
-        f"{len(frame)} cells, seeds {seeds[0]} to {seeds[-1]} (not every cell has all), "
+        f"{len(frame)} cells, {several if len(seeds) > 1 else f'seed {seeds[0]}'}, "
         f"{hours:.1f} hours of one process. Measured with {found}; commits {commits}."
     )
 
@@ -134,9 +138,14 @@ def _entry(table: pd.DataFrame, row: object, column: object) -> object:
 
 
 def _cell(ours: object, thesis: object, tolerance: float) -> str:
-    name, mark = MARKS[difference(ours, thesis, tolerance)]
+    signs = differences(ours, thesis, tolerance)
     texts = ["–" if pd.isna(entry) else escape(str(entry)) for entry in (ours, thesis)]
-    return f'<td class="{name}">{texts[0]} {mark}<br><small>{texts[1]}</small></td>'
+    if any(signs):
+        parts = texts[0].split("/")
+        marks = [f" {MARKS[sign]}" if sign else "" for sign in signs]
+        texts[0] = " / ".join(map("".join, zip(parts, marks, strict=True)))
+    name = {1: "high", -1: "low"}.get(signs[0] if len(set(signs)) == 1 else 0, "")
+    return f'<td class="{name}">{texts[0]}<br><small>{texts[1]}</small></td>'
 
 
 _COLUMNS = ("what", "state", "where", "what differs")

@@ -95,8 +95,8 @@ def render(frame: pd.DataFrame) -> str:
     others = pd.read_csv(OTHERS) if OTHERS.exists() else frame.iloc[:0]
     others = others[others["method"].isin(PEERS) & others["set"].isin(TABLE_3_1)]
     thesis = {
-        f"thesis {name}": {key: figures[i] for key, figures in TABLE_3_1.items()}
-        for i, name in enumerate(["Robust", "Real"])
+        f"thesis {name}": {key: figures[name] for key, figures in TABLE_3_1.items()}
+        for name in ["RobustRealNVP", "RealNVP"]
     }
     means, text = mean_table(frame, list(METHODS), thesis)
     parts = [f"Test AUC, {SETTING}\n\n{text}"]

@@ -44,6 +44,7 @@ def render(frame: pd.DataFrame) -> str:
     table = frame.pivot_table(index="set", columns="setting", values="auc")
     table = table[[name for name in SETTINGS if name in table]]
     thesis = pd.DataFrame(TABLE_2_3).T.reindex(table.index)[list(table)]
+    is_complete = table.notna().all(axis=1)
     table = pd.concat([table, thesis.add_prefix("thesis ")], axis=1)
-    table.loc["mean"] = table.mean()
+    table.loc["mean"] = table[is_complete].mean()
     return f"Test AUC, up to {frame['seed'].nunique()} seeds\n\n{table.round(3).to_string()}"

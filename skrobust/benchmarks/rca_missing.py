@@ -56,10 +56,11 @@ def render(frame: pd.DataFrame) -> str:
     """Mean AUC, and how often RCA wins, draws and loses, by share of missing cells."""
     if frame.empty:
         return "nothing measured yet"
-    means = frame.pivot_table(index="setting", columns="method", values="auc")
-    means = means[[name for name in METHODS if name in means]]
-    sets, seeds = frame["set"].nunique(), frame["seed"].nunique()
-    parts = [f"Mean test AUC, {sets} sets, up to {seeds} seeds\n\n{means.round(3).to_string()}"]
+    cells = frame.pivot_table(index=["setting", "set", "seed"], columns="method", values="auc")
+    cells = cells[[name for name in METHODS if name in cells]].dropna()
+    means = cells.groupby("setting").mean()
+    means.insert(0, "sets", cells.reset_index("set").groupby("setting")["set"].nunique())
+    parts = [f"Mean test AUC where all are measured\n\n{means.round(3).to_string()}"]
     counts = win_counts(frame)
     if not counts.empty:
         parts.append(f"RCA against each method: sets won-drawn-lost\n\n{counts.to_string()}")
@@ -73,7 +74,8 @@ def win_counts(frame: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for setting in SETTINGS:
         chosen = frame[frame["setting"] == setting]
-        means = chosen.pivot_table(index="set", columns="method", values="auc")
+        cells = chosen.pivot_table(index=["set", "seed"], columns="method", values="auc").dropna()
+        means = cells.groupby("set").mean()
         if "RCA" in means and len(means.columns) > 1:
             won = win_draw_loss(means, "RCA")
             text = won[["win", "draw", "loss"]].astype(str).agg("-".join, axis=1)

@@ -65,8 +65,8 @@ def _table(frame: pd.DataFrame, setting: str) -> str:
     if not chosen["method"].map(uses_rate).any():
         return ""
     thesis = {
-        f"thesis {name}": {key: figures[i] for key, figures in TABLE_2_1.items()}
-        for i, name in enumerate(["RCA", "AE"])
+        f"thesis {name}": {key: figures[name] for key, figures in TABLE_2_1.items()}
+        for name in ["RCA", "AE"]
     }
     means, text = mean_table(chosen, [*OURS, *PEERS], thesis, [WITHOUT])
     lines = [f"Test AUC, {setting}", "", text]

@@ -22,12 +22,26 @@ from skrobust.benchmarks.__main__ import RESULTS, main
 from skrobust.benchmarks._page import build_report
 from skrobust.benchmarks._registry import BENCHMARKS
 from skrobust.benchmarks._results import Cell, ResultFile
-from skrobust.benchmarks._side_by_side import SIDE_BY_SIDE, difference
+from skrobust.benchmarks._side_by_side import SIDE_BY_SIDE, differences
 from skrobust.datasets import DataNotSuppliedError, fetch_lagos
 
 NUMBERED = {
     "Table": {1: 3, 2: 3, 3: 2, 4: 6, 5: 8},
     "Figure": {1: 1, 2: 4, 3: 6, 4: 3, 5: 3},
+}
+# Columns of the thesis's tables that nothing here measures
+UNMEASURED = {
+    "rca-odds": {"DAGMM"},
+    "rca-missing": {"DAGMM"},  # of PyOD no longer
+    "backdoor-ablation": {"SPL-outer", "Bootstrap-inner", "Bootstrap-outer"},
+}
+# Rows: other classes of CIFAR-10, sets of 4,000 rows and more, cells that take long
+SHARE_OF_ROWS = {
+    "nvp-features": 6 / 20,
+    "rca-epsilon": 10 / 18,
+    "backdoor-ablation": 1 / 8,
+    "backdoor-epsilon": 1 / 8,
+    "backdoor-semi": 2 / 8,
 }
 
 
@@ -86,10 +100,14 @@ def test_the_state_agrees_with_what_is_committed(item):
     import skrobust.plotting
 
     if item.where in BENCHMARKS:
-        assert item.name.split()[0] in ("Table", "Figure")
+        benchmark = BENCHMARKS[item.where].load()
+        rows = ResultFile(RESULTS / f"{item.where}.csv", benchmark.VALUES)
+        measured = rows.measured()
         if item.state in (_thesis.REPRODUCED, _thesis.PARTLY):
-            rows = ResultFile(RESULTS / f"{item.where}.csv", BENCHMARKS[item.where].load().VALUES)
-            assert len(rows.measured()) > 0
+            assert measured
+        if item.state == _thesis.REPRODUCED:
+            is_drawn = (RESULTS / f"{item.where}.png").exists()
+            assert is_drawn or set(benchmark.cells(1)) <= measured
     elif item.where:
         assert item.where in skrobust.plotting.__all__
     if item.state in (_thesis.PARTLY, _thesis.NO_DATA) and item.where in BENCHMARKS:
@@ -107,24 +125,24 @@ def test_the_command_line_lists_them(capsys):
 @pytest.mark.parametrize(
     ("ours", "thesis", "expected"),
     [
-        (0.9, 0.905, 0),
-        (0.88, 0.9, -1),
-        (0.92, 0.9, 1),
-        ("96.5/20.0", "97.0/89.9", -1),
-        ("98.5/89.9", "97.0/89.9", 1),
-        ("nan", 0.9, 0),
-        (0.9, float("nan"), 0),
-        (-1.5, -1.0, -1),
+        (0.9, 0.905, [0]),
+        (0.88, 0.9, [-1]),
+        (0.92, 0.9, [1]),
+        ("96.5/20.0", "97.0/89.9", [0, -1]),
+        ("98.5/20.0", "97.0/89.9", [1, -1]),
+        ("nan", 0.9, []),
+        (0.9, float("nan"), []),
+        (-1.5, -1.0, [-1]),
     ],
 )
 def test_differences_are_marked(ours, thesis, expected):
     tolerance = 1.0 if isinstance(ours, str) else 0.01
-    assert difference(ours, thesis, tolerance) == expected
+    assert differences(ours, thesis, tolerance) == expected
 
 
 def test_wins_are_not_marked():
     assert SIDE_BY_SIDE["rca-missing"].tolerance == np.inf
-    assert difference("3-0-16", "16-0-3", np.inf) == 0
+    assert differences("3-0-16", "16-0-3", np.inf) == [0, 0, 0]
 
 
 @pytest.mark.parametrize("name", SIDE_BY_SIDE)
@@ -134,11 +152,11 @@ def test_our_tables_have_the_thesiss_rows_and_columns(name):
         pytest.skip("measured on a GPU only")
     frame = ResultFile(path, BENCHMARKS[name].load().VALUES).frame()
     ours, thesis = SIDE_BY_SIDE[name].build(frame)
-    common = ours.reindex(
-        index=ours.index.intersection(thesis.index),
-        columns=[column for column in ours if column in thesis],
-    )
-    assert common.notna().to_numpy().any()
+    assert set(thesis) <= set(ours)
+    measured = ours.reindex(index=thesis.index, columns=list(thesis)).notna()
+    lacking = {column for column in measured if not measured[column].any()}
+    assert lacking <= UNMEASURED.get(name, set())
+    assert measured.any(axis=1).mean() >= SHARE_OF_ROWS.get(name, 1.0)
 
 
 def test_the_page_shows_our_numbers_beside_the_thesiss(tmp_path):
@@ -151,7 +169,8 @@ def test_the_page_shows_our_numbers_beside_the_thesiss(tmp_path):
     page = build_report(tmp_path)
     assert '<td class="high">0.95 ▲<br><small>0.917</small></td>' in page
     assert '<td class="low">0.8 ▼<br><small>0.879</small></td>' in page
-    assert "2 cells, seeds 0 to 0" in page
+    assert "2 cells, seed 0," in page
+    assert "<figcaption></figcaption>" not in page
     assert page.count("nothing measured yet") == len(BENCHMARKS) - 1
     assert "data:image/png" not in page  # of a benchmark without numbers
     with (tmp_path / "rca-odds.png").open("wb") as file:

@@ -9,7 +9,7 @@ from skrobust import RCADetector, RobustRealNVPDetector
 QUICK = {"max_epochs": 5, "hidden_layer_sizes": (8,)}
 MAKERS = {
     "RCA": partial(RCADetector, n_passes=3, latent_dim=2, **QUICK),
-    "RealNVP": partial(RobustRealNVPDetector, n_couplings=2, **QUICK),
+    "RealNVP": partial(RobustRealNVPDetector, n_couplings=2, min_steps=None, **QUICK),
 }
 
 

@@ -24,10 +24,11 @@ from sklearn.utils.estimator_checks import (
 
 from skrobust import OutlierDetectorAdapter, RCADetector, RobustRealNVPDetector
 
-SHORT = {"max_epochs": 30, "n_passes": 5}
+SHORT = {"max_epochs": 10, "n_passes": 5}
+SHORT_FLOW = {"max_epochs": 5, "min_steps": None}
 VARIANTS = {
-    "AE": RCADetector(n_networks=1, select=False, max_epochs=30, n_passes=0),
-    "RCA-E": RCADetector(max_epochs=30, n_passes=0),
+    "AE": RCADetector(n_networks=1, select=False, max_epochs=10, n_passes=0),
+    "RCA-E": RCADetector(max_epochs=10, n_passes=0),
     "RCA-SS": RCADetector(select=False, **SHORT),
     "RCVA": RCADetector(base="vae", **SHORT),
     "3-RCA": RCADetector(n_networks=3, **SHORT),
@@ -38,16 +39,18 @@ VARIANTS = {
     "imputing": RCADetector(missing="mean", **SHORT),
     "no margin": RCADetector(margin=0.0, **SHORT),
     "skorch parameters": RCADetector(optimizer__weight_decay=1e-3, **SHORT),
-    "RealNVP": RobustRealNVPDetector(trim=False, lipschitz=None),
-    "TrimRealNVP": RobustRealNVPDetector(margin=0.0, lipschitz=None),
-    "constraint only": RobustRealNVPDetector(trim=False),
-    "RobustRealNVP": RobustRealNVPDetector(margin=0.0),
-    "exact constraint": RobustRealNVPDetector(constraint="exact"),
-    "standardised flow": RobustRealNVPDetector(preprocessing="standard", missing="mean"),
+    "RealNVP": RobustRealNVPDetector(trim=False, lipschitz=None, **SHORT_FLOW),
+    "TrimRealNVP": RobustRealNVPDetector(margin=0.0, lipschitz=None, **SHORT_FLOW),
+    "constraint only": RobustRealNVPDetector(trim=False, **SHORT_FLOW),
+    "RobustRealNVP": RobustRealNVPDetector(margin=0.0, **SHORT_FLOW),
+    "exact constraint": RobustRealNVPDetector(constraint="exact", **SHORT_FLOW),
+    "standardised flow": RobustRealNVPDetector(
+        preprocessing="standard", missing="mean", **SHORT_FLOW
+    ),
 }
 ADAPTERS = [
     OutlierDetectorAdapter(RCADetector(random_state=0, **SHORT)),
-    OutlierDetectorAdapter(RobustRealNVPDetector(random_state=0)),
+    OutlierDetectorAdapter(RobustRealNVPDetector(random_state=0, **SHORT_FLOW)),
     OutlierDetectorAdapter(IForest(random_state=0)),
 ]
 QUICK = {"max_epochs": 3, "n_passes": 3, "hidden_layer_sizes": (8,), "latent_dim": 2}
@@ -80,7 +83,7 @@ def test_sklearn_checks_adapters(estimator, check):
 )
 @pytest.mark.parametrize(
     "estimator",
-    [RCADetector(**SHORT), RobustRealNVPDetector(), *ADAPTERS],
+    [RCADetector(**SHORT), RobustRealNVPDetector(**SHORT_FLOW), *ADAPTERS],
     ids=lambda e: str(e)[:40],
 )
 def test_checks_that_sklearn_runs_on_its_own_estimators(estimator, check):
@@ -198,7 +201,9 @@ def test_grid_search_over_contamination_with_labels(contaminated):
 def test_grid_search_over_the_flow(contaminated):
     X, y = contaminated
     grid = {"lipschitz": [None, 1.0], "module__n_couplings": [2, 4]}
-    search = GridSearchCV(RobustRealNVPDetector(max_epochs=3, random_state=0), grid, n_jobs=2, cv=2)
+    search = GridSearchCV(
+        RobustRealNVPDetector(max_epochs=3, min_steps=None, random_state=0), grid, n_jobs=2, cv=2
+    )
     for labels in (None, y):
         assert np.isfinite(search.fit(X, labels).cv_results_["mean_test_score"]).all()
 
