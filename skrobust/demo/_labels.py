@@ -181,7 +181,8 @@ LABELS = Section(
     note=(
         "Accuracy on clean test rows. Distrusted: share of the training rows whose label the "
         "network does not trust, for Standard those of highest loss; and the share of wrong labels "
-        "among those. The rows with “rate unknown” estimate the share, all others are told it."
+        "among those. “Rate unknown” estimates the share; the other networks are told "
+        "it, LogisticRegression is not."
     ),
     main="accuracy",
     main_words="mean accuracy",

@@ -171,10 +171,9 @@ column; CPU seconds: median processor time of drawing, training and scoring, on 
 $sections
 <footer>
 $settings
-<p>Every method gets the true share of bad rows, except where its name says “unknown”. Problems,
-shares, seeds and settings were fixed before results were seen, and none was changed afterwards.
-All on the CPU, one torch thread. results.csv, next to this page, holds every
-value of every run.</p>
+<p>Methods that take the share of bad rows are told the true one, except where their name says
+“unknown”. All on the CPU, one torch thread. results.csv, next to this page, holds every value of
+every run.</p>
 <p>$versions</p>
 </footer>
 </body>
