@@ -129,9 +129,9 @@ BACKDOOR = Section(
     lead=(
         "Chapter 5. 20 % of the training rows of every digit carry a trigger and the label of the "
         "next digit. A network that learns from them is right on clean rows and wrong on nearly "
-        "every row with the trigger. BackdoorRobustClassifier partly hides the rows, moves them a little "
-        "against the network and drops those that fit badly then. PRL alone only drops. Standard "
-        "is the same network on all rows. LogisticRegression is scikit-learn's."
+        "every row with the trigger. BackdoorRobustClassifier partly hides the rows, moves them a "
+        "little against the network and drops those that fit badly then. PRL alone only drops. "
+        "Standard is the same network on all rows. LogisticRegression is scikit-learn's."
     ),
     problems=_PROBLEMS,
     stories=[

@@ -20,7 +20,7 @@ from skrobust import BackdoorRobustClassifier, PRLClassifier
 from skrobust.corruption import BlendTrigger, PatchTrigger, TabularTrigger, poison
 from skrobust.metrics import clean_accuracy, poison_accuracy
 
-SHORT = {"max_epochs": 30, "min_steps": 200, "hidden_layer_sizes": (64,), "lr": 1e-2}
+SHORT = {"max_epochs": 15, "min_steps": 100, "hidden_layer_sizes": (64,), "lr": 1e-2}
 QUICK = {"max_epochs": 3, "min_steps": None, "hidden_layer_sizes": (8,), "random_state": 0}
 AS_PRINTED = {
     "margin": 0.0,
