@@ -32,8 +32,8 @@ class TriggerDisplay(Display):
         Values in [0, 1].
     titles : list of str, optional
         One for each image.
-    name : str, default="with trigger"
-        Of the images in the second row.
+    names : pair of str, default=("clean", "with trigger")
+        Of the first and the second row of images.
 
     Attributes
     ----------
@@ -53,11 +53,11 @@ class TriggerDisplay(Display):
     (3, 3)
     """
 
-    def __init__(self, clean, triggered, *, titles=None, name="with trigger"):
+    def __init__(self, clean, triggered, *, titles=None, names=("clean", "with trigger")):
         self.clean = clean
         self.triggered = triggered
         self.titles = titles
-        self.name = name
+        self.names = names
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, titles=None, ax=None):
@@ -86,10 +86,14 @@ class TriggerDisplay(Display):
         low, high = estimator.feature_range_
         clean, moved = ((part - low) / (high - low) for part in (X, estimator.perturb(X, y)))
         titles = [str(label) for label in y] if titles is None else titles
-        return cls.from_predictions(clean, moved, titles=titles, name="as trained on", ax=ax)
+        return cls.from_predictions(
+            clean, moved, titles=titles, names=("rows", "as trained on"), ax=ax
+        )
 
     @classmethod
-    def from_predictions(cls, clean, triggered, *, titles=None, name="with trigger", ax=None):
+    def from_predictions(
+        cls, clean, triggered, *, titles=None, names=("clean", "with trigger"), ax=None
+    ):
         """Draw images.
 
         Parameters
@@ -98,8 +102,8 @@ class TriggerDisplay(Display):
             Values in [0, 1]; 1 or 3 channels.
         titles : list of str, optional
             One for each image.
-        name : str, default="with trigger"
-            Of the images in the second row.
+        names : pair of str, default=("clean", "with trigger")
+            Of the first and the second row of images.
         ax : matplotlib axes, optional
             Whose place is taken.
 
@@ -119,7 +123,7 @@ class TriggerDisplay(Display):
             )
         if titles is not None and len(titles) != len(clean):
             raise ValueError(f"titles has {len(titles)} entries for {len(clean)} images")
-        return cls(clean, triggered, titles=titles, name=name).plot(ax)
+        return cls(clean, triggered, titles=titles, names=names).plot(ax)
 
     def plot(self, ax=None):
         """Draw.
@@ -139,8 +143,8 @@ class TriggerDisplay(Display):
         difference = self.triggered - self.clean
         reach = max(np.abs(difference).max(), 1e-12)
         rows = {
-            "clean": self.clean,
-            self.name: self.triggered,
+            self.names[0]: self.clean,
+            self.names[1]: self.triggered,
             f"difference\n(of {reach:.2f})": 0.5 + difference / (2.0 * reach),
         }
         for line, (name, images) in zip(axes, rows.items(), strict=True):
