@@ -9,7 +9,9 @@ import torch
 from sklearn.utils import check_consistent_length, column_or_1d
 from torch import Tensor
 
+from skrobust._device import limited_threads
 from skrobust._preprocessing import ImagePreprocessor, TablePreprocessor
+from skrobust._random import contained_seeding, draw_seed
 from skrobust._validation import (
     Integral,
     Interval,
@@ -345,7 +347,8 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         step = self._perturb(loss, rule.score, DropSchedule(0.0))
         rows = self._preprocessor.transform(X)
         if step is not None:
-            with self._isolated() as device:
+            device, seed = torch.device(self.device_), draw_seed(self.random_state)
+            with limited_threads(self.n_threads), contained_seeding(seed, device):
                 x, codes, row_ids = (
                     torch.from_numpy(part).to(device)
                     for part in (rows, np.searchsorted(self.classes_, y), np.arange(len(y)))
