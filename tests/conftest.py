@@ -8,8 +8,25 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
 torch.set_num_threads(1)
+
+ASK_FOR_ACCURACY = {"check_classifiers_train", "check_regressors_train"}
+
+
+@pytest.fixture
+def shortened():
+    """A clone that trains for two epochs, for checks of scikit-learn's that ask for no accuracy."""
+
+    def shorten(estimator, check):
+        while hasattr(check, "func"):
+            check = check.func
+        if check.__name__ in ASK_FOR_ACCURACY:
+            return estimator
+        return clone(estimator).set_params(max_epochs=2, min_steps=None)
+
+    return shorten
 
 
 @pytest.fixture

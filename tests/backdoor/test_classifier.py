@@ -62,8 +62,8 @@ def y(X):
         ),
     ]
 )
-def test_sklearn_checks(estimator, check):
-    check(estimator)
+def test_sklearn_checks(estimator, check, shortened):
+    check(shortened(estimator, check))
 
 
 def test_pipeline_grid_search_and_pickle(X, y):

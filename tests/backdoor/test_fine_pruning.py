@@ -38,8 +38,8 @@ def y(X):
 @parametrize_with_checks(
     [FinePruningClassifier(**SHORT), FinePruningClassifier(missing="mean", **SHORT)]
 )
-def test_sklearn_checks(estimator, check):
-    check(estimator)
+def test_sklearn_checks(estimator, check, shortened):
+    check(shortened(estimator, check))
 
 
 @pytest.mark.filterwarnings(NO_CLEAN)

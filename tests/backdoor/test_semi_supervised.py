@@ -55,8 +55,8 @@ def y(X):
         SemiSupervisedBackdoorClassifier(truncate=None, **SHORT),
     ]
 )
-def test_sklearn_checks(estimator, check):
-    check(estimator)
+def test_sklearn_checks(estimator, check, shortened):
+    check(shortened(estimator, check))
 
 
 def test_pipeline_grid_search_and_pickle_with_labels_of_minus_one(X, y):

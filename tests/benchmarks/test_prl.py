@@ -24,6 +24,7 @@ from skrobust.benchmarks._results import Cell
 from skrobust.networks import CNN9
 
 PRL = [name for name in BENCHMARKS if name.startswith("prl-")]
+LITTLE = {"max_epochs": 3, "min_steps": 20}
 
 
 def plane(n_rows=600, n_targets=1):
@@ -92,7 +93,7 @@ def test_every_regression_method_is_measured(monkeypatch, method):
         pytest.importorskip("cleanlab")
     monkeypatch.setattr(prl_regression, "fetch_regression", lambda name, return_X_y: plane())
     for settings in _regression.METHODS, _regression.ALTERNATIVES:
-        monkeypatch.setitem(settings, method, {**settings.get(method, {}), "max_epochs": 3})
+        monkeypatch.setitem(settings, method, {**settings.get(method, {}), **LITTLE})
     values = prl_regression.measure(Cell("kin8nm", method, "uninoise 0.2", 0))
     assert set(values) == set(prl_regression.VALUES)
     assert values["n_train"] < 362 if method == _regression.ONLY_CLEAN else 362

@@ -52,7 +52,7 @@ def test_killed_and_restarted_equals_uninterrupted(tmp_path):
     whole, pieces = tmp_path / "whole.csv", tmp_path / "pieces.csv"
     assert start(whole).wait(timeout=120) == 0
     n_kills = 0
-    for wanted in (3, 17, 41):  # lines written when the run is killed
+    for wanted in (3, 31):  # lines written when the run is killed
         process = start(pieces)
         deadline = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < deadline:
@@ -63,7 +63,7 @@ def test_killed_and_restarted_equals_uninterrupted(tmp_path):
         n_kills += process.wait() == -signal.SIGKILL
         with pieces.open("a") as file:
             file.write("set 4,b,s")  # what a kill in the middle of a write leaves
-    assert n_kills == 3
+    assert n_kills == 2
     assert len(pieces.read_text().splitlines()) < 61
     assert start(pieces).wait(timeout=120) == 0
     pd.testing.assert_frame_equal(comparable(whole), comparable(pieces))
