@@ -6,6 +6,8 @@ torch's fused Adam. ``prl-fit`` is the whole ``fit``: checks, scaling, building 
 net, and what is recorded of the rows. ``prl-gradient`` is the step that ranks rows by the norms of
 their gradients (PRL(G)), and the peer that builds the gradients themselves, opacus.
 ``backdoor-step`` is the step of chapter 5, as printed (PRL-AT) and as the library has it.
+``conv-layout`` is plain training with the channels last in memory, as ``fit`` has it on a CPU, and
+as PyTorch has it unless told otherwise.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from benchmarks.report import Row, at_most
 from benchmarks.timing import compare
 from skrobust import PRLClassifier, PRLRegressor
 from skrobust.backdoor import InputPerturbation, RandomOcclusion
-from skrobust.networks import NetworkEnsemble, ResNet32, SmallCNN, StackedMLP
+from skrobust.networks import CNN9, NetworkEnsemble, ResNet32, SmallCNN, StackedMLP
 from skrobust.selection import (
     DropSchedule,
     Progress,
@@ -36,7 +38,7 @@ from skrobust.selection import (
 from skrobust.supervised._base import of_rows
 from skrobust.training import RobustStep, StepState, TrainingRecord
 
-__all__ = ["run_backdoor", "run_fit", "run_gradient", "run_step", "train_once"]
+__all__ = ["run_backdoor", "run_fit", "run_gradient", "run_layout", "run_step", "train_once"]
 
 N_CLASSES = 10
 LOSS, SCORE = (
@@ -110,6 +112,22 @@ def run_backdoor(rounds: int) -> Iterator[Row]:
         ratio = compare(own, plain, rounds=rounds)
         compared = f"PRL-AT, occlusion, memory, per class / plain step, {name}, batch 128"
         yield Row(compared, ratio, at_most(2.1))
+
+
+def run_layout(rounds: int) -> Iterator[Row]:
+    """Yield what the layout of the convolutions' weights saves."""
+    for name, make, shape in (
+        ("SmallCNN 1x28x28", SmallCNN, (1, 28, 28)),
+        ("ResNet32 3x32x32", ResNet32, (3, 32, 32)),
+        ("CNN9 3x32x32", CNN9, (3, 32, 32)),
+    ):
+        x, y = _random_rows(shape, 128)
+        plain, last = (
+            _raw_epoch(make().to(memory_format=layout), x, y, 128)
+            for layout in (torch.contiguous_format, torch.channels_last)
+        )
+        ratio = compare(last, plain, rounds=rounds)
+        yield Row(f"channels last / first, plain step, {name}, batch 128", ratio, at_most(1.0))
 
 
 def train_once(name: str, how: str) -> Callable[[], None]:

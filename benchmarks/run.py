@@ -24,6 +24,7 @@ __all__ = ["BENCHMARKS", "main"]
 BENCHMARKS = {
     "auto-rate": auto_rate.run,
     "backdoor-step": prl_step.run_backdoor,
+    "conv-layout": prl_step.run_layout,
     "flow-step": flow_step.run,
     "flow-memory": flow_step.run_memory,
     "prl-fit": prl_step.run_fit,
