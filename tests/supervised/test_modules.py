@@ -42,9 +42,12 @@ def images():
 @pytest.mark.parametrize("n_networks", [1, 2])
 def test_a_class_is_told_the_sizes_and_built_once_per_network(images, n_networks):
     X, y = images
-    model = PRLClassifier(Pooled, module__width=7, n_networks=n_networks, **QUICK).fit(X, y)
+    settings = {"n_networks": n_networks, "device": "cpu", **QUICK}
+    model = PRLClassifier(Pooled, module__width=7, **settings).fit(X, y)
     networks = model.net_.module_.networks
     assert [network.sizes for network in networks] == [(3, 2, 7)] * n_networks
+    weights = [network.convolution.weight for network in networks]
+    assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights)
     assert len({network.output.weight[0, 0].item() for network in networks}) == n_networks
     regressor = PRLRegressor(Pooled, **QUICK).fit(X, np.c_[y, -y, y + 1.0])
     assert regressor.net_.module_.networks[0].sizes == (3, 3, 4)
