@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-__all__ = ["limited_threads", "resolve_device"]
+__all__ = ["lay_out", "limited_threads", "resolve_device"]
 
 
 def resolve_device(device: str | torch.device | None) -> torch.device:
@@ -37,6 +37,12 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
             "and, where torch sees one, 'cuda' or 'cuda:0'"
         ) from error
     return resolved
+
+
+def lay_out(module: torch.nn.Module, device: str | torch.device | None) -> None:
+    """Put the weights of convolutions where ``device`` computes fastest: on a CPU channels last."""
+    if str(device).startswith("cpu"):
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
+from skrobust._device import lay_out
 from skrobust._preprocessing import ImagePreprocessor, TablePreprocessor
 from skrobust._validation import (
     Integral,
@@ -376,6 +377,7 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         settings |= {k: v for k, v in self._net_parameters.items() if k.startswith("module__")}
         encoder = make(**{name.removeprefix("module__"): value for name, value in settings.items()})
         encoder = encoder.to(x.device)
+        lay_out(encoder, x.device)
         augment = self.augment or self._augmentation(x)
         rows = torch.cat([x, *(self._checked_others(name, X, x) for name, X in self._others)])
         self.n_unlabeled_ = len(rows) - len(x)

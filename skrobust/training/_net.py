@@ -11,6 +11,7 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer
 
+from skrobust._device import lay_out
 from skrobust.selection import Progress, ScoreMemory, ScoreWindow, keep_count
 from skrobust.training._batches import DeviceBatches, RowDataset
 from skrobust.training._record import TrainingRecord
@@ -97,10 +98,9 @@ class RobustNet(NeuralNet):
         return [("epoch_timer", EpochTimer())]
 
     def initialize_module(self):
-        """Create the networks; a CPU computes convolutions faster with the channels last."""
+        """Create the networks, laid out for the device."""
         super().initialize_module()
-        if str(self.device).startswith("cpu"):
-            self.module_.to(memory_format=torch.channels_last)
+        lay_out(self.module_, self.device)
         return self
 
     def infer(self, x, **fit_params):
