@@ -10,9 +10,10 @@ __all__ = ["SmallCNN"]
 class SmallCNN(nn.Module):
     """Two convolutions and two linear layers, for small images of one size.
 
-    Convolutions of 3 x 3 with ``width`` and twice as many channels, each followed by ReLU and the
-    maximum over 2 x 2 pixels; a hidden layer of eight times ``width`` units. It has no
-    normalisation, so that every row has a gradient of its own.
+    Convolutions of 3 x 3 with ``width`` and twice as many channels, each followed by the maximum
+    over 2 x 2 pixels and ReLU, which commute; in this order ReLU has a quarter of the work. A
+    hidden layer of eight times ``width`` units. It has no normalisation, so that every row has a
+    gradient of its own.
 
     Parameters
     ----------
@@ -45,11 +46,11 @@ class SmallCNN(nn.Module):
         self.in_shape = (in_channels, image_size, image_size)
         self.features = nn.Sequential(
             nn.Conv2d(in_channels, width, 3, padding=1),
-            nn.ReLU(),
             nn.MaxPool2d(2),
+            nn.ReLU(),
             nn.Conv2d(width, 2 * width, 3, padding=1),
-            nn.ReLU(),
             nn.MaxPool2d(2),
+            nn.ReLU(),
         )
         self.output = nn.Sequential(
             nn.Flatten(),
