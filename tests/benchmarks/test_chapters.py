@@ -33,14 +33,11 @@ NUMBERED = {
 UNMEASURED = {
     "rca-odds": {"DAGMM"},
     "rca-missing": {"DAGMM"},  # of PyOD no longer
-    "backdoor-ablation": {"SPL-outer", "Bootstrap-inner", "Bootstrap-outer"},
 }
 # Rows: other classes of CIFAR-10, sets of 4,000 rows and more, cells that take long
 SHARE_OF_ROWS = {
     "nvp-features": 6 / 20,
     "rca-epsilon": 10 / 18,
-    "backdoor-ablation": 1 / 8,
-    "backdoor-epsilon": 1 / 8,
     "backdoor-semi": 2 / 8,
 }
 
