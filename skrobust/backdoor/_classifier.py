@@ -57,7 +57,8 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         (PRL), or with the largest loss (self-paced learning), or train on labels mixed with the
         network's own view (Bootstrap, soft). None trusts all rows: adversarial training.
     corruption_rate : float in [0, 1) or "auto", default=0.2
-        Share of poisoned rows (the thesis's epsilon), for "prl" and "spl".
+        Share of poisoned rows (the thesis's epsilon), for "prl" and "spl"; rather a little too
+        high than too low: far too high costs clean accuracy, too low may cost the defence.
         "auto" estimates it first, by three networks and the rows that each has not seen (see
         :func:`estimate_corruption_rate`), which makes ``fit`` take about three times as long. As
         networks that learn the trigger find nothing wrong, the estimate is a lower bound: at least
