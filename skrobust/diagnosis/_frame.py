@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-__all__ = ["DiagnosisMixin", "row_scores", "trusted_rows"]
+__all__ = ["DiagnosisMixin", "row_scores", "trusted_rows", "wrapped"]
 
 
 class DiagnosisMixin:
@@ -46,7 +46,7 @@ class DiagnosisMixin:
             )
         order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
         columns: dict[str, Any] = {"score": scores, "rank": np.argsort(order) + 1}
-        source = _wrapped(self)
+        source = wrapped(self)
         if hasattr(source, "keep_frequency_"):
             columns["keep_frequency"] = source.keep_frequency_
         columns["trusted"] = trusted_rows(self)
@@ -54,18 +54,20 @@ class DiagnosisMixin:
         return pd.DataFrame(columns, index=index)
 
 
-def _wrapped(estimator):
+def wrapped(estimator):
     """Return the detector inside an adapter, or the estimator itself."""
     return getattr(estimator, "_diagnosed", estimator)
 
 
-def row_scores(estimator) -> np.ndarray:
+def row_scores(estimator, X=None) -> np.ndarray:
     """Scores that a detector, a filter or a learner holds of its training rows.
 
     Parameters
     ----------
     estimator : fitted estimator
         Of this package or of PyOD.
+    X : array-like of shape (n_samples, n_features), optional
+        Other rows, for detectors.
 
     Returns
     -------
@@ -76,8 +78,17 @@ def row_scores(estimator) -> np.ndarray:
     ------
     TypeError
         If it has none.
+    ValueError
+        If rows are given and it scores those of training only, or by another convention.
     """
-    estimator = _wrapped(estimator)
+    estimator = wrapped(estimator)
+    if X is not None:
+        if not (hasattr(estimator, "decision_scores_") and hasattr(estimator, "decision_function")):
+            raise ValueError(
+                f"{type(estimator).__name__} scores its training rows only, or not as PyOD's "
+                "detectors do, high for abnormal rows: leave X out"
+            )
+        return np.asarray(estimator.decision_function(X), dtype=np.float64)
     for name in ("decision_scores_", "scores_", "sample_scores_"):
         if hasattr(estimator, name):
             return np.asarray(getattr(estimator, name), dtype=np.float64)
@@ -86,7 +97,7 @@ def row_scores(estimator) -> np.ndarray:
 
 def trusted_rows(estimator) -> np.ndarray:
     """Return which training rows a fitted estimator of this package or of PyOD trusts, bool."""
-    estimator = _wrapped(estimator)
+    estimator = wrapped(estimator)
     if hasattr(estimator, "inlier_mask_"):
         return np.asarray(estimator.inlier_mask_, dtype=bool)
     if hasattr(estimator, "labels_"):

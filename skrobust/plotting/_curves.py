@@ -6,11 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import check_is_fitted
+from sklearn.model_selection import validation_curve
+from sklearn.utils.validation import column_or_1d
 
-from skrobust.plotting._style import COLOURS, GREY, LINES, Display, open_frame
+from skrobust.plotting._style import COLOURS, GREY, LINES, Display, check_has, open_frame
 
 __all__ = ["RateSensitivityDisplay", "TrainingCurveDisplay"]
+
+_RATES = ("corruption_rate", "contamination")
 
 
 class _Bands(Display):
@@ -77,6 +80,8 @@ class TrainingCurveDisplay(_Bands):
         ------
         ValueError
             If there are no estimators, or a history does not hold the value.
+        TypeError
+            If an estimator has no history.
         """
         if not isinstance(estimators, Mapping):
             several = _listed(estimators)
@@ -85,7 +90,7 @@ class TrainingCurveDisplay(_Bands):
         for name, given in estimators.items():
             several = _listed(given)
             for estimator in several:
-                check_is_fitted(estimator)
+                check_has(estimator, "history_")
                 if key not in estimator.history_[-1]:
                     known = ", ".join(sorted(k for k in estimator.history_[-1] if k != "batches"))
                     raise ValueError(f"the history has no {key!r}; it has {known}")
@@ -113,7 +118,11 @@ class TrainingCurveDisplay(_Bands):
         ------
         ValueError
             If there are no curves, or a name has none.
+        TypeError
+            If ``curves`` is no dict.
         """
+        if not isinstance(curves, Mapping):
+            raise TypeError(f"curves must be a dict of lists by name, got {type(curves).__name__}")
         if not curves:
             raise ValueError("curves is empty")
         padded = {}
@@ -181,6 +190,75 @@ class RateSensitivityDisplay(_Bands):
         self.curves = curves
         self.true_rate = true_rate
         self.ylabel = ylabel
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        *,
+        rates,
+        param_name=None,
+        true_rate=None,
+        scoring=None,
+        cv=None,
+        n_jobs=None,
+        ax=None,
+    ):
+        """Cross-validate an estimator that is told one rate after the other.
+
+        The folds that it is tested on are as corrupted as the others: where a clean test set is
+        known, compute the scores and use ``from_predictions``.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Cloned.
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows.
+        y : array-like of shape (n_samples,)
+            What ``scoring`` compares with; for detectors, 1 for anomalies.
+        rates : array-like of shape (n_rates,)
+            What it is told.
+        param_name : str, optional
+            The parameter; "corruption_rate" or "contamination" by default, whichever there is.
+        true_rate : float, optional
+            What is the case: a vertical line.
+        scoring : str or callable, optional
+            As in :func:`sklearn.model_selection.cross_val_score`, for example "roc_auc".
+        cv : int or splitter, optional
+            The same; the band is over its folds.
+        n_jobs : int, optional
+            Processes.
+        ax : matplotlib axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        RateSensitivityDisplay
+
+        Raises
+        ------
+        ValueError
+            If no parameter is named and the estimator has neither of the two.
+        """
+        if param_name is None:
+            known = [name for name in _RATES if name in estimator.get_params()]
+            if not known:
+                raise ValueError(
+                    f"{type(estimator).__name__} has neither of {', '.join(_RATES)}: pass "
+                    "param_name, such as 'prlclassifier__corruption_rate' in a pipeline"
+                )
+            param_name = known[0]
+        rates = np.sort(column_or_1d(rates))
+        settings = {"scoring": scoring, "cv": cv, "n_jobs": n_jobs}
+        _, scores = validation_curve(
+            estimator, X, y, param_name=param_name, param_range=rates, **settings
+        )
+        ylabel = scoring if isinstance(scoring, str) else "score"
+        curves = {type(estimator).__name__: scores.T}
+        return cls(rates, curves, true_rate=true_rate, ylabel=ylabel).plot(ax)
 
     @classmethod
     def from_predictions(cls, frame, *, value="score", true_rate=None, ax=None):

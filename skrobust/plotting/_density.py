@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_array, column_or_1d
 
-from skrobust.plotting._style import ANOMALY, GREY, Display, plane, split
+from skrobust.plotting._style import (
+    ANOMALY,
+    GREY,
+    Display,
+    bad_rows,
+    check_has,
+    named,
+    plane,
+    split,
+)
+from skrobust.supervised._base import count_trusted
 
 __all__ = ["DensityDisplay", "LossSurfaceDisplay"]
 
@@ -75,13 +85,16 @@ class DensityDisplay(Display):
         ------
         ValueError
             If the rows do not have two features.
+        TypeError
+            If the detector has no ``score_samples``.
         """
-        check_is_fitted(estimator)
+        check_has(estimator, "score_samples")
         X = check_array(X, ensure_min_samples=2)
         if X.shape[1] != 2:
             raise ValueError(f"X must have 2 features, got {X.shape[1]}")
         (grid_x, grid_y), points = plane(X, grid_resolution, margin)
-        density = np.exp(estimator.score_samples(points)).reshape(grid_resolution, grid_resolution)
+        density = np.exp(estimator.score_samples(named(estimator, points)))
+        density = density.reshape(grid_resolution, grid_resolution)
         return cls.from_predictions(grid_x, grid_y, density, X=X, y=y, ax=ax)
 
     @classmethod
@@ -108,9 +121,9 @@ class DensityDisplay(Display):
         Raises
         ------
         ValueError
-            If ``y`` is not as long as ``X``.
+            If ``y`` is not as long as ``X``, or holds other values than 0 and 1.
         """
-        y = None if y is None else column_or_1d(y).astype(bool)
+        y = None if y is None else bad_rows("y", y)
         if y is not None and X is not None and len(y) != len(X):
             raise ValueError(f"y has {len(y)} entries for {len(X)} rows of X")
         return cls(np.asarray(grid_x), np.asarray(grid_y), np.asarray(density), X=X, y=y).plot(ax)
@@ -211,17 +224,23 @@ class LossSurfaceDisplay(Display):
         Raises
         ------
         ValueError
-            If columns differ in length, fewer than two rows are good, or the rate is none.
+            If columns differ in length or are not finite, fewer than two rows are good, or the rate
+            is none or leaves no row.
         """
         x, y = column_or_1d(x, dtype=np.float64), column_or_1d(y, dtype=np.float64)
-        wrong = column_or_1d(wrong).astype(bool)
+        wrong = bad_rows("wrong", wrong)
         if not len(x) == len(y) == len(wrong):
             raise ValueError(f"x, y and wrong have {len(x)}, {len(y)} and {len(wrong)} entries")
         if (~wrong).sum() < 2:
             raise ValueError("fewer than two rows are good")
         rate = float(wrong.mean()) if rate is None else rate
+        if not (np.isfinite(x).all() and np.isfinite(y).all()):
+            raise ValueError("x and y must be finite")
         if not 0 <= rate < 1:
             raise ValueError(f"rate must be at least 0 and below 1, got {rate}")
+        n_kept = count_trusted(rate, len(x))
+        if n_kept < 1:
+            raise ValueError(f"rate={rate} drops all {len(x)} rows")
         slope, intercept = np.polyfit(x[~wrong], y[~wrong], 1)
         slopes, intercepts = (
             np.linspace(centre - reach, centre + reach, grid_resolution)
@@ -230,7 +249,6 @@ class LossSurfaceDisplay(Display):
         residuals = y - slopes[None, :, None] * x - intercepts[:, None, None]
         losses = residuals**2
         gradients = np.abs(residuals) * np.sqrt(1.0 + x**2)
-        n_kept = len(x) - int(np.ceil(rate * len(x)))
         surfaces = {
             "good rows": losses[..., ~wrong].mean(axis=-1),
             "all rows": losses.mean(axis=-1),

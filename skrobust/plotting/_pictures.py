@@ -13,6 +13,8 @@ from skrobust.plotting._style import (
     LINES,
     NORMAL,
     Display,
+    check_has,
+    named,
     open_frame,
     plane,
     split,
@@ -80,8 +82,13 @@ class TriggerDisplay(Display):
         Returns
         -------
         TriggerDisplay
+
+        Raises
+        ------
+        TypeError
+            If the estimator has no ``perturb``.
         """
-        check_is_fitted(estimator)
+        check_has(estimator, "perturb")
         X, y = np.asarray(X, dtype=float), column_or_1d(y)
         low, high = estimator.feature_range_
         clean, moved = ((part - low) / (high - low) for part in (X, estimator.perturb(X, y)))
@@ -227,8 +234,8 @@ class LabelFlipDisplay(Display):
         Raises
         ------
         ValueError
-            If the rows do not have two features, there are not two classes, or the columns differ
-            in length.
+            If the rows do not have two features, there are not two classes in ``y`` or for a
+            classifier, or the columns differ in length.
         """
         X, y, given = check_array(X), column_or_1d(y), column_or_1d(given)
         if X.shape[1] != 2:
@@ -239,10 +246,14 @@ class LabelFlipDisplay(Display):
             raise ValueError(f"y must hold 2 classes, got {len(classes)}")
         (grid_x, grid_y), points = plane(X, grid_resolution, 0.1)
         shape = (grid_resolution, grid_resolution)
-        borders = {
-            name: model.predict_proba(points)[:, 1].reshape(shape)
-            for name, model in estimators.items()
-        }
+        borders = {}
+        for name, model in estimators.items():
+            check_has(model, "predict_proba")
+            probabilities = model.predict_proba(named(model, points))
+            if probabilities.shape[1] != 2:
+                n_classes = probabilities.shape[1]
+                raise ValueError(f"estimators[{name!r}] must know 2 classes, it knows {n_classes}")
+            borders[name] = probabilities[:, 1].reshape(shape)
         return cls.from_predictions(X, y, given, grid_x, grid_y, borders, ax=ax)
 
     @classmethod
@@ -265,9 +276,22 @@ class LabelFlipDisplay(Display):
         Returns
         -------
         LabelFlipDisplay
+
+        Raises
+        ------
+        ValueError
+            If the columns differ in length, or a border has another shape than the grid.
         """
-        y, given = column_or_1d(y), column_or_1d(given)
-        return cls(np.asarray(X), y, given, grid_x, grid_y, borders).plot(ax)
+        X, y, given = check_array(X), column_or_1d(y), column_or_1d(given)
+        check_consistent_length(X, y, given)
+        borders = {name: np.asarray(border) for name, border in borders.items()}
+        for name, border in borders.items():
+            if border.shape != (len(grid_y), len(grid_x)):
+                raise ValueError(
+                    f"borders[{name!r}] must have the shape {(len(grid_y), len(grid_x))}, got "
+                    f"{border.shape}"
+                )
+        return cls(X, y, given, grid_x, grid_y, borders).plot(ax)
 
     def plot(self, ax=None):
         """Draw.
@@ -392,9 +416,14 @@ class DistrustedRowsDisplay(Display):
         Raises
         ------
         ValueError
-            If images or labels are not as many as scores, or the images have another shape.
+            If images or labels are not as many as scores, the images have another shape, or there
+            is nothing to show.
         """
         scores = column_or_1d(scores, dtype=np.float64)
+        if n_shown < 1:
+            raise ValueError(f"n_shown must be at least 1, got {n_shown}")
+        if np.isnan(scores).all():
+            raise ValueError("scores holds no number")
         for name, part in (("images", images), ("y", y)):
             if part is not None and len(part) != len(scores):
                 raise ValueError(f"{name} has {len(part)} entries for {len(scores)} scores")

@@ -5,8 +5,18 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from skrobust.diagnosis import row_scores
-from skrobust.plotting._style import ANOMALY, COLOURS, GREY, LINES, NORMAL, Display, open_frame
+from skrobust.diagnosis._frame import row_scores, wrapped
+from skrobust.plotting._style import (
+    ANOMALY,
+    COLOURS,
+    GREY,
+    LINES,
+    NORMAL,
+    Display,
+    bad_rows,
+    check_has,
+    open_frame,
+)
 
 __all__ = ["KeptShareDisplay", "ScoreDistributionDisplay"]
 
@@ -51,6 +61,8 @@ class ScoreDistributionDisplay(Display):
     def from_estimator(cls, estimator, X=None, y_true=None, *, ax=None, log_scale=False):
         """Draw the scores of a fitted estimator's training rows, or a detector's of other rows.
 
+        The threshold is drawn where one score separates the rows that are trusted from the others.
+
         Parameters
         ----------
         estimator : fitted estimator
@@ -71,18 +83,13 @@ class ScoreDistributionDisplay(Display):
         Raises
         ------
         ValueError
-            If rows are given and the estimator cannot score other rows than those of training.
+            If rows are given and the estimator is no detector with PyOD's scores.
         """
         check_is_fitted(estimator)
-        if X is not None and not hasattr(estimator, "decision_function"):
-            raise ValueError(
-                f"{type(estimator).__name__} scores its training rows only: leave X out"
-            )
-        scores = row_scores(estimator) if X is None else estimator.decision_function(X)
-        threshold = getattr(estimator, "threshold_", None)
+        scores = row_scores(estimator, X)
+        threshold = getattr(wrapped(estimator), "threshold_", None)
         if threshold is None and hasattr(estimator, "inlier_mask_"):
-            trusted = scores[estimator.inlier_mask_ & ~np.isnan(scores)]
-            threshold = float(trusted.max()) if len(trusted) < len(scores) else None
+            threshold = _border(scores, estimator.inlier_mask_)
         return cls.from_predictions(y_true, scores, threshold=threshold, ax=ax, log_scale=log_scale)
 
     @classmethod
@@ -109,14 +116,14 @@ class ScoreDistributionDisplay(Display):
         Raises
         ------
         ValueError
-            If there are no scores, or labels of another number of rows.
+            If there are no scores, or labels of another number of rows or other than 0 and 1.
         """
         scores = column_or_1d(scores, dtype=np.float64)
         known = ~np.isnan(scores)
         if not known.any():
             raise ValueError("scores holds no number")
         if y_true is not None:
-            y_true = column_or_1d(y_true).astype(bool)
+            y_true = bad_rows("y_true", y_true)
             if len(y_true) != len(scores):
                 raise ValueError(f"y_true has {len(y_true)} entries for {len(scores)} scores")
             y_true = y_true[known]
@@ -161,6 +168,14 @@ class ScoreDistributionDisplay(Display):
         if scores.min() <= 0:
             raise ValueError(f"log_scale needs scores above 0, the least is {scores.min():g}")
         return np.geomspace(scores.min(), np.nextafter(scores.max(), np.inf), _N_BINS + 1)
+
+
+def _border(scores: np.ndarray, trusted: np.ndarray) -> float | None:
+    """Return the highest score of the rows that are trusted, unless others lie below it."""
+    known = ~np.isnan(scores)
+    kept, dropped = scores[trusted & known], scores[~trusted & known]
+    separates = len(kept) and len(dropped) and kept.max() <= dropped.min()
+    return float(kept.max()) if separates else None
 
 
 class KeptShareDisplay(Display):
@@ -225,11 +240,13 @@ class KeptShareDisplay(Display):
         ------
         ValueError
             If an estimator was trained without the callback.
+        TypeError
+            If it has no history.
         """
         estimators = estimators if isinstance(estimators, (list, tuple)) else [estimators]
         shares = []
         for estimator in estimators:
-            check_is_fitted(estimator)
+            check_has(estimator, "history_")
             if key not in estimator.history_[-1]:
                 raise ValueError(
                     f"the history of {type(estimator).__name__} has no {key!r}: train it with "

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skrobust._report import ANOMALY, GREY, NORMAL, open_frame
 
@@ -18,6 +20,9 @@ __all__ = [
     "LINES",
     "NORMAL",
     "Display",
+    "bad_rows",
+    "check_has",
+    "named",
     "open_frame",
     "plane",
     "split",
@@ -47,6 +52,28 @@ class Display:
         return ax
 
 
+def check_has(estimator, attribute: str) -> None:
+    """Raise NotFittedError before ``fit``, and TypeError if an estimator lacks something."""
+    check_is_fitted(estimator)
+    if not hasattr(estimator, attribute):
+        raise TypeError(f"{type(estimator).__name__} has no {attribute}, which is drawn here")
+
+
+def bad_rows(name: str, marks) -> np.ndarray:
+    """Check marks of bad rows, bool or 0 and 1, and return them as bool."""
+    marks = column_or_1d(marks)
+    if not np.isin(marks, (0, 1)).all():
+        wrong = next(mark for mark in marks.tolist() if mark not in (0, 1))
+        raise ValueError(f"{name} must be 1 for bad rows and 0 for the others, got {wrong!r}")
+    return marks.astype(bool)
+
+
+def named(estimator, points: np.ndarray) -> np.ndarray | pd.DataFrame:
+    """Give points the names of the features that an estimator was fitted with, if there are any."""
+    names = getattr(estimator, "feature_names_in_", None)
+    return points if names is None else pd.DataFrame(points, columns=names)
+
+
 def split(ax: Axes, n_rows: int, n_columns: int) -> np.ndarray:
     """Put a grid of axes in the place of one, as scikit-learn's partial dependence display does."""
     from matplotlib.gridspec import GridSpecFromSubplotSpec
@@ -62,6 +89,8 @@ def split(ax: Axes, n_rows: int, n_columns: int) -> np.ndarray:
 
 def plane(X: np.ndarray, resolution: int, margin: float) -> tuple[np.ndarray, np.ndarray]:
     """Axes (2, resolution) around rows of two features, and all points of the grid."""
+    if resolution < 2:
+        raise ValueError(f"grid_resolution must be at least 2, got {resolution}")
     low, high = X.min(axis=0), X.max(axis=0)
     reach = margin * (high - low)
     axes = np.linspace(low - reach, high + reach, resolution).T

@@ -154,13 +154,13 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
                 rescore = self._stops_early(len(rows)) and self.memory is None
                 self._take_record(rows, given, rescore)
             self._check_result(X)
-            n_trusted = _count_trusted(self.corruption_rate_, len(X))
+            n_trusted = count_trusted(self.corruption_rate_, len(X))
             self.inlier_mask_ = _lowest(self.sample_scores_, n_trusted)
             self._warn_of_result(targets)
         return self
 
     def _check_rate(self, rate: float, n_rows: int) -> None:
-        if _count_trusted(rate, n_rows) < 1:
+        if count_trusted(rate, n_rows) < 1:
             raise ValueError(
                 f"corruption_rate={rate} leaves none of {n_rows} training rows (n_samples); pass "
                 "more rows or a smaller rate"
@@ -347,7 +347,8 @@ def of_rows(output: Tensor, x: Tensor, y: Tensor, function: RowFunction, n_outpu
     return function(output, y)
 
 
-def _count_trusted(rate: float, n_rows: int) -> int:
+def count_trusted(rate: float, n_rows: int) -> int:
+    """Return n - ceil(rate n), whatever the rounding of the product."""
     return n_rows - math.ceil(rate * n_rows - 1e-9)
 
 

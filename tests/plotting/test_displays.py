@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 
 import matplotlib
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 from matplotlib import pyplot as plt
 from pyod.models.iforest import IForest
 from sklearn.datasets import load_digits
+from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
 from skrobust import (
     BackdoorRobustClassifier,
+    OutlierDetectorAdapter,
     PRLClassifier,
     RCADetector,
     RobustRealNVPDetector,
@@ -290,6 +293,22 @@ ONE = np.zeros((2, 1, 4, 4))
             lambda: DistrustedRowsDisplay.from_predictions([1.0, 2.0], images=ONE[:, 0]),
             "images must have the shape",
         ),
+        (lambda: DistrustedRowsDisplay.from_predictions([1.0], n_shown=0), "n_shown must be"),
+        (lambda: DistrustedRowsDisplay.from_predictions([np.nan]), "scores holds no number"),
+        (
+            lambda: LossSurfaceDisplay.from_predictions([0, 1], [0, 1], [0, 0], rate=0.999),
+            "rate=0.999 drops all 2 rows",
+        ),
+        (
+            lambda: LossSurfaceDisplay.from_predictions([0, np.nan], [0, 1], [0, 0]),
+            "x and y must be finite",
+        ),
+        (
+            lambda: LabelFlipDisplay.from_predictions(
+                [[0.0, 0.0]], [0], [0], [0, 1], [0, 1], {"a": [[0.1]]}
+            ),
+            r"borders\['a'\] must have the shape \(2, 2\)",
+        ),
     ],
 )
 def test_bad_input(draw, message):
@@ -302,6 +321,77 @@ def test_learners_score_their_training_rows_only(rows):
     model = PRLClassifier(max_epochs=1, random_state=0).fit(X, bad)
     with pytest.raises(ValueError, match="PRLClassifier scores its training rows only"):
         ScoreDistributionDisplay.from_estimator(model, X)
+
+
+def test_scores_are_high_for_bad_rows_whatever_wraps_the_detector(rows):
+    X, bad = rows
+    detector = IForest(random_state=0)
+    adapter = OutlierDetectorAdapter(detector).fit(X)
+    drawn = ScoreDistributionDisplay.from_estimator(adapter, X, bad)
+    assert drawn.scores[drawn.y_true].mean() > drawn.scores[~drawn.y_true].mean()
+    assert drawn.threshold == adapter.detector_.threshold_
+    with pytest.raises(ValueError, match=r"IsolationForest scores .* not as PyOD's"):
+        ScoreDistributionDisplay.from_estimator(IsolationForest().fit(X), X)
+
+
+def test_no_threshold_is_drawn_where_scores_do_not_separate(rows):
+    X, bad = rows
+    model = PRLClassifier(max_epochs=1, random_state=0).fit(X, bad)
+    order = np.argsort(model.sample_scores_)
+    model.inlier_mask_ = np.ones(len(X), dtype=bool)
+    model.inlier_mask_[order[-5:]] = False
+    drawn = ScoreDistributionDisplay.from_estimator(model)
+    assert drawn.threshold == model.sample_scores_[order[-6]]
+    model.inlier_mask_[order[0]] = False
+    assert ScoreDistributionDisplay.from_estimator(model).threshold is None
+
+
+@pytest.mark.parametrize("marks", [[1, -1, 1], ["good", "bad", "good"], [0.0, 1.0, np.nan]])
+def test_marks_are_zeros_and_ones(marks):
+    with pytest.raises(ValueError, match="y_true must be 1 for bad rows and 0"):
+        ScoreDistributionDisplay.from_predictions(marks, [1.0, 2.0, 3.0])
+
+
+def test_what_an_estimator_must_have(rows):
+    X, bad = rows
+    detector = RCADetector(max_epochs=1, random_state=0).fit(X)
+    adapter = OutlierDetectorAdapter(IForest()).fit(X)
+    with pytest.raises(TypeError, match="RCADetector has no score_samples"):
+        DensityDisplay.from_estimator(detector, X[:, :2])
+    with pytest.raises(TypeError, match="RCADetector has no perturb"):
+        TriggerDisplay.from_estimator(detector, X, bad)
+    for display in (TrainingCurveDisplay, KeptShareDisplay):
+        with pytest.raises(TypeError, match="OutlierDetectorAdapter has no history_"):
+            display.from_estimator(adapter)
+    with pytest.raises(TypeError, match="curves must be a dict"):
+        TrainingCurveDisplay.from_predictions([[1.0]])
+    three = LogisticRegression().fit(X[:, :2], np.arange(len(X)) % 3)
+    with pytest.raises(ValueError, match=r"estimators\['a'\] must know 2 classes, it knows 3"):
+        LabelFlipDisplay.from_estimator({"a": three}, X[:, :2], bad, bad)
+
+
+def test_frames_keep_their_names():
+    X, y = make_contaminated_moons(200, random_state=0)
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    model = LogisticRegression().fit(frame, y)
+    flow = RobustRealNVPDetector(max_epochs=1, min_steps=None, random_state=0).fit(frame)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LabelFlipDisplay.from_estimator({"all": model}, frame, y, y, grid_resolution=5)
+        DensityDisplay.from_estimator(flow, frame, y, grid_resolution=5)
+
+
+def test_rates_are_told_in_turn(rows):
+    X, bad = rows
+    detector = IForest(random_state=0)
+    drawn = RateSensitivityDisplay.from_estimator(
+        detector, X, bad, rates=[0.2, 0.1], scoring="roc_auc", cv=3, true_rate=0.1
+    )
+    assert drawn.rates.tolist() == [0.1, 0.2]
+    assert drawn.curves["IForest"].shape == (3, 2)
+    assert drawn.ax_.get_ylabel() == "roc_auc"
+    with pytest.raises(ValueError, match="LogisticRegression has neither of corruption_rate"):
+        RateSensitivityDisplay.from_estimator(LogisticRegression(), X, bad, rates=[0.1])
 
 
 def test_histories_without_the_value(rows):
