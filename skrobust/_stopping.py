@@ -10,6 +10,7 @@ from skorch.dataset import ValidSplit
 
 from skrobust._random import draw_seed
 from skrobust._validation import Integral, Interval, Real, StrOptions
+from skrobust.training._batches import count_batches
 
 __all__ = ["EarlyStoppingMixin"]
 
@@ -62,7 +63,7 @@ class EarlyStoppingMixin:
                 f"validation_fraction={self.validation_fraction} leaves {n_trained} of {n_rows} "
                 "rows to train on; pass more rows, a smaller fraction or early_stopping=False"
             )
-        steps = math.ceil(n_trained / self.batch_size)
+        steps = count_batches(n_trained, self.batch_size)
         stop = EarlyStopping(
             monitor="valid_loss",
             patience=math.ceil(self.patience / steps),

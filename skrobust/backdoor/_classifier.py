@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -154,7 +155,8 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
     corruption_rate_ : float
         The rate.
     corruption_rate_interval_ : tuple of two floats
-        Interval of 95 % for the estimate, with ``corruption_rate="auto"`` only.
+        Lower end of the 95 % interval of the estimate and 0.5, as learnt poison is not seen; with
+        ``corruption_rate="auto"`` only.
     feature_range_ : tuple of two arrays
         Least and largest value, of each column of a table and of all values otherwise.
     sample_scores_ : array of shape (n_samples,)
@@ -343,9 +345,7 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         known = np.isin(y, self.classes_)
         if not known.all():
             raise ValueError(f"y holds {str(y[~known][0])!r}, which is none of classes_")
-        rule = noisy_label_rule(self.noisy_label, len(self.classes_))
-        loss = rule.loss if self.robust_inner else rule.plain
-        step = self._perturb(loss, rule.score, DropSchedule(0.0))
+        step = _moving_all(self.net_.step.perturb)
         rows = self._preprocessor.transform(X)
         if step is not None:
             device, seed = torch.device(self.device_), draw_seed(self.random_state)
@@ -440,3 +440,10 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
     def _warn_of_result(self, targets: np.ndarray) -> None:
         if self.noisy_label in ("prl", "spl") and self.robust_outer:
             warn_of_lost_classes(self.classes_, targets, self.inlier_mask_, self.corruption_rate_)
+
+
+def _moving_all(step):
+    """Return the perturbation of a step without its selection: rows not trusted move, too."""
+    if isinstance(step, RandomOcclusion):
+        return replace(step, then=_moving_all(step.then))
+    return None if step is None else replace(step, schedule=None)

@@ -23,7 +23,7 @@ from skrobust.backdoor._prune import prunable_layer, prune_until
 from skrobust.backdoor._rules import PoisonedLabelMixin
 from skrobust.selection import DropSchedule, crossentropy
 from skrobust.supervised._base import RobustLearner, of_rows
-from skrobust.training import RobustNet, RobustStep
+from skrobust.training import DeviceBatches, RobustNet, RobustStep, RowDataset
 
 __all__ = ["FinePruningClassifier"]
 
@@ -107,7 +107,8 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
     corruption_rate_ : float
         The rate.
     corruption_rate_interval_ : tuple of two floats
-        Interval of 95 % for the estimate, with ``corruption_rate="auto"`` only.
+        Lower end of the 95 % interval of the estimate and 0.5, as learnt poison is not seen; with
+        ``corruption_rate="auto"`` only.
     sample_scores_ : array of shape (n_samples,)
         Loss of each training row in the last epoch on all rows; where rows were held out, of all
         by the network before pruning.
@@ -230,7 +231,8 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
         y : array-like of shape (n_samples,)
             Labels.
         X_clean : array-like of shape (n_clean, n_features) or (n_clean, ...), optional
-            Inputs that nobody has tampered with; 5 % as many as training rows, in the paper.
+            Inputs that nobody has tampered with; 5 % as many as training rows, in the paper. Steps
+            of a pipeline before this one do not transform them: pass what they make of the rows.
         y_clean : array-like of shape (n_clean,), optional
             Their labels.
 
@@ -293,13 +295,13 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
         own = {k: v for k, v in self._net_parameters.items() if k.startswith(prefix)}
         own = {k.removeprefix(prefix): v for k, v in own.items()}
         optimizer = self.optimizer(module.parameters(), **{"lr": lr, **own})
+        batches = DeviceBatches(RowDataset(rows, labels), self.batch_size, shuffle=True)
         for _ in range(self.fine_tune_epochs):
-            module.train()
-            for batch in torch.randperm(len(rows)).split(self.batch_size):
-                chosen = batch.to(rows.device)
+            module.train(len(rows) > 1)  # a row alone has no variance to be normalised by
+            for batch, (targets, _) in batches:
                 optimizer.zero_grad()
-                inputs = rows[chosen].unsqueeze(0)
-                net.step.row_loss(module(inputs), inputs, labels[chosen]).mean().backward()
+                inputs = batch.unsqueeze(0)
+                net.step.row_loss(module(inputs), inputs, targets).mean().backward()
                 optimizer.step()
                 layer.switch_off(units)
         return net

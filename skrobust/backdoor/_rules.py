@@ -74,7 +74,8 @@ class PoisonedLabelMixin(LabelMixin):
     def _judge_rate(self, predictions: np.ndarray, targets: np.ndarray) -> CorruptionEstimate:
         found = super()._judge_rate(predictions, targets)
         doubt = "poison that the estimating networks have learnt agrees with what they predict"
-        return CorruptionEstimate(max(found.rate, FALLBACK_RATE), found.low, 0.5, doubt)
+        doubts = doubt if found.doubt is None else f"{found.doubt}; {doubt}"
+        return CorruptionEstimate(max(found.rate, FALLBACK_RATE), found.low, 0.5, doubts)
 
 
 def warn_of_lost_classes(

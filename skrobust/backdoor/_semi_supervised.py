@@ -145,7 +145,8 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
     corruption_rate_ : float
         The rate.
     corruption_rate_interval_ : tuple of two floats
-        Interval of 95 % for the estimate, with ``corruption_rate="auto"`` only.
+        Lower end of the 95 % interval of the estimate and 0.5, as learnt poison is not seen; with
+        ``corruption_rate="auto"`` only.
     sample_scores_ : array of shape (n_samples,)
         What the selection ranked each training row by, high for rows that fit badly; nan for rows
         without a label.

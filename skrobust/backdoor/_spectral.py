@@ -41,7 +41,7 @@ class SpectralSignatureFilter(RowFilter):
     ----------
     scores_ : array of shape (n_samples,)
         Squared length of each row along the direction of its class, high for rows apart. They
-        compare within a class.
+        compare within a class; ``diagnosis_frame`` ranks all rows by them nevertheless.
     inlier_mask_ : array of shape (n_samples,), bool
         False for the rows that are dropped.
     sample_indices_ : array of shape (n_kept,), int

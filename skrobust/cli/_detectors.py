@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,7 @@ from skrobust._device import resolve_device
 from skrobust._preprocessing import TablePreprocessor
 from skrobust.detectors._base import RobustDetector
 from skrobust.selection import squared_error
+from skrobust.training._batches import count_batches
 
 __all__ = ["DETECTORS", "RCA", "SCORED_ROWS", "DetectorKind", "plan_epochs"]
 
@@ -125,7 +125,7 @@ def plan_epochs(n_rows: int, detector: RobustEstimator, wanted: int | None) -> d
     """
     if wanted is not None:
         return {"max_epochs": wanted, "min_steps": None}
-    steps = math.ceil(n_rows / detector.batch_size)
+    steps = count_batches(n_rows, detector.batch_size)
     most = max(LEAST_EPOCHS, MOST_STEPS // steps)
     least = LEAST_STEPS if detector.min_steps is None else detector.min_steps
     return {"max_epochs": min(detector.max_epochs, most), "min_steps": least}

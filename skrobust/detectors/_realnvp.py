@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
 
@@ -18,6 +17,7 @@ from skrobust.detectors._base import RobustDetector
 from skrobust.networks import CouplingFlow, LipschitzBound
 from skrobust.selection import DropSchedule
 from skrobust.training import RobustNet, RobustStep
+from skrobust.training._batches import count_batches
 
 __all__ = ["RobustRealNVPDetector"]
 
@@ -349,7 +349,7 @@ class RobustRealNVPDetector(EarlyStoppingMixin, RobustDetector):
         network, settings = self._network(x.shape[1])
         settings["min_steps"] = self.min_steps
         if self.min_steps == "auto":
-            steps = math.ceil(self._count_trained(len(x)) / self.batch_size)
+            steps = count_batches(self._count_trained(len(x)), self.batch_size)
             settings["min_steps"] = min(_STEPS, _EPOCHS * steps)
         net = self._fit_net(network, step, x, **settings, **self._stopping(len(x)))
         net.module_.settle()

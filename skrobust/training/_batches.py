@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
-__all__ = ["DeviceBatches", "RowDataset"]
+__all__ = ["DeviceBatches", "RowDataset", "count_batches"]
+
+
+def count_batches(n_rows: int, batch_size: int) -> int:
+    """Return how many batches rows make; a single row that is left over joins the last one.
+
+    Normalisations over a batch have nothing to go by in a row alone.
+    """
+    whole, rest = divmod(n_rows, batch_size)
+    return whole + (rest > 1 or (rest == 1 and whole == 0))
 
 
 class RowDataset(Dataset):
@@ -47,7 +57,7 @@ class DeviceBatches:
     dataset : RowDataset or Subset of one
         Rows on the device.
     batch_size : int
-        Rows per batch; the last batch may be shorter.
+        Rows per batch; the last one may be shorter, or longer by one: see :func:`count_batches`.
     shuffle : bool, default=False
         Draw a new order in every epoch, from torch's CPU generator, so that the order does not
         depend on the device.
@@ -61,7 +71,7 @@ class DeviceBatches:
         self.shuffle = shuffle
 
     def __len__(self) -> int:
-        return -(-len(self.dataset) // self.batch_size)
+        return count_batches(len(self.dataset), self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
         dataset: Any = self.dataset
@@ -72,6 +82,7 @@ class DeviceBatches:
         if self.shuffle:
             order = order[torch.randperm(len(order))]
         x, (y, row_ids) = dataset[order.to(dataset.x.device)]
-        for start in range(0, len(order), self.batch_size):
-            rows = slice(start, start + self.batch_size)
+        ends = [*range(self.batch_size, len(self) * self.batch_size, self.batch_size), len(order)]
+        for start, end in pairwise([0, *ends]):
+            rows = slice(start, end)
             yield x[rows], (y[rows], row_ids[rows])

@@ -245,6 +245,8 @@ def test_rows_are_moved_as_in_training(X, y):
         model.perturb(X[:1], ["d"])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         model.perturb(X, y[:5])
+    later = clone(model).fit(X, y).set_params(perturbation_limit=0.0, robust_inner=False)
+    np.testing.assert_array_equal(later.perturb(X, y), moved)  # parameters of the last fit
     plain = BackdoorRobustClassifier(occlusion=0.0, perturbation_limit=0.0, **QUICK).fit(X, y)
     np.testing.assert_allclose(plain.perturb(X, y), X, atol=1e-5)
 

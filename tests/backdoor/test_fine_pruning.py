@@ -1,6 +1,7 @@
 """FinePruningClassifier: contract, what is pruned and what is kept, bad input, an attack."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -240,3 +241,15 @@ def test_clean_rows_undo_part_of_an_attack():
     ]
     assert found[0][0] > 0.9 and found[0][1] < 0.2
     assert found[1][0] > 0.85 and found[1][1] > found[0][1] + 0.1  # the thesis finds it weak, too
+
+
+@pytest.mark.parametrize("n_clean", [1, 9])
+def test_normalised_networks_meet_no_row_alone(X, y, n_clean):
+    def network():
+        return nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
+
+    model = FinePruningClassifier(network, batch_size=8, max_epochs=3, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X[:145], y[:145], X[:n_clean], y[:n_clean])  # 18 batches and a row
+    assert np.isfinite(model.predict_proba(X)).all()

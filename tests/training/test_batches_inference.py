@@ -30,6 +30,23 @@ def test_every_row_once_with_its_target_and_id(make, shuffle):
     assert torch.equal(y, rows * 10)
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "sizes"),
+    [(1, [1]), (4, [4]), (5, [5]), (6, [4, 2]), (8, [4, 4]), (9, [4, 5]), (11, [4, 4, 3])],
+)
+def test_no_row_comes_alone(n_rows, sizes):
+    batches = DeviceBatches(RowDataset(torch.arange(float(n_rows))), batch_size=4)
+    _, _, rows, found = collected(batches)
+    assert found == sizes
+    assert len(batches) == len(sizes)
+    assert rows.tolist() == list(range(n_rows))
+
+
+def test_batches_of_one_row():
+    batches = DeviceBatches(RowDataset(torch.arange(3.0)), batch_size=1)
+    assert collected(batches)[3] == [1, 1, 1]
+
+
 def test_order_is_new_in_every_epoch_and_repeatable():
     batches = DeviceBatches(RowDataset(torch.arange(50.0)), 50, shuffle=True)
     torch.manual_seed(3)
