@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
@@ -173,9 +174,10 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
     Notes
     -----
     Rows whose label is -1 have none, as in :mod:`sklearn.semi_supervised`: that is the way for
-    pipelines and GridSearchCV, which slice ``y`` but not ``X_unlabeled``. ``score`` counts them as
-    wrong, for all that are compared alike. Where a single label stands beside -1, there would be
-    nothing to learn; both are taken for classes then, with a warning.
+    pipelines and GridSearchCV, which slice ``y`` but not ``X_unlabeled``. ``score`` leaves them
+    out. Beside labels that are text, -1 is a number in an array of objects. Where a single label
+    stands beside -1, there would be nothing to learn; both are taken for classes then, with a
+    warning.
 
     The thesis's systems are ``margin=0, per_class=False`` with ``truncate=None`` (PRL-SimCLR) and
     ``truncate="scale"`` (PRL-SimCLR-SN). It says both "truncate the largest singular value" and
@@ -346,12 +348,44 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
                 self._spread(labelled, len(labelled) + len(without))
         return self
 
+    def score(self, X, y, sample_weight=None):
+        """Return the accuracy on the rows that have a label.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Inputs.
+        y : array-like of shape (n_samples,)
+            True labels; rows with -1 are left out, unless -1 is one of ``classes_``.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            If no row has a label.
+        """
+        check_is_fitted(self)
+        labels = column_or_1d(y)
+        check_consistent_length(X, labels, sample_weight)
+        without = _is_unlabelled(labels)
+        if without.any() and UNLABELLED not in self.classes_.tolist():
+            if without.all():
+                raise ValueError(f"y has no label: all {len(labels)} rows are -1, which is none")
+            X, labels, sample_weight = (
+                None if part is None else _safe_indexing(part, np.flatnonzero(~without))
+                for part in (X, labels, sample_weight)
+            )
+        return super().score(X, labels, sample_weight)
+
     def _has_label(self, y) -> np.ndarray:
         """Which rows have one; -1 beside a single label is a class."""
         labels = np.asarray(y)
-        if labels.dtype.kind not in "iufO":
-            return np.ones(len(labels), dtype=bool)
-        without = labels == UNLABELLED
+        without = _is_unlabelled(labels)
         if without.any() and not without.all():
             rest = labels[~without]
             if (rest == rest[0]).all():
@@ -497,6 +531,12 @@ class _Limit(Callback):
     def on_batch_end(self, net, training=False, **kwargs):
         if training:
             limit_spectrum(net.module_.layer.weight, self.limit, self.how)
+
+
+def _is_unlabelled(labels: np.ndarray) -> np.ndarray:
+    if labels.dtype.kind not in "iufO":
+        return np.zeros(len(labels), dtype=bool)
+    return labels == UNLABELLED
 
 
 @torch.no_grad()

@@ -71,6 +71,32 @@ def test_pipeline_grid_search_and_pickle_with_labels_of_minus_one(X, y):
     np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
 
 
+@pytest.mark.parametrize("names", [[0, 1, 2], ["low", "middle", "high"]])
+def test_score_is_the_accuracy_on_rows_with_labels(X, y, names):
+    labels = np.array(names, dtype=object)[y]
+    given = np.where(np.arange(200) % 2, labels, -1)
+    given = given if names[0] else given.astype(int)
+    model = SemiSupervisedBackdoorClassifier(**QUICK).fit(X, given)
+    hits = model.predict(X[1::2]) == given[1::2]
+    assert model.score(X, given) == hits.mean()
+    weights = np.arange(200.0)
+    assert model.score(X, given, weights) == pytest.approx(np.average(hits, weights=weights[1::2]))
+    search = GridSearchCV(model, {"truncate": ["scale"]}, cv=2, error_score="raise")
+    assert search.fit(X, given).best_score_ > 0
+    with pytest.raises(ValueError, match="y has no label: all 100 rows are -1"):
+        model.score(X[::2], given[::2])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.score(X, given[:5])
+
+
+def test_score_counts_a_class_of_minus_one(X, y):
+    signs = np.where(y > 0, 1, -1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = SemiSupervisedBackdoorClassifier(**QUICK).fit(X, signs)
+    assert model.score(X, signs) == (model.predict(X) == signs).mean()
+
+
 def test_rows_without_labels_may_come_either_way(X, y):
     labelled, others = X[:120], X[120:]
     apart = SemiSupervisedBackdoorClassifier(**QUICK).fit(labelled, y[:120], others)
