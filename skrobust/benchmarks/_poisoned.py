@@ -39,6 +39,7 @@ __all__ = [
     "SETS",
     "TRIGGERS",
     "accuracy_table",
+    "classifier_of",
     "measure_cell",
     "measure_semi",
     "render_poisoned",
@@ -208,6 +209,29 @@ def split_poisoned(name: str, trigger: str, rate: float, seed: int) -> PoisonedD
     )
 
 
+def classifier_of(cell: Cell, told: float, device: str = "cpu") -> BackdoorRobustClassifier:
+    """Build the classifier of a cell, told a rate, with the network and length of its set.
+
+    Parameters
+    ----------
+    cell : Cell
+        The set, a key of ``METHODS``, ``ALTERNATIVES`` or ``PARTS``, and the seed.
+    told : float
+        The rate.
+    device : str
+        Of the network.
+    """
+    task = _ALL[cell.set]
+    parameters = {**METHODS, **ALTERNATIVES, **PARTS}[cell.method]
+    parameters = {**_common(cell, told, device), "feature_range": (0, 1), **parameters}
+    return BackdoorRobustClassifier(task.module, **parameters)
+
+
+def _common(cell: Cell, told: float, device: str) -> dict[str, Any]:
+    settings = {"min_steps": None, "random_state": cell.seed, "device": device}
+    return {**settings, "corruption_rate": told, **_ALL[cell.set].settings}
+
+
 def measure_cell(cell: Cell, device: str = "cpu", told: float | None = None) -> dict[str, float]:
     """Train on poisoned pictures and test on clean and on triggered ones.
 
@@ -235,19 +259,14 @@ def measure_cell(cell: Cell, device: str = "cpu", told: float | None = None) -> 
     task = _ALL[name]
     told = float(rate) if told is None else told
     watch = _Watch(data, task.settings["max_epochs"] - LAST)
-    network = partial(task.module, in_channels=data.X.shape[1])
-    common = {"min_steps": None, "random_state": seed, "device": device, **task.settings}
     X, y = data.X, data.y
     if method == "Fine-Pruning":
-        pruned = FinePruningClassifier(network, corruption_rate=told, **common)
+        pruned = FinePruningClassifier(task.module, **_common(cell, told, device))
         pruned.fit(X, y, data.X_clean, data.y_clean)
         watch.judge(pruned.net_)
         scores, kept = pruned.sample_scores_, np.ones(len(X))
     else:
-        settings = {**METHODS, **ALTERNATIVES, **PARTS}[method]
-        model = BackdoorRobustClassifier(
-            network, corruption_rate=told, feature_range=(0, 1), **{**common, **settings}
-        )
+        model = classifier_of(cell, told, device)
         spectral = SpectralSignatureFilter(model, corruption_rate=told)
         if method == "SpecSig":
             X, y = spectral.fit_resample(X, y)

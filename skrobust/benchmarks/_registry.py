@@ -58,5 +58,8 @@ BENCHMARKS = {
     "backdoor-epsilon": Entry("backdoor_epsilon", "Table 5.4 in form: an assumed rate of one half"),
     "backdoor-ablation": Entry("backdoor_ablation", "Tables 5.6, 5.7 in form: one robust part"),
     "backdoor-mnist": Entry("backdoor_mnist", "Table 5.8 in form: training on poisoned pictures"),
+    "backdoor-choice": Entry(
+        "backdoor_choice", "Settings against poison, compared without a clean row"
+    ),
     "unknown-rate": Entry("unknown_rate", "Rates that nobody knows: estimates and their cost"),
 }

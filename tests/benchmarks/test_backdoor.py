@@ -9,6 +9,7 @@ import pytest
 from skrobust.benchmarks import (
     _poisoned,
     backdoor_ablation,
+    backdoor_choice,
     backdoor_cifar,
     backdoor_epsilon,
     backdoor_mnist,
@@ -116,6 +117,26 @@ def test_methods_with_few_labels_share_the_pretraining(planted, monkeypatch):
     assert len(calls) == 2
 
 
+def test_separation():
+    believed = np.array([0.9, 0.1, 1.0, 0.3, 0.8])
+    assert backdoor_choice.separation(believed, 0.4) == pytest.approx(0.9 - 0.2)
+    assert backdoor_choice.separation(believed, 0.0) == pytest.approx(0.75 - 0.1)  # one at least
+    assert backdoor_choice.separation([0.0, 1.0], 0.99) == 1.0
+    assert backdoor_choice.separation([0.5, 0.5], 0.5) == 0.0
+
+
+def test_a_held_out_part_tells_a_network_that_has_learnt_the_trigger(planted):
+    def measure(method):
+        return backdoor_choice.measure(Cell("mnist", method, "patch 0.25", 0))
+
+    standard, default = measure("Standard"), measure("default")
+    assert set(standard) == set(backdoor_choice.VALUES)
+    assert (standard["n_train"], standard["n_held"], standard["n_test"]) == (480, 120, 200)
+    assert default["poison"] > standard["poison"] + 40
+    assert default["separation"] > standard["separation"] + 0.1
+    assert default["held_auroc"] > max(standard["held_auroc"], 0.98)
+
+
 def test_a_wrong_rate_is_told(planted, monkeypatch):
     rates = []
     monkeypatch.setattr(
@@ -135,6 +156,11 @@ def test_cells():
     assert len(backdoor_ablation.cells(1)) == 6 * 8
     assert len(backdoor_epsilon.cells(1)) == 2 * 8
     assert {cell.set for cell in backdoor_cifar.cells(1)} == {"cifar10"}
+    choice = backdoor_choice.cells(1)
+    assert len(choice) == len(backdoor_choice.SHOWN) * 5
+    assert {cell.setting for cell in choice if cell.set == "mnist"} == {
+        *backdoor_choice.SETTINGS["mnist"]
+    }
     semi = backdoor_semi.cells(3)
     assert len(semi) == 8 * 8 + 2 * 2 * 8
     assert {cell.setting for cell in semi if cell.seed} == {"patch 0.25", "blend 0.25"}
