@@ -188,6 +188,8 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
 def validate_range(name: str, value, n_columns: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Check a pair (low, high) of finite numbers, or of one per column where columns are given.
 
+    Of columns some may hold one value only: low equals high there.
+
     Returns
     -------
     low, high : arrays of shape (n_columns,), or () without columns
@@ -199,7 +201,8 @@ def validate_range(name: str, value, n_columns: int | None = None) -> tuple[np.n
         low, high = (
             np.broadcast_to(np.asarray(bound, dtype=np.float64), shape).copy() for bound in value
         )
-        valid = bool(np.isfinite([low, high]).all() and (low < high).all())
+        ordered = (low <= high).all() and (low < high).any()
+        valid = bool(np.isfinite([low, high]).all() and ordered)
     except (TypeError, ValueError):
         valid = False
     if not valid:

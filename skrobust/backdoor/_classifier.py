@@ -33,7 +33,7 @@ from skrobust.backdoor._rules import (
 )
 from skrobust.selection import DropSchedule, Progress
 from skrobust.supervised._base import RobustLearner
-from skrobust.training import RobustStep, StepState, TrainingRecord
+from skrobust.training import DeviceBatches, RobustStep, RowDataset, StepState, TrainingRecord
 
 __all__ = ["BackdoorRobustClassifier"]
 
@@ -61,7 +61,7 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         Share of poisoned rows (the thesis's epsilon), for "prl" and "spl"; rather a little too
         high than too low: far too high costs clean accuracy, too low may cost the defence.
         "auto" estimates it first, by three networks and the rows that each has not seen (see
-        :func:`estimate_corruption_rate`), which makes ``fit`` take about three times as long. As
+        :func:`estimate_corruption_rate`), which makes ``fit`` take up to four times as long. As
         networks that learn the trigger find nothing wrong, the estimate is a lower bound: at least
         0.2 is taken, with a warning.
     perturbation_limit : float, default=0.05
@@ -83,8 +83,9 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         Whether it decides which rows the network is updated on (and by which loss).
     feature_range : pair (low, high) or None, default=None
         Values that features can have, which no perturbation leaves: numbers, or for tables also
-        one per column. None takes the least and the largest of the training rows, of each column
-        of a table and of all values together otherwise.
+        one per column (low equals high in one that never changes). None takes the least and the
+        largest of the training rows, of each column of a table and of all values together
+        otherwise.
     categorical_features : array-like of int, str or bool, or None, default=None
         Columns of a table that are neither perturbed nor hidden: their places, their names, or a
         mask.
@@ -96,9 +97,10 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
     missing : {"error", "mean"}, default="error"
         "mean" replaces nan in a table by the mean of the column over the training rows.
     memory : {None, "average", "sum"}, default="average"
-        Select on each row's scores over the epochs, as a moving average or a sum, instead of on
-        the present one, in which a row may just have been seen with its trigger. None is the
-        thesis's algorithm.
+        Choose the rows to update on by each row's scores over the epochs, as a moving average or
+        a sum, instead of by the present one, in which a row may just have been seen with its
+        trigger; which rows are moved is decided by the present one. None is the thesis's
+        algorithm.
     memory_decay : float in [0, 1), default=0.8
         Weight of the past for ``memory="average"``.
     per_class : bool or "auto", default="auto"
@@ -131,8 +133,8 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         Class of a torch optimiser.
     warmup : int, float or "auto", default="auto"
         Length of the drop rate's growth from 0: an int counts epochs, a float is a share of all
-        epochs. "auto" takes as many epochs as come nearest to 100 steps, at least one: then what
-        most rows have in common has been learnt, and a trigger has not.
+        epochs. "auto" takes as many epochs as come nearest to 100 steps, at least one and at most
+        half of all: then what most rows have in common has been learnt, and a trigger has not.
     device : str, torch.device or None, default=None
         None takes the GPU if there is one.
     n_threads : int or None, default=1
@@ -350,17 +352,24 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         if step is not None:
             device, seed = torch.device(self.device_), draw_seed(self.random_state)
             with limited_threads(self.n_threads), contained_seeding(seed, device):
-                x, codes, row_ids = (
-                    torch.from_numpy(part).to(device)
-                    for part in (rows, np.searchsorted(self.classes_, y), np.arange(len(y)))
-                )
-                n_networks = self.net_.n_networks
-                record = TrainingRecord(n_networks, len(x), device)
-                state = StepState(Progress(0, 1, 0, 1), record)
-                inputs = x.expand(n_networks, *x.shape)
-                moved = step(self.net_.module_.eval(), inputs, codes, row_ids, state)
-            rows = moved[0].cpu().numpy()
-        return self._preprocessor.inverse_transform(rows)
+                parts = (rows, np.searchsorted(self.classes_, y))
+                data = RowDataset(*(torch.from_numpy(part).to(device) for part in parts))
+                rows = self._moved_by(step, DeviceBatches(data, self.batch_size))
+        rows = self._preprocessor.inverse_transform(rows)
+        if self._movable is not None:  # scaling there and back costs digits
+            rows[:, ~self._movable] = X[:, ~self._movable]
+        return rows
+
+    def _moved_by(self, step, batches: DeviceBatches) -> np.ndarray:
+        net = self.net_
+        module, n_networks = net.module_.eval(), net.n_networks
+        record = TrainingRecord(n_networks, len(batches.dataset), torch.device(self.device_))
+        state = StepState(Progress(0, 1, 0, 1), record)
+        moved = [
+            step(module, x.expand(n_networks, *x.shape), codes, row_ids, state)[0]
+            for x, (codes, row_ids) in batches
+        ]
+        return torch.cat(moved).cpu().numpy()
 
     def _make_preprocessor(self, X: np.ndarray) -> TablePreprocessor | ImagePreprocessor:
         is_table = X.ndim == 2

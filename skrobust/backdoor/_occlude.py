@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from skrobust.backdoor._placed import Placed
 from skrobust.training import StepState
 
 __all__ = ["RandomOcclusion", "swap_cells"]
@@ -18,7 +19,7 @@ _SPREAD = 0.4  # of a side's length around its mean
 
 
 @dataclass
-class RandomOcclusion:
+class RandomOcclusion(Placed):
     """Hides a part of each row, drawn anew at every step.
 
     A row whose label hangs on a trigger fits badly when the trigger is hidden, and shows so among
@@ -77,7 +78,7 @@ class RandomOcclusion:
         else:
             swapped = swap_cells(x, self.share)
             if self.movable is not None:
-                swapped = torch.where(torch.as_tensor(self.movable, device=x.device), swapped, x)
+                swapped = torch.where(self._placed("movable", x) > 0, swapped, x)
             x = swapped
         return x if self.then is None else self.then(module, x, y, row_ids, state)
 
@@ -86,7 +87,7 @@ class RandomOcclusion:
         down, across = self._interval(n_rows, height, x), self._interval(n_rows, width, x)
         hidden = down.unsqueeze(2) & across.unsqueeze(1)
         inner = [1] * (x.ndim - 4)
-        low, high = (torch.as_tensor(bound).to(x) for bound in (self.low, self.high))
+        low, high = self._placed("low", x), self._placed("high", x)
         value = torch.rand(n_rows, *[1] * (x.ndim - 2), device=x.device, dtype=x.dtype)
         return torch.where(
             hidden.view(n_rows, *inner, height, width), low + (high - low) * value, x

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.instancenorm import _InstanceNorm
 
+from skrobust.backdoor._placed import Placed
 from skrobust.selection import DropSchedule, Selection, keep_lowest
 from skrobust.training import StepState
 
@@ -22,7 +23,7 @@ _OVERSHOOT = 2.5  # length of all steps together over the limit, where there are
 
 
 @dataclass
-class InputPerturbation:
+class InputPerturbation(Placed):
     """Moves trusted rows against the network, each feature by at most a limit (Algorithm 6).
 
     It is meant for ``RobustStep(perturb=...)``. The module's parameters, their gradients and the
@@ -103,16 +104,21 @@ class InputPerturbation:
         -------
         Tensor of the shape of ``x``
             Detached.
+
+        Raises
+        ------
+        ValueError
+            If the module gives its inputs no gradient.
         """
         start, moved, moves = x.detach(), x.detach(), None
-        limit = torch.as_tensor(self.limit).to(start)
+        limit = self._placed("limit", start)
         length = limit if self.n_steps == 1 else _OVERSHOOT * limit / self.n_steps
         with _statistics_kept(module), torch.enable_grad():
             for _ in range(self.n_steps):
                 moved = moved.detach().requires_grad_()
                 output = module(moved)
                 losses = self.row_loss(output, moved, y)
-                (gradient,) = torch.autograd.grad(losses.sum(), moved)
+                gradient = _input_gradient(losses, moved)
                 if moves is None:  # rows are trusted for what they are before they move
                     moves = self._trusted(output, moved, y, losses, state)
                 with torch.no_grad():
@@ -141,20 +147,26 @@ class InputPerturbation:
             n_moved = moves.sum(dim=1, keepdim=True).clamp(min=1)
             direction = (gradient.sign() * moves).sum(dim=1, keepdim=True) / n_moved
         direction = direction * moves
-        return (
-            direction
-            if self.movable is None
-            else direction * torch.as_tensor(self.movable).to(gradient)
-        )
+        return direction if self.movable is None else direction * self._placed("movable", gradient)
 
     def _clip(self, start: Tensor, moved: Tensor) -> Tensor:
         """Within the limit and the range; a row that lies outside the range is not pulled in."""
-        low, high = (torch.as_tensor(bound).to(start) for bound in (self.low, self.high))
+        low, high = self._placed("low", start), self._placed("high", start)
         low, high = torch.minimum(start, low), torch.maximum(start, high)
         if self.n_steps > 1:  # one step is no longer than the limit
-            limit = torch.as_tensor(self.limit).to(start)
+            limit = self._placed("limit", start)
             low, high = torch.maximum(low, start - limit), torch.minimum(high, start + limit)
         return moved.clamp(low, high)
+
+
+def _input_gradient(losses: Tensor, inputs: Tensor) -> Tensor:
+    (gradient,) = torch.autograd.grad(losses.sum(), inputs, allow_unused=True)
+    if gradient is None:
+        raise ValueError(
+            "the module gives its inputs no gradient, so that rows cannot be moved against it; "
+            "perturbation_limit=0 moves none"
+        )
+    return gradient
 
 
 @contextmanager

@@ -59,7 +59,7 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
     corruption_rate : float in [0, 1) or "auto", default=0.2
         Share of poisoned rows among those with labels, for "prl" and "spl".
         "auto" estimates it first, by three networks and the rows that each has not seen (see
-        :func:`estimate_corruption_rate`), which makes ``fit`` take about three times as long. As
+        :func:`estimate_corruption_rate`), which makes ``fit`` take up to four times as long. As
         networks that learn the trigger find nothing wrong, the estimate is a lower bound: at least
         0.2 is taken, with a warning.
     spectral_limit : float, default=1.0

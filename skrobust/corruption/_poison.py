@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skrobust._validation import check_choice
+from skrobust.corruption._cast import cast_exactly
 from skrobust.corruption._draw import check_rate, draw_order
 
 __all__ = ["attack_targets", "poison"]
@@ -34,7 +35,7 @@ def poison(
     y : array-like of shape (n_samples,)
         Labels of any type.
     trigger : callable
-        Maps rows to rows that carry the trigger, such as
+        Maps rows to as many rows that carry the trigger, such as
         :class:`skrobust.corruption.PatchTrigger`.
     rate : float in [0, 1]
         Share of the rows that are poisoned (the thesis's epsilon).
@@ -51,7 +52,7 @@ def poison(
     Returns
     -------
     X_poisoned : array of shape (n_samples, ...)
-        A copy, of the type of ``X``.
+        A copy, of the type of ``X`` as an array; names of columns are lost.
     y_poisoned : array of shape (n_samples,)
         A copy, of the type of ``y``.
     mask : array of shape (n_samples,), bool
@@ -61,8 +62,9 @@ def poison(
     Raises
     ------
     ValueError
-        If a parameter is not one of the above, ``y`` has fewer than two classes, or the rate is
-        more than the rows that may be poisoned.
+        If a parameter is not one of the above, ``y`` has fewer than two classes, the rate is more
+        than the rows that may be poisoned, or the trigger returns rows of another shape or values
+        that the type of ``X`` cannot hold.
 
     References
     ----------
@@ -99,7 +101,13 @@ def poison(
         mask[rows[: int(share * len(rows) + 1e-9)]] = True
     poisoned, labels = X.copy(), y.copy()
     if mask.any():
-        poisoned[mask] = trigger(X[mask])
+        planted = np.asarray(trigger(X[mask]))
+        if planted.shape != X[mask].shape:
+            raise ValueError(
+                f"trigger must return rows of the shape that it was given, {X[mask].shape}; got "
+                f"{planted.shape}"
+            )
+        poisoned[mask] = cast_exactly(planted, X.dtype, "trigger's rows")
         labels[mask] = new_labels[mask]
     return poisoned, labels, mask
 
@@ -130,13 +138,16 @@ def attack_targets(y, *, target_map: str = "all-to-all", target=None) -> np.ndar
     y = np.asarray(y)
     if y.ndim != 1:
         raise ValueError(f"y must be one column of labels, got an array of shape {y.shape}")
-    classes, codes = np.unique(y, return_inverse=True)
+    try:
+        classes, codes = np.unique(y, return_inverse=True)
+    except TypeError as error:
+        raise ValueError("y must hold labels that compare, all numbers or all text") from error
     if len(classes) < 2:
         raise ValueError(f"y must hold at least two classes, got {len(classes)}")
     if target_map == "all-to-all":
         if target is not None:
             raise ValueError(f"target is for other maps than 'all-to-all', got {target!r}")
         return classes[(codes + 1) % len(classes)]
-    if target is None or target not in classes:
+    if target is None or np.ndim(target) > 0 or target not in classes:
         raise ValueError(f"target must be one of the labels in y, got {target!r}")
     return np.full(len(y), target, dtype=y.dtype)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 
 import numpy as np
 from scipy.ndimage import map_coordinates, zoom
 
 from skrobust._validation import check_choice
+from skrobust.corruption._cast import cast_exactly
 
 __all__ = [
     "BlendTrigger",
@@ -26,7 +28,7 @@ _CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
 class Trigger(ABC):
     """Something that can be put into rows, always in the same way.
 
-    Calling it with rows returns a copy of the same shape and type that carries it.
+    Calling it with rows returns a copy that carries it, an array of the same shape and type.
     """
 
     @abstractmethod
@@ -64,6 +66,8 @@ class _ImageTrigger(Trigger):
                 f"shape {X.shape}"
             )
         high = 255.0 if np.issubdtype(X.dtype, np.integer) else 1.0
+        if high == 255 and np.iinfo(X.dtype).max < 255:
+            raise ValueError(f"pixels of type {X.dtype} cannot hold 255; pass uint8 or floats")
         if X.size and not (X.min() >= 0 and X.max() <= high):
             raise ValueError(
                 f"pixels of type {X.dtype} must lie in [0, {high:g}], got values from {X.min()} to "
@@ -111,8 +115,7 @@ class PatchTrigger(_ImageTrigger):
 
     def __post_init__(self) -> None:
         check_choice("corner", self.corner, _CORNERS)
-        if not isinstance(self.size, int) or self.size < 1:
-            raise ValueError(f"size must be an int of at least 1, got {self.size!r}")
+        _check_count("size", self.size, 1)
 
     def _put(self, X: np.ndarray) -> np.ndarray:
         if min(X.shape[-2:]) < self.size:
@@ -228,8 +231,7 @@ class WarpTrigger(_ImageTrigger):
     def __post_init__(self) -> None:
         if not self.strength > 0:
             raise ValueError(f"strength must be positive, got {self.strength!r}")
-        if not isinstance(self.n_knots, int) or self.n_knots < 2:
-            raise ValueError(f"n_knots must be an int of at least 2, got {self.n_knots!r}")
+        _check_count("n_knots", self.n_knots, 2)
 
     def _put(self, X: np.ndarray) -> np.ndarray:
         size = X.shape[-2:]
@@ -252,7 +254,8 @@ class TabularTrigger(Trigger):
     Parameters
     ----------
     values : mapping from int to float
-        Columns, counted from 0, and what they are set to.
+        Columns, counted from 0, and what they are set to: something that the type of the table
+        can hold.
 
     Examples
     --------
@@ -265,15 +268,25 @@ class TabularTrigger(Trigger):
     values: Mapping[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.values:
-            raise ValueError("values must name at least one column")
+        if not isinstance(self.values, Mapping) or not self.values:
+            raise ValueError(
+                "values must map at least one column to what it is set to, got " + repr(self.values)
+            )
+        for column in self.values:
+            if not isinstance(column, Integral) or isinstance(column, bool) or column < 0:
+                raise ValueError(f"values must count columns from 0, got {column!r}")
 
     def __call__(self, X) -> np.ndarray:
         X = np.array(X)
         if X.ndim != 2:
             raise ValueError(f"X must be a table (n_rows, n_columns), got shape {X.shape}")
         for column, value in self.values.items():
-            if not 0 <= column < X.shape[1]:
+            if column >= X.shape[1]:
                 raise ValueError(f"values names column {column!r}, X has {X.shape[1]} columns")
-            X[:, column] = value
+            X[:, column] = cast_exactly(value, X.dtype, f"values[{column}]")
         return X
+
+
+def _check_count(name: str, value, least: int) -> None:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be an int of at least {least}, got {value!r}")

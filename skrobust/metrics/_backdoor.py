@@ -172,8 +172,11 @@ def last_epochs(values: Sequence[Sequence[float]], n_epochs: int = 10) -> LastEp
     """
     if n_epochs < 1:
         raise ValueError(f"n_epochs must be at least 1, got {n_epochs}")
-    if not len(values) or any(len(run) == 0 for run in values):
-        raise ValueError("values must hold at least one run, and every run at least one epoch")
+    if not len(values) or any(np.ndim(run) != 1 or len(run) == 0 for run in values):
+        raise ValueError(
+            "values must hold at least one run, and every run a list of at least one epoch; got "
+            f"{values!r}"
+        )
     last = [np.asarray(run, dtype=float)[-n_epochs:] for run in values]
     pooled = np.concatenate(last)
     means = [run.mean() for run in last]

@@ -24,7 +24,12 @@ class SmallCNN(nn.Module):
     width : int, default=16
         Channels of the first convolution.
     image_size : int, default=28
-        Height and width of the images.
+        Height and width of the images, at least 4.
+
+    Raises
+    ------
+    ValueError
+        If the images are too small to be halved twice.
 
     Examples
     --------
@@ -43,6 +48,8 @@ class SmallCNN(nn.Module):
         image_size: int = 28,
     ) -> None:
         super().__init__()
+        if image_size < 4:
+            raise ValueError(f"image_size must be at least 4, to be halved twice; got {image_size}")
         self.in_shape = (in_channels, image_size, image_size)
         self.features = nn.Sequential(
             nn.Conv2d(in_channels, width, 3, padding=1),

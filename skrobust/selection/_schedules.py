@@ -77,7 +77,7 @@ class DropSchedule:
         :func:`binomial_margin`. It grows along the ramp with the rate.
     warmup_steps : int, optional
         Length of the ramp in steps, in the place of ``warmup``. It is as many whole epochs as come
-        nearest, at least one.
+        nearest, at least one and at most half of the training.
     """
 
     rate: float
@@ -109,7 +109,8 @@ class DropSchedule:
         """How much of ``rate`` the ramp has reached; the margin is not part of it."""
         length = self.warmup
         if self.warmup_steps is not None:
-            length = max(1, round(self.warmup_steps * progress.n_epochs / progress.n_steps))
+            nearest = round(self.warmup_steps * progress.n_epochs / progress.n_steps)
+            length = max(1, min(nearest, progress.n_epochs // 2))
         elif not isinstance(self.warmup, Integral):
             length = self.warmup * progress.n_epochs
         position: float = progress.epoch

@@ -37,7 +37,7 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         Share of corrupted labels (the thesis's epsilon), which training drops. 0 trains on
         all rows. Rates above 0.5 are allowed with a warning.
         "auto" estimates it first, by three networks and the rows that each has not seen (see
-        :func:`estimate_corruption_rate`), which makes ``fit`` take about three times as long.
+        :func:`estimate_corruption_rate`), which makes ``fit`` take up to four times as long.
     selection : {"loss-gradient", "gradient", "loss", "min", "disagreement", None}, \
             default="loss-gradient"
         What tells rows to drop: the norm of the loss's gradient at the network's output (PRL(L),

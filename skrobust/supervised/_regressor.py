@@ -49,7 +49,7 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         Share of corrupted targets (the thesis's epsilon), which training drops. 0 trains on
         all rows. Rates above 0.5 are allowed with a warning.
         "auto" estimates it first, by three networks and the rows that each has not seen (see
-        :func:`estimate_corruption_rate`), which makes ``fit`` take about three times as long.
+        :func:`estimate_corruption_rate`), which makes ``fit`` take up to four times as long.
     selection : {"loss-gradient", "gradient", "loss", "min", None}, default="loss-gradient"
         What tells rows to drop: the norm of the loss's gradient at the network's output (PRL(L),
         Algorithm 4), that of its gradient by all parameters (PRL(G), Algorithm 3), or the loss

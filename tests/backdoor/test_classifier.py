@@ -19,6 +19,7 @@ from torch import nn
 from skrobust import BackdoorRobustClassifier, PRLClassifier
 from skrobust.corruption import BlendTrigger, PatchTrigger, TabularTrigger, poison
 from skrobust.metrics import clean_accuracy, poison_accuracy
+from skrobust.selection import DropSchedule
 
 SHORT = {"max_epochs": 15, "min_steps": 100, "hidden_layer_sizes": (64,), "lr": 1e-2}
 QUICK = {"max_epochs": 3, "min_steps": None, "hidden_layer_sizes": (8,), "random_state": 0}
@@ -251,6 +252,65 @@ def test_rows_are_moved_as_in_training(X, y):
     np.testing.assert_allclose(plain.perturb(X, y), X, atol=1e-5)
 
 
+def test_pictures_stay_in_their_range_and_move_in_batches():
+    """Batch by batch, as in training: a batch of all rows would hold all their activations."""
+    sizes = []
+
+    class Spy(Linear):
+        def forward(self, x):
+            sizes.append(len(x))
+            return super().forward(x)
+
+    pictures = np.random.RandomState(0).randint(2, size=(70, 1, 4, 4)) * 10.0
+    labels = np.arange(70) % 2
+    settings = {**QUICK, "occlusion": 0.0, "perturbation_limit": 0.1, "feature_range": (0, 10)}
+    model = BackdoorRobustClassifier(Spy, batch_size=23, **settings).fit(pictures, labels)
+    sizes.clear()
+    moved = model.perturb(pictures, labels)
+    assert sizes == [23, 23, 24]
+    assert moved.min() == 0 and moved.max() == 10
+    change = np.abs(moved - pictures)
+    assert 0.2 < (change == 0).mean() < 0.8  # black or white, pushed outwards
+    np.testing.assert_allclose(change[change > 0], 1.0, atol=1e-5)
+
+
+def test_categories_come_back_as_they_were(X, y):
+    X = np.column_stack([X, 1e7 + np.arange(200)])
+    model = BackdoorRobustClassifier(categorical_features=[3], **QUICK).fit(X, y)
+    np.testing.assert_array_equal(model.perturb(X, y)[:, 3], X[:, 3])
+
+
+def test_parameters_reach_the_step(X, y):
+    model = BackdoorRobustClassifier(
+        corruption_rate=0.3,
+        perturbation="shared-sign",
+        n_steps=3,
+        memory="average",
+        memory_decay=0.5,
+        margin=1.5,
+        **QUICK,
+    ).fit(X, y)
+    step = model.net_.step
+    inner = step.perturb.then
+    assert (inner.form, inner.n_steps) == ("shared-sign", 3)
+    assert (step.memory, step.memory_decay) == ("average", 0.5)
+    assert step.schedule == inner.schedule == DropSchedule(0.3, margin=1.5, warmup_steps=100)
+
+
+def test_the_defence_is_at_its_full_rate_in_short_trainings_too(X, y):
+    settings = {**QUICK, "max_epochs": 20, "per_class": False, "margin": 0.0, "batch_size": 100}
+    model = BackdoorRobustClassifier(corruption_rate=0.4, **settings).fit(X, y)
+    assert model.keep_frequency_.mean() == pytest.approx(0.6)
+
+
+def test_a_column_that_never_changes_may_be_declared(X, y):
+    table = np.column_stack([X, np.full(200, 7.0)])
+    bounds = (table.min(axis=0), table.max(axis=0))
+    declared = BackdoorRobustClassifier(feature_range=bounds, **QUICK).fit(table, y)
+    learnt = BackdoorRobustClassifier(**QUICK).fit(table, y)
+    np.testing.assert_array_equal(declared.predict_proba(table), learnt.predict_proba(table))
+
+
 def test_rows_are_hidden_as_in_training():
     pictures = np.random.RandomState(0).uniform(size=(60, 1, 8, 8))
     labels = np.arange(60) % 2
@@ -265,6 +325,7 @@ def test_rows_are_hidden_as_in_training():
     [
         ({"feature_range": (0, 1)}, r"feature_range allows values from 0 to 1, but X holds .*row"),
         ({"feature_range": (3, 3)}, "feature_range must be a pair .low, high. of finite numbers"),
+        ({"feature_range": ([3, 9, 3], [4, 4, 4])}, "low below high"),
         ({"feature_range": (0, 1, 2)}, "feature_range must be a pair"),
         ({"feature_range": ("a", "b")}, "feature_range must be a pair"),
         ({"feature_range": ([0, 0], [1, 1])}, "or of 3 per column"),

@@ -126,6 +126,42 @@ def test_range_per_feature(batch):
     assert (new != inner).float().mean() > 0.9
 
 
+def test_rows_outside_the_range_move_towards_it_only(batch):
+    _module, x, _y = batch
+    new = moved(batch, low=0.4, high=0.6)
+    below, above = x < 0.4, x > 0.6
+    assert (new[below] >= x[below]).all() and (new[below] <= 0.6).all()
+    assert (new[above] <= x[above]).all() and (new[above] >= 0.4).all()
+    stays = new == x
+    assert 0.2 < stays[below | above].float().mean() < 0.8  # pushed outwards, or moved by the limit
+    torch.testing.assert_close(
+        (new - x)[(below | above) & ~stays].abs(),
+        torch.full_like(x[(below | above) & ~stays], LIMIT),
+    )
+
+
+def test_constants_are_brought_to_the_device_once(batch, monkeypatch):
+    module, x, y = batch
+    attack = InputPerturbation(loss, np.full(6, LIMIT), movable=np.ones(6, dtype=bool))
+    first = attack(module, x, y, torch.arange(40), state_for(40))
+    monkeypatch.setattr(torch, "as_tensor", None)
+    assert torch.equal(attack(module, x, y, torch.arange(40), state_for(40)), first)
+    assert not any(isinstance(value, torch.Tensor) for value in attack.__getstate__().values())
+    assert "_copies" not in attack.__getstate__()
+
+
+def test_modules_without_a_gradient_for_their_inputs_are_named():
+    class Rounded(nn.Linear):
+        def forward(self, x):
+            return super().forward(x.detach().round())
+
+    module, x = NetworkEnsemble(partial(Rounded, 6, 3)), torch.rand(1, 20, 6)
+    with pytest.raises(ValueError, match=r"gives its inputs no gradient.*perturbation_limit=0"):
+        InputPerturbation(loss, LIMIT)(
+            module, x, torch.arange(20) % 3, torch.arange(20), state_for(20, 1)
+        )
+
+
 def test_several_steps_find_a_larger_loss_within_the_limit(batch):
     module, x, y = batch
     one, many = moved(batch), moved(batch, n_steps=10)

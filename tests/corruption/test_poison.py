@@ -137,6 +137,30 @@ def test_a_trigger_for_tables():
     assert mask.sum() == 1 and (new_X[mask, 0] == 9.0).all()
 
 
+def test_distortion_grows_with_the_picture():
+    moved = []
+    for size in (32, 64):
+        ramp = np.broadcast_to(np.arange(size) / (size - 1), (1, size, size))
+        moved.append(np.abs((size - 1) * (WarpTrigger()(ramp) - ramp)).mean())
+    assert moved[1] == pytest.approx(2 * moved[0], rel=0.1)
+
+
+def test_counts_of_any_integer_type():
+    X = np.zeros((1, 8, 8))
+    np.testing.assert_array_equal(PatchTrigger(np.int64(2))(X), PatchTrigger(2)(X))
+    np.testing.assert_array_equal(WarpTrigger(n_knots=np.int32(4))(X), WarpTrigger()(X))
+
+
+def test_a_trigger_of_ones_own():
+    X, y = np.full((4, 2), 7, dtype=np.uint8), [0, 1, 0, 1]
+    new_X, _, mask = poison(X, y, lambda rows: rows + 1.0, 0.5, random_state=0)
+    assert new_X.dtype == X.dtype and (new_X[mask] == 8).all()
+    new_X, _, mask = poison(X / 2, y, lambda rows: rows / 3, 0.5, random_state=0)
+    np.testing.assert_array_equal(new_X[mask], 7 / 2 / 3)
+    new_X, *_ = poison(np.full((4, 2), "abc"), y, lambda rows: np.full(rows.shape, "z"), 0.5)
+    assert set(new_X.ravel()) == {"abc", "z"}
+
+
 def test_rate_zero_changes_nothing(digits):
     X, y = digits
     new_X, new_y, mask = poison(X, y, PatchTrigger(), 0.0)
@@ -162,7 +186,48 @@ def test_rate_zero_changes_nothing(digits):
         (lambda X, y: SinusoidalTrigger(frequency=0), "frequency must be positive, got 0"),
         (lambda X, y: WarpTrigger(strength=-1), "strength must be positive, got -1"),
         (lambda X, y: WarpTrigger(n_knots=1), "n_knots must be an int of at least 2, got 1"),
-        (lambda X, y: TabularTrigger({}), "values must name at least one column"),
+        (lambda X, y: PatchTrigger(size=True), "size must be an int of at least 1, got True"),
+        (lambda X, y: PatchTrigger()(X.astype(np.int8)), "int8 cannot hold 255; pass uint8"),
+        (lambda X, y: TabularTrigger({}), "values must map at least one column"),
+        (lambda X, y: TabularTrigger([1, 2]), r"values must map .*got \[1, 2\]"),
+        (lambda X, y: TabularTrigger({"a": 1.0}), "values must count columns from 0, got 'a'"),
+        (lambda X, y: TabularTrigger({-1: 1.0}), "values must count columns from 0, got -1"),
+        (
+            lambda X, y: TabularTrigger({0: 1.5})(np.zeros((2, 3), dtype=int)),
+            r"values\[0\] holds .*1.5.* an array of type int64 cannot hold",
+        ),
+        (
+            lambda X, y: TabularTrigger({0: 300})(np.zeros((2, 3), dtype=np.uint8)),
+            "holds .*300.* uint8 cannot hold",
+        ),
+        (
+            lambda X, y: TabularTrigger({0: "abcdef"})(np.array([["a", "b"]])),
+            "holds .*'abcdef'.* <U1 cannot hold",
+        ),
+        (
+            lambda X, y: TabularTrigger({0: "abcdef"})(np.zeros((2, 3))),
+            "holds .*'abcdef'.* float64 cannot hold",
+        ),
+        (
+            lambda X, y: TabularTrigger({0: 1e300})(np.zeros((2, 3), dtype=np.float32)),
+            "holds .*1e.*300.* float32 cannot hold",
+        ),
+        (
+            lambda X, y: poison((255 * X).astype(np.uint8), y, lambda rows: rows / 255, 0.1),
+            "trigger's rows holds .* uint8 cannot hold",
+        ),
+        (
+            lambda X, y: poison(X, y, lambda rows: rows[:1], 0.1),
+            r"trigger must return rows of the shape that it was given, .*got \(1, 8, 8\)",
+        ),
+        (
+            lambda X, y: poison(X, np.where(y > 4, "a", None), PatchTrigger(), 0.1),
+            "y must hold labels that compare, all numbers or all text",
+        ),
+        (
+            lambda X, y: attack_targets(y, target_map="all-to-one", target=[1, 2]),
+            r"target must be one of the labels in y, got \[1, 2\]",
+        ),
         (lambda X, y: TabularTrigger({70: 1.0})(X[0]), "column 70, X has 8 columns"),
         (lambda X, y: TabularTrigger({0: 1.0})(X), r"must be a table.*got shape \(1797, 8, 8\)"),
         (lambda X, y: poison(X, y, PatchTrigger(), 1.5), r"rate must be.*got 1.5"),

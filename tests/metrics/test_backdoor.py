@@ -77,3 +77,5 @@ def test_last_epochs_pool_runs():
         last_epochs(runs, n_epochs=0)
     with pytest.raises(ValueError, match="at least one run"):
         last_epochs([[]])
+    with pytest.raises(ValueError, match=r"every run a list .* got \[0.1, 0.2\]"):
+        last_epochs([0.1, 0.2])

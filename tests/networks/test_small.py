@@ -14,6 +14,11 @@ def test_shapes(channels, size):
     assert (hidden.in_features, hidden.out_features) == (8 * (size // 4) ** 2, 32)
 
 
+def test_images_that_cannot_be_halved_twice_are_named():
+    with pytest.raises(ValueError, match=r"image_size must be at least 4.*got 3"):
+        SmallCNN(image_size=3)
+
+
 @pytest.mark.parametrize("shape", [(2, 3, 28, 28), (2, 1, 32, 32), (2, 784)])
 def test_other_images_are_named(shape):
     with pytest.raises(ValueError, match=r"built for images of shape \(1, 28, 28\), got"):

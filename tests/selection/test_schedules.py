@@ -94,7 +94,14 @@ def test_warmup_of_any_real_type_is_a_share():
 @pytest.mark.parametrize(("steps_per_epoch", "epochs"), [(94, 1), (9, 11), (300, 1), (40, 2)])
 def test_warmup_in_steps_is_the_nearest_number_of_whole_epochs(steps_per_epoch, epochs):
     schedule = DropSchedule(0.4, warmup_steps=100)
-    for epoch in range(20):
-        now = Progress(epoch, 20, epoch * steps_per_epoch, 20 * steps_per_epoch)
+    for epoch in range(30):
+        now = Progress(epoch, 30, epoch * steps_per_epoch, 30 * steps_per_epoch)
         assert schedule.drop_rate(now, 10**6) == pytest.approx(0.4 * min(1, epoch / epochs))
         assert schedule.is_warm(now) == (epoch >= epochs)
+
+
+@pytest.mark.parametrize(("n_epochs", "length"), [(1, 1), (2, 1), (3, 1), (20, 10), (49, 24)])
+def test_warmup_in_steps_ends_in_the_middle_of_short_trainings(n_epochs, length):
+    schedule = DropSchedule(0.4, warmup_steps=100)
+    warm = [schedule.is_warm(Progress(i, n_epochs, 2 * i, 2 * n_epochs)) for i in range(n_epochs)]
+    assert warm == [i >= length for i in range(n_epochs)]
