@@ -101,8 +101,8 @@ class RCADetector(RobustDetector):
         None takes the GPU if there is one.
     n_threads : int or None, default=1
         CPU threads that torch may use in ``fit`` and in scoring; torch's own setting is restored
-        afterwards. Networks of this size gain little from a second thread, and ran 2 to 25 times
-        slower with it when another process was busy (``make bench``). None changes nothing.
+        afterwards. Networks of this size gain little from a second thread, and took two to five
+        times as long with it when another process was busy (``make bench``). None changes nothing.
     random_state : int, RandomState or None, default=None
         Seeds everything that is random in ``fit``.
     verbose : int, default=0

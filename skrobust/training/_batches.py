@@ -57,7 +57,7 @@ class DeviceBatches:
     dataset : RowDataset or Subset of one
         Rows on the device.
     batch_size : int
-        Rows per batch; the last one may be shorter, or longer by one: see :func:`count_batches`.
+        Rows per batch. The last one may be shorter; a single row that is left over joins it.
     shuffle : bool, default=False
         Draw a new order in every epoch, from torch's CPU generator, so that the order does not
         depend on the device.

@@ -12,7 +12,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer
 
 from skrobust._device import lay_out
-from skrobust.selection import Progress, ScoreMemory, ScoreWindow, keep_count
+from skrobust.selection import Progress, ScoreMemory, ScoreWindow
 from skrobust.training._batches import DeviceBatches, RowDataset
 from skrobust.training._record import TrainingRecord
 from skrobust.training._row_gradients import RowGradients
@@ -118,15 +118,12 @@ class RobustNet(NeuralNet):
         """Run the robust step in training; otherwise the mean of the lowest losses.
 
         Held-out rows are as corrupted as the others: those of largest loss, the share that the
-        schedule ends with, do not count. Summed over networks.
+        schedule ends with, do not count, nor those beyond the step's limit. Summed over networks.
         """
         y, row_ids = (part.to(self.device) for part in y_true)
         if training:
             return self.step(self.module_, X.to(self.device), y, row_ids, self.state_)
-        losses = self.step.row_loss(y_pred, self._shared(X), y)
-        drop_rate = self.step.schedule.final_rate(losses.shape[1])
-        n_kept = keep_count(losses.shape[1], drop_rate)
-        return losses.sort(dim=1).values[:, :n_kept].mean(dim=1).sum()
+        return self.step.held_out_loss(y_pred, self._shared(X), y)
 
     def _shared(self, x):
         return x.to(self.device).expand(self.n_networks, *x.shape)

@@ -245,6 +245,42 @@ class RobustStep:
             output = module(x)
             return self._score(output, x, y, self.row_loss, self.row_loss(output, x, y))
 
+    def held_out_loss(self, output: Any, x: Tensor, y: Tensor) -> Tensor:
+        """Loss of rows that the networks have not seen, which are as corrupted as the others.
+
+        Parameters
+        ----------
+        output : outputs of all networks
+            For the rows.
+        x, y : Tensor of shape (n_networks, n_rows, ...) and (n_rows, ...)
+            Inputs and targets.
+
+        Returns
+        -------
+        Tensor
+            Mean loss of the rows of lowest loss, as many as the schedule keeps in the end and no
+            score is beyond the limit; summed over networks.
+        """
+        losses = self.row_loss(output, x, y)
+        n_rows = losses.shape[1]
+        n_kept = keep_count(n_rows, self.schedule.final_rate(n_rows))
+        lowest, order = (part[:, :n_kept] for part in losses.sort(dim=1))
+        selection = Selection(order)
+        if self.score_limit is not None:
+            scores, _ = self._score(output, x, y, self.row_loss, losses)
+            limit = self._limit(scores, self._safe_schedule().final_rate(n_rows))
+            selection = drop_above(selection, scores, limit)
+        return selection.weighted_mean(lowest).sum()
+
+    def _safe_schedule(self) -> DropSchedule:
+        """Drop enough for batches that hold more corrupted rows than most."""
+        return replace(self.schedule, margin=self.schedule.margin + LIMIT_MARGIN)
+
+    def _limit(self, scores: Tensor, drop_rate: float) -> Tensor:
+        """Scores (n_networks, 1) that no row should exceed, by the threshold of a drop rate."""
+        n_kept = keep_count(scores.shape[1], drop_rate)
+        return (self.score_limit or 1.0) * scores.kthvalue(n_kept, dim=1, keepdim=True).values
+
     def _select(self, scores: Tensor, y: Tensor, state: StepState) -> Selection:
         progress, n_rows = state.progress, scores.shape[1]
         selection = self.rule(scores, self.schedule.drop_rate(progress, n_rows))
@@ -255,12 +291,10 @@ class RobustStep:
         if self.score_limit is None or state.window is None:
             return selection
         recent = state.window.add(scores)
-        schedule = replace(self.schedule, margin=self.schedule.margin + LIMIT_MARGIN)
-        n_kept = keep_count(recent.shape[1], schedule.drop_rate(state.progress, recent.shape[1]))
-        if n_kept == recent.shape[1]:
+        drop_rate = self._safe_schedule().drop_rate(progress, recent.shape[1])
+        if keep_count(recent.shape[1], drop_rate) == recent.shape[1]:
             return selection
-        threshold = recent.kthvalue(n_kept, dim=1, keepdim=True).values
-        return drop_above(selection, scores, self.score_limit * threshold)
+        return drop_above(selection, scores, self._limit(recent, drop_rate))
 
     def _give(
         self, scores: Tensor, noted: Tensor, y: Tensor, row_ids: Tensor, state: StepState

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from sklearn.datasets import make_friedman1
 from sklearn.metrics import roc_auc_score
 from skorch.callbacks import Callback
 
@@ -381,6 +382,18 @@ def test_score_limit_keeps_gross_errors_out_of_unlucky_batches():
         error[limit] = np.abs(model.predict(X) - X[:, 0])[~wrong].mean()
     assert leaked[2.0] < 0.1 * leaked[None]
     assert error[2.0] < 0.3 * error[None]
+
+
+def test_gross_errors_among_the_held_out_rows_do_not_end_the_training():
+    """Of 100 held-out rows more than a fifth are wrong, and their error is all that would count."""
+    X, truth = make_friedman1(1300, noise=1.0, random_state=0)
+    y = truth[:1000].copy()
+    y[:200] = 1000.0
+    model = PRLRegressor(corruption_rate=0.2, random_state=0).fit(X[:1000], y)
+    held_out = np.isnan(model.keep_frequency_)
+    assert held_out.sum() == 100 and held_out[:200].sum() > 20  # an unlucky draw
+    assert model.score(X[1000:], truth[1000:]) > 0.85
+    assert not model.inlier_mask_[:200].any()
 
 
 @pytest.mark.parametrize("margin", [0.0, 2.0])

@@ -216,6 +216,26 @@ def test_score_limit_drops_what_the_batches_before_make_improbable():
     assert stricter >= 2
 
 
+@pytest.mark.parametrize("limit", [None, 2.0])
+def test_held_out_rows_beyond_the_limit_do_not_count(limit):
+    """Three gross errors where two are expected; squared errors, ranked by their roots."""
+    errors = torch.tensor([[3.0, 1.0, 90.0, 2.0, 1.0, 80.0, 2.0, 1.0, 70.0, 1.5]])
+
+    def squares(output, x, y):
+        return output**2
+
+    step = RobustStep(
+        squares,
+        DropSchedule(0.2),
+        row_score=lambda output, x, y: output.abs(),
+        score_limit=limit,
+    )
+    found = step.held_out_loss(errors, errors, torch.zeros(10))
+    # two deviations make .45: the threshold is the sixth lowest, 2; its double lets 3 pass
+    kept = errors[errors < (50 if limit else 75)]
+    assert found.item() == pytest.approx(kept.square().mean().item())
+
+
 def test_perturbation_changes_the_inputs_of_the_update_only(regression):
     module, x, y = regression
     seen = {}
