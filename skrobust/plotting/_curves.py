@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import validation_curve
-from sklearn.utils.validation import column_or_1d
 
-from skrobust.plotting._style import COLOURS, GREY, LINES, Display, check_has, open_frame
+from skrobust.plotting._checks import (
+    check_has,
+    check_known,
+    check_mapping,
+    listed,
+    numbers,
+    runs,
+)
+from skrobust.plotting._style import (
+    COLOURS,
+    GREY,
+    LINES,
+    Display,
+    open_frame,
+    point_marker,
+    whole_ticks,
+)
 
 __all__ = ["RateSensitivityDisplay", "TrainingCurveDisplay"]
 
@@ -25,7 +41,8 @@ class _Bands(Display):
             known = ~np.isnan(values).all(axis=0)
             places, values = x[: values.shape[1]][known], values[:, known]
             mean, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
-            ax.plot(places, mean, color=colour, linestyle=line, label=name)
+            marker = point_marker(len(places))
+            ax.plot(places, mean, color=colour, linestyle=line, marker=marker, label=name)
             if len(values) > 1:
                 low, high = mean - spread, mean + spread
                 ax.fill_between(places, low, high, color=colour, alpha=0.2, linewidth=0)
@@ -84,11 +101,11 @@ class TrainingCurveDisplay(_Bands):
             If an estimator has no history.
         """
         if not isinstance(estimators, Mapping):
-            several = _listed(estimators)
-            estimators = {type(several[0]).__name__ if several else "estimators": several}
+            several = listed("estimators", estimators)
+            estimators = {type(several[0]).__name__: several}
         curves = {}
         for name, given in estimators.items():
-            several = _listed(given)
+            several = listed(f"estimators[{name!r}]", given)
             for estimator in several:
                 check_has(estimator, "history_")
                 if key not in estimator.history_[-1]:
@@ -104,7 +121,8 @@ class TrainingCurveDisplay(_Bands):
         Parameters
         ----------
         curves : dict of str to list of array-like of shape (n_epochs,)
-            By name; one for each seed.
+            By name; one for each seed, or the rows of an array or a DataFrame. A name with a
+            single one may have it as it is, without a list around it.
         ylabel : str, default="value"
             What is drawn.
         ax : matplotlib axes, optional
@@ -117,18 +135,16 @@ class TrainingCurveDisplay(_Bands):
         Raises
         ------
         ValueError
-            If there are no curves, or a name has none.
+            If there are no curves, or what a name has is none, no numbers, or nan throughout.
         TypeError
             If ``curves`` is no dict.
         """
-        if not isinstance(curves, Mapping):
-            raise TypeError(f"curves must be a dict of lists by name, got {type(curves).__name__}")
+        check_mapping("curves", curves, "lists")
         if not curves:
             raise ValueError("curves is empty")
         padded = {}
-        for name, several in curves.items():
-            if not len(several):
-                raise ValueError(f"{name!r} has no curve")
+        for name, given in curves.items():
+            several = runs(f"curves[{name!r}]", given)
             length = max(map(len, several))
             padded[name] = np.full((len(several), length), np.nan)
             for row, values in zip(padded[name], several, strict=True):
@@ -150,12 +166,9 @@ class TrainingCurveDisplay(_Bands):
         ax = self._axes(ax)
         longest = max(values.shape[1] for values in self.curves.values())
         self._draw(ax, np.arange(1, longest + 1), self.curves)
+        whole_ticks(ax)
         ax.set(xlabel="epoch", ylabel=self.ylabel)
         return self
-
-
-def _listed(estimators) -> list:
-    return list(estimators) if isinstance(estimators, (list, tuple)) else [estimators]
 
 
 class RateSensitivityDisplay(_Bands):
@@ -241,22 +254,20 @@ class RateSensitivityDisplay(_Bands):
         Raises
         ------
         ValueError
-            If no parameter is named and the estimator has neither of the two.
+            If no parameter is named and the estimator has neither of the two, there are no rates,
+            or no score is a number. Errors of the estimator are raised as they are, such as that
+            of a rate that it does not allow.
         """
-        if param_name is None:
-            known = [name for name in _RATES if name in estimator.get_params()]
-            if not known:
-                raise ValueError(
-                    f"{type(estimator).__name__} has neither of {', '.join(_RATES)}: pass "
-                    "param_name, such as 'prlclassifier__corruption_rate' in a pipeline"
-                )
-            param_name = known[0]
-        rates = np.sort(column_or_1d(rates))
+        param_name = _rate_name(estimator) if param_name is None else param_name
+        rates = np.sort(_check_rates("rates", rates))
         settings = {"scoring": scoring, "cv": cv, "n_jobs": n_jobs}
-        _, scores = validation_curve(
-            estimator, X, y, param_name=param_name, param_range=rates, **settings
-        )
+        scores = _test_scores(estimator, X, y, param_name, rates.tolist(), settings)
         ylabel = scoring if isinstance(scoring, str) else "score"
+        if np.isnan(scores).all():
+            raise ValueError(
+                f"the {ylabel} is nan at each of the rates {rates.tolist()}: see that each fold "
+                "that cv makes holds rows of every class"
+            )
         curves = {type(estimator).__name__: scores.T}
         return cls(rates, curves, true_rate=true_rate, ylabel=ylabel).plot(ax)
 
@@ -282,20 +293,25 @@ class RateSensitivityDisplay(_Bands):
         Raises
         ------
         ValueError
-            If a column is missing.
+            If a column is missing, a rate is not finite, or a method has no number.
         """
         frame = pd.DataFrame(frame)
         lacking = [name for name in ("rate", value) if name not in frame]
         if lacking:
             raise ValueError(f"frame lacks the column {lacking[0]!r}")
-        frame = frame.assign(method=frame.get("method", ""), seed=frame.get("seed", 0))
-        rates = np.sort(frame["rate"].unique())
-        curves = {
-            str(name): part.pivot_table(index="seed", columns="rate", values=value)
-            .reindex(columns=rates)
-            .to_numpy()
-            for name, part in frame.groupby("method", sort=False)
+        columns = {
+            "rate": _check_rates("the column 'rate' of frame", frame["rate"]),
+            value: numbers(f"the column {value!r} of frame", frame[value]),
+            "method": frame.get("method", ""),
+            "seed": frame.get("seed", 0),
         }
+        frame = frame.assign(**columns)
+        rates, curves = np.unique(frame["rate"]), {}
+        for name, part in frame.groupby("method", sort=False, dropna=False):
+            which = f", method {name!r}," if name else ""
+            check_known(f"the column {value!r} of frame{which}", part[value])
+            table = part.pivot_table(index="seed", columns="rate", values=value)
+            curves[str(name)] = table.reindex(columns=rates).to_numpy()
         return cls(rates, curves, true_rate=true_rate, ylabel=value).plot(ax)
 
     def plot(self, ax=None):
@@ -316,3 +332,34 @@ class RateSensitivityDisplay(_Bands):
         self._draw(ax, self.rates, self.curves)
         ax.set(xlabel="assumed rate", ylabel=self.ylabel)
         return self
+
+
+def _rate_name(estimator) -> str:
+    """Return the parameter by which an estimator is told a rate."""
+    known = [name for name in _RATES if name in estimator.get_params()]
+    if not known:
+        raise ValueError(
+            f"{type(estimator).__name__} has neither of {', '.join(_RATES)}: pass "
+            "param_name, such as 'prlclassifier__corruption_rate' in a pipeline"
+        )
+    return known[0]
+
+
+def _test_scores(estimator, X, y, param_name: str, rates: list, settings: dict) -> np.ndarray:
+    """Scores of shape (n_rates, n_folds); errors of the estimator are raised, not made nan."""
+    told = {"param_name": param_name, "param_range": rates, "error_score": "raise"}
+    try:
+        return validation_curve(estimator, X, y, **told, **settings)[1]
+    except ValueError as error:
+        # scikit-learn has put the name of its function in place of the estimator's
+        if error.__cause__ is None or "of validation_curve must" not in str(error):
+            raise
+        raise error.__cause__ from None
+
+
+def _check_rates(name: str, values) -> np.ndarray:
+    rates = numbers(name, values)
+    if not len(rates) or not np.isfinite(rates).all():
+        wrong = reprlib.repr(rates.tolist())
+        raise ValueError(f"{name} must hold finite numbers, at least one, got {wrong}")
+    return rates

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils.validation import check_array, column_or_1d
 
-from skrobust.plotting._style import (
-    ANOMALY,
-    GREY,
-    Display,
+from skrobust.plotting._checks import (
+    axis_names,
     bad_rows,
     check_has,
+    check_whole,
     named,
-    plane,
-    split,
+    numbers,
+    on_grid,
+    two_features,
 )
+from skrobust.plotting._style import ANOMALY, GREY, Display, plane, split
 from skrobust.supervised._base import count_trusted
 
 __all__ = ["DensityDisplay", "LossSurfaceDisplay"]
@@ -33,6 +33,8 @@ class DensityDisplay(Display):
         Rows to mark.
     y : array of shape (n_samples,), bool, optional
         Which of them are bad.
+    feature_names : pair of str, default=("feature 1", "feature 2")
+        Labels of the axes.
 
     Attributes
     ----------
@@ -51,15 +53,28 @@ class DensityDisplay(Display):
     (20, 20)
     """
 
-    def __init__(self, grid_x, grid_y, density, *, X=None, y=None):
+    def __init__(
+        self, grid_x, grid_y, density, *, X=None, y=None, feature_names=("feature 1", "feature 2")
+    ):
         self.grid_x = grid_x
         self.grid_y = grid_y
         self.density = density
         self.X = X
         self.y = y
+        self.feature_names = feature_names
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, grid_resolution=100, margin=0.1, ax=None):
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y=None,
+        *,
+        grid_resolution=100,
+        margin=0.1,
+        feature_names=None,
+        ax=None,
+    ):
         """Draw the density around the rows of a table of two features.
 
         Parameters
@@ -74,6 +89,8 @@ class DensityDisplay(Display):
             Points per axis.
         margin : float, default=0.1
             How far the picture reaches beyond the rows, as a share of their range.
+        feature_names : pair of str, optional
+            Labels of the axes; the columns of a DataFrame by default.
         ax : matplotlib axes, optional
             Where to draw.
 
@@ -84,21 +101,23 @@ class DensityDisplay(Display):
         Raises
         ------
         ValueError
-            If the rows do not have two features.
+            If the rows do not have two features, or other columns than those of ``fit``.
         TypeError
             If the detector has no ``score_samples``.
         """
         check_has(estimator, "score_samples")
-        X = check_array(X, ensure_min_samples=2)
-        if X.shape[1] != 2:
-            raise ValueError(f"X must have 2 features, got {X.shape[1]}")
-        (grid_x, grid_y), points = plane(X, grid_resolution, margin)
-        density = np.exp(estimator.score_samples(named(estimator, points)))
+        rows, names = two_features(X, least=2), axis_names(feature_names, X, [estimator])
+        (grid_x, grid_y), points = plane(rows, grid_resolution, margin)
+        density = np.exp(estimator.score_samples(named(estimator, points, X)))
         density = density.reshape(grid_resolution, grid_resolution)
-        return cls.from_predictions(grid_x, grid_y, density, X=X, y=y, ax=ax)
+        return cls.from_predictions(
+            grid_x, grid_y, density, X=rows, y=y, feature_names=names, ax=ax
+        )
 
     @classmethod
-    def from_predictions(cls, grid_x, grid_y, density, *, X=None, y=None, ax=None):
+    def from_predictions(
+        cls, grid_x, grid_y, density, *, X=None, y=None, feature_names=None, ax=None
+    ):
         """Draw a density.
 
         Parameters
@@ -111,6 +130,8 @@ class DensityDisplay(Display):
             Rows to mark.
         y : array-like of shape (n_samples,), optional
             1 for bad rows.
+        feature_names : pair of str, optional
+            Labels of the axes; the columns of a DataFrame by default.
         ax : matplotlib axes, optional
             Where to draw.
 
@@ -121,12 +142,17 @@ class DensityDisplay(Display):
         Raises
         ------
         ValueError
-            If ``y`` is not as long as ``X``, or holds other values than 0 and 1.
+            If ``density`` has another shape than the grid, ``X`` not two features, or ``y`` is not
+            as long as ``X`` or holds other values than 0 and 1.
         """
         y = None if y is None else bad_rows("y", y)
         if y is not None and X is not None and len(y) != len(X):
             raise ValueError(f"y has {len(y)} entries for {len(X)} rows of X")
-        return cls(np.asarray(grid_x), np.asarray(grid_y), np.asarray(density), X=X, y=y).plot(ax)
+        names = axis_names(feature_names, X)
+        X = None if X is None else two_features(X)
+        grid_x, grid_y = numbers("grid_x", grid_x), numbers("grid_y", grid_y)
+        density = on_grid("density", density, grid_x, grid_y)
+        return cls(grid_x, grid_y, density, X=X, y=y, feature_names=names).plot(ax)
 
     def plot(self, ax=None):
         """Draw.
@@ -154,8 +180,14 @@ class DensityDisplay(Display):
                 ax.scatter(*X[bad].T, s=10, label="bad", **marks)
                 for handle in ax.legend(loc="best").legend_handles:
                     handle.set_alpha(1)
-        ax.set(xlabel="feature 1", ylabel="feature 2", aspect="equal")
+        ax.set(xlabel=self.feature_names[0], ylabel=self.feature_names[1], aspect=_aspect(ax))
         return self
+
+
+def _aspect(ax) -> str:
+    """One unit for both axes, unless that would leave a strip of the picture."""
+    short, long = sorted(abs(high - low) for low, high in (ax.get_xlim(), ax.get_ylim()))
+    return "equal" if long <= 4 * short else "auto"
 
 
 class LossSurfaceDisplay(Display):
@@ -224,10 +256,13 @@ class LossSurfaceDisplay(Display):
         Raises
         ------
         ValueError
-            If columns differ in length or are not finite, fewer than two rows are good, or the rate
-            is none or leaves no row.
+            If columns differ in length or are not finite, fewer than two rows are good, the rate
+            is none or leaves no row, or the parameters take fewer than two values.
         """
-        x, y = column_or_1d(x, dtype=np.float64), column_or_1d(y, dtype=np.float64)
+        check_whole("grid_resolution", grid_resolution, 2)
+        if not 0 < reach < np.inf:
+            raise ValueError(f"reach must be a finite number above 0, got {reach!r}")
+        x, y = numbers("x", x), numbers("y", y)
         wrong = bad_rows("wrong", wrong)
         if not len(x) == len(y) == len(wrong):
             raise ValueError(f"x, y and wrong have {len(x)}, {len(y)} and {len(wrong)} entries")

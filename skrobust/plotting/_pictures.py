@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from skrobust.diagnosis import row_scores
+from skrobust.plotting._checks import (
+    axis_names,
+    check_has,
+    check_known,
+    check_mapping,
+    check_whole,
+    named,
+    numbers,
+    on_grid,
+    two_features,
+)
 from skrobust.plotting._style import (
     ANOMALY,
     COLOURS,
     LINES,
     NORMAL,
     Display,
-    check_has,
-    named,
     open_frame,
     plane,
     split,
@@ -85,11 +94,13 @@ class TriggerDisplay(Display):
 
         Raises
         ------
+        ValueError
+            If the rows are no images, or none like those of training.
         TypeError
             If the estimator has no ``perturb``.
         """
         check_has(estimator, "perturb")
-        X, y = np.asarray(X, dtype=float), column_or_1d(y)
+        X, y = _check_images("X", X), column_or_1d(y)
         low, high = estimator.feature_range_
         clean, moved = ((part - low) / (high - low) for part in (X, estimator.perturb(X, y)))
         titles = [str(label) for label in y] if titles is None else titles
@@ -121,7 +132,8 @@ class TriggerDisplay(Display):
         Raises
         ------
         ValueError
-            If the shapes differ or are none of images, or the titles are not as many.
+            If the shapes differ or are none of images, there is no image, a value is not finite, or
+            the titles are not as many.
         """
         clean, triggered = _check_images("clean", clean), _check_images("triggered", triggered)
         if clean.shape != triggered.shape:
@@ -179,6 +191,8 @@ class LabelFlipDisplay(Display):
         Values of the two features.
     borders : dict of str to array of shape (n, n)
         Probability of the second class at ``grid_y[i], grid_x[j]``, by name.
+    feature_names : pair of str, default=("feature 1", "feature 2")
+        Labels of the axes.
 
     Attributes
     ----------
@@ -202,16 +216,21 @@ class LabelFlipDisplay(Display):
     ['true labels', 'given labels']
     """
 
-    def __init__(self, X, y, given, grid_x, grid_y, borders):
+    def __init__(
+        self, X, y, given, grid_x, grid_y, borders, *, feature_names=("feature 1", "feature 2")
+    ):
         self.X = X
         self.y = y
         self.given = given
         self.grid_x = grid_x
         self.grid_y = grid_y
         self.borders = borders
+        self.feature_names = feature_names
 
     @classmethod
-    def from_estimator(cls, estimators, X, y, given, *, grid_resolution=100, ax=None):
+    def from_estimator(
+        cls, estimators, X, y, given, *, grid_resolution=100, feature_names=None, ax=None
+    ):
         """Draw the borders of fitted classifiers over two features.
 
         Parameters
@@ -224,6 +243,8 @@ class LabelFlipDisplay(Display):
             True labels, and those that were given; two values.
         grid_resolution : int, default=100
             Points per axis.
+        feature_names : pair of str, optional
+            Labels of the axes; the columns of a DataFrame by default.
         ax : matplotlib axes, optional
             Where to draw.
 
@@ -234,30 +255,31 @@ class LabelFlipDisplay(Display):
         Raises
         ------
         ValueError
-            If the rows do not have two features, there are not two classes in ``y`` or for a
-            classifier, or the columns differ in length.
+            If the rows do not have two features, or other columns than those of ``fit``, there are
+            not two classes in ``y`` or for a classifier, ``given`` holds another, or the columns
+            differ in length.
+        TypeError
+            If ``estimators`` is no dict, or one of them has no ``predict_proba``.
         """
-        X, y, given = check_array(X), column_or_1d(y), column_or_1d(given)
-        if X.shape[1] != 2:
-            raise ValueError(f"X must have 2 features, got {X.shape[1]}")
-        check_consistent_length(X, y, given)
-        classes = np.unique(y)
-        if len(classes) != 2:
-            raise ValueError(f"y must hold 2 classes, got {len(classes)}")
-        (grid_x, grid_y), points = plane(X, grid_resolution, 0.1)
+        check_mapping("estimators", estimators, "fitted classifiers")
+        names = axis_names(feature_names, X, estimators.values())
+        rows, y, given = _check_flips(X, y, given)
+        (grid_x, grid_y), points = plane(rows, grid_resolution, 0.1)
         shape = (grid_resolution, grid_resolution)
         borders = {}
         for name, model in estimators.items():
             check_has(model, "predict_proba")
-            probabilities = model.predict_proba(named(model, points))
+            probabilities = model.predict_proba(named(model, points, X))
             if probabilities.shape[1] != 2:
                 n_classes = probabilities.shape[1]
                 raise ValueError(f"estimators[{name!r}] must know 2 classes, it knows {n_classes}")
             borders[name] = probabilities[:, 1].reshape(shape)
-        return cls.from_predictions(X, y, given, grid_x, grid_y, borders, ax=ax)
+        return cls.from_predictions(
+            rows, y, given, grid_x, grid_y, borders, feature_names=names, ax=ax
+        )
 
     @classmethod
-    def from_predictions(cls, X, y, given, grid_x, grid_y, borders, *, ax=None):
+    def from_predictions(cls, X, y, given, grid_x, grid_y, borders, *, feature_names=None, ax=None):
         """Draw borders where probabilities of the second class are one half.
 
         Parameters
@@ -265,11 +287,13 @@ class LabelFlipDisplay(Display):
         X : array-like of shape (n_samples, 2)
             Rows.
         y, given : array-like of shape (n_samples,)
-            True labels, and those that were given.
+            True labels, and those that were given; two values.
         grid_x, grid_y : array-like of shape (n_x,) and (n_y,)
             Values of the two features.
         borders : dict of str to array-like of shape (n_y, n_x)
             Probability of the second class at each pair, by name.
+        feature_names : pair of str, optional
+            Labels of the axes; the columns of a DataFrame by default.
         ax : matplotlib axes, optional
             Where to draw.
 
@@ -280,18 +304,21 @@ class LabelFlipDisplay(Display):
         Raises
         ------
         ValueError
-            If the columns differ in length, or a border has another shape than the grid.
+            If the rows do not have two features, there are not two classes in ``y``, ``given``
+            holds another, the columns differ in length, or a border has another shape than the
+            grid.
+        TypeError
+            If ``borders`` is no dict.
         """
-        X, y, given = check_array(X), column_or_1d(y), column_or_1d(given)
-        check_consistent_length(X, y, given)
-        borders = {name: np.asarray(border) for name, border in borders.items()}
-        for name, border in borders.items():
-            if border.shape != (len(grid_y), len(grid_x)):
-                raise ValueError(
-                    f"borders[{name!r}] must have the shape {(len(grid_y), len(grid_x))}, got "
-                    f"{border.shape}"
-                )
-        return cls(X, y, given, grid_x, grid_y, borders).plot(ax)
+        check_mapping("borders", borders, "arrays")
+        names = axis_names(feature_names, X)
+        X, y, given = _check_flips(X, y, given)
+        grid_x, grid_y = numbers("grid_x", grid_x), numbers("grid_y", grid_y)
+        borders = {
+            name: on_grid(f"borders[{name!r}]", border, grid_x, grid_y)
+            for name, border in borders.items()
+        }
+        return cls(X, y, given, grid_x, grid_y, borders, feature_names=names).plot(ax)
 
     def plot(self, ax=None):
         """Draw.
@@ -323,7 +350,7 @@ class LabelFlipDisplay(Display):
             )
             handles.append(Line2D([], [], color="black", linestyle=line, label=name))
         ax.legend(handles=handles, fontsize=8)
-        ax.set(xlabel="feature 1", ylabel="feature 2")
+        ax.set(xlabel=self.feature_names[0], ylabel=self.feature_names[1])
         open_frame(ax)
         return self
 
@@ -419,11 +446,9 @@ class DistrustedRowsDisplay(Display):
             If images or labels are not as many as scores, the images have another shape, or there
             is nothing to show.
         """
-        scores = column_or_1d(scores, dtype=np.float64)
-        if n_shown < 1:
-            raise ValueError(f"n_shown must be at least 1, got {n_shown}")
-        if np.isnan(scores).all():
-            raise ValueError("scores holds no number")
+        scores = numbers("scores", scores)
+        check_whole("n_shown", n_shown, 1)
+        check_known("scores", scores)
         for name, part in (("images", images), ("y", y)):
             if part is not None and len(part) != len(scores):
                 raise ValueError(f"{name} has {len(part)} entries for {len(scores)} scores")
@@ -476,7 +501,25 @@ def _check_images(name: str, images) -> np.ndarray:
         raise ValueError(
             f"{name} must have the shape (n_images, 1 or 3, height, width), got {images.shape}"
         )
+    if not images.size:
+        raise ValueError(f"{name} must hold at least one image, got the shape {images.shape}")
+    wrong = images[~np.isfinite(images)]
+    if len(wrong):
+        raise ValueError(f"{name} must hold finite values, got {wrong[0]}")
     return images
+
+
+def _check_flips(X, y, given) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Check rows of two features with labels of two classes, true and given."""
+    X, y, given = two_features(X), column_or_1d(y), column_or_1d(given)
+    check_consistent_length(X, y, given)
+    classes = np.unique(y).tolist()
+    if len(classes) != 2:
+        raise ValueError(f"y must hold 2 classes, got {len(classes)}")
+    unknown = [label for label in given.tolist() if label not in classes]
+    if unknown:
+        raise ValueError(f"given must hold the classes of y, {classes}, got {unknown[0]!r}")
+    return X, y, given
 
 
 def _draw_image(ax, image: np.ndarray) -> None:

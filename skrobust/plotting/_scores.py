@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from skrobust.diagnosis._frame import row_scores, wrapped
+from skrobust.plotting._checks import bad_rows, check_has, check_known, listed, numbers, runs
 from skrobust.plotting._style import (
     ANOMALY,
     COLOURS,
@@ -13,9 +14,9 @@ from skrobust.plotting._style import (
     LINES,
     NORMAL,
     Display,
-    bad_rows,
-    check_has,
     open_frame,
+    point_marker,
+    whole_ticks,
 )
 
 __all__ = ["KeptShareDisplay", "ScoreDistributionDisplay"]
@@ -116,12 +117,17 @@ class ScoreDistributionDisplay(Display):
         Raises
         ------
         ValueError
-            If there are no scores, or labels of another number of rows or other than 0 and 1.
+            If there are no scores, one is infinite, or there are labels of another number of rows
+            or other than 0 and 1.
         """
-        scores = column_or_1d(scores, dtype=np.float64)
+        scores = numbers("scores", scores)
+        check_known("scores", scores)
+        infinite = scores[np.isinf(scores)]
+        if len(infinite):
+            raise ValueError(
+                f"scores must be finite, or nan for rows to leave out, got {infinite[0]}"
+            )
         known = ~np.isnan(scores)
-        if not known.any():
-            raise ValueError("scores holds no number")
         if y_true is not None:
             y_true = bad_rows("y_true", y_true)
             if len(y_true) != len(scores):
@@ -144,8 +150,8 @@ class ScoreDistributionDisplay(Display):
         -------
         ScoreDistributionDisplay
         """
-        ax = self._axes(ax)
         edges = self._edges(log_scale)
+        ax = self._axes(ax)
         if self.y_true is None:
             ax.hist(self.scores, bins=edges, color=NORMAL, label="rows")
         else:
@@ -155,6 +161,8 @@ class ScoreDistributionDisplay(Display):
             ax.set_xscale("log")
         if self.threshold is not None:
             ax.axvline(self.threshold, color=GREY, linestyle="--", label="threshold")
+        if log_scale:
+            _label_few(ax)
         if self.y_true is not None or self.threshold is not None:
             ax.legend(frameon=False)
         ax.set(xlabel="score", ylabel="rows")
@@ -162,12 +170,25 @@ class ScoreDistributionDisplay(Display):
         return self
 
     def _edges(self, log_scale: bool) -> np.ndarray:
-        scores = self.scores
-        if not log_scale:
-            return np.linspace(scores.min(), np.nextafter(scores.max(), np.inf), _N_BINS + 1)
-        if scores.min() <= 0:
-            raise ValueError(f"log_scale needs scores above 0, the least is {scores.min():g}")
-        return np.geomspace(scores.min(), np.nextafter(scores.max(), np.inf), _N_BINS + 1)
+        low, high = self.scores.min(), self.scores.max()
+        if log_scale and low <= 0:
+            raise ValueError(f"log_scale needs scores above 0, the least is {low:g}")
+        if high - low <= 1e-9 * max(abs(low), abs(high)):  # bins without width are not seen
+            reach = 0.1 * abs(low) or 0.5
+            low, high = low - reach, high + reach
+        spaced = np.geomspace if log_scale else np.linspace
+        return spaced(low, np.nextafter(high, np.inf), _N_BINS + 1)
+
+
+def _label_few(ax) -> None:
+    """Label powers of ten, or plain 1, 2 and 5 where there are less than two decades."""
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
+    low, high = ax.get_xlim()
+    if high < 100 * low:
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(ScalarFormatter())
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _border(scores: np.ndarray, trusted: np.ndarray) -> float | None:
@@ -239,11 +260,11 @@ class KeptShareDisplay(Display):
         Raises
         ------
         ValueError
-            If an estimator was trained without the callback.
+            If there are no estimators, or one was trained without the callback.
         TypeError
             If it has no history.
         """
-        estimators = estimators if isinstance(estimators, (list, tuple)) else [estimators]
+        estimators = listed("estimators", estimators)
         shares = []
         for estimator in estimators:
             check_has(estimator, "history_")
@@ -263,7 +284,7 @@ class KeptShareDisplay(Display):
         Parameters
         ----------
         shares : list of array-like of shape (n_epochs,)
-            One curve each.
+            One curve each; a single one may be given as it is, without a list around it.
         names : list of str, optional
             Of the curves.
         rate : float, optional
@@ -278,9 +299,9 @@ class KeptShareDisplay(Display):
         Raises
         ------
         ValueError
-            If there are not as many names as curves.
+            If there are no curves, they hold no numbers, or there are not as many names.
         """
-        curves = [column_or_1d(share, dtype=np.float64) for share in shares]
+        curves = runs("shares", shares)
         names = [f"{i + 1}" for i in range(len(curves))] if names is None else list(names)
         if len(names) != len(curves):
             raise ValueError(f"names has {len(names)} entries for {len(curves)} curves")
@@ -302,9 +323,11 @@ class KeptShareDisplay(Display):
         for i, (share, name) in enumerate(zip(self.shares, self.names, strict=True)):
             epochs = np.arange(1, len(share) + 1)
             colour, line = COLOURS[i % len(COLOURS)], LINES[i % len(LINES)]
-            ax.plot(epochs, share, color=colour, linestyle=line, label=name)
+            marker = point_marker(len(share))
+            ax.plot(epochs, share, color=colour, linestyle=line, marker=marker, label=name)
         if self.rate is not None:
             ax.axhline(self.rate, color=GREY, linestyle=":", label="all rows")
+        whole_ticks(ax)
         ax.set(xlabel="epoch", ylabel="share of bad rows among kept")
         ax.set_ylim(bottom=0)
         if len(self.shares) > 1 or self.rate is not None:

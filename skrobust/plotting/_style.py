@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
-from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skrobust._report import ANOMALY, GREY, NORMAL, open_frame
+from skrobust.plotting._checks import check_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,12 +19,11 @@ __all__ = [
     "LINES",
     "NORMAL",
     "Display",
-    "bad_rows",
-    "check_has",
-    "named",
     "open_frame",
     "plane",
+    "point_marker",
     "split",
+    "whole_ticks",
 ]
 
 # Okabe and Ito's palette, in the order in which neighbours differ most; with these line styles
@@ -52,26 +50,17 @@ class Display:
         return ax
 
 
-def check_has(estimator, attribute: str) -> None:
-    """Raise NotFittedError before ``fit``, and TypeError if an estimator lacks something."""
-    check_is_fitted(estimator)
-    if not hasattr(estimator, attribute):
-        raise TypeError(f"{type(estimator).__name__} has no {attribute}, which is drawn here")
+def whole_ticks(ax: Axes) -> None:
+    """Put the ticks of the horizontal axis at whole numbers: there is no half epoch."""
+    from matplotlib.ticker import MaxNLocator
+
+    steps = [1, 2, 5, 10]
+    ax.xaxis.set_major_locator(MaxNLocator("auto", steps=steps, integer=True, min_n_ticks=1))
 
 
-def bad_rows(name: str, marks) -> np.ndarray:
-    """Check marks of bad rows, bool or 0 and 1, and return them as bool."""
-    marks = column_or_1d(marks)
-    if not np.isin(marks, (0, 1)).all():
-        wrong = next(mark for mark in marks.tolist() if mark not in (0, 1))
-        raise ValueError(f"{name} must be 1 for bad rows and 0 for the others, got {wrong!r}")
-    return marks.astype(bool)
-
-
-def named(estimator, points: np.ndarray) -> np.ndarray | pd.DataFrame:
-    """Give points the names of the features that an estimator was fitted with, if there are any."""
-    names = getattr(estimator, "feature_names_in_", None)
-    return points if names is None else pd.DataFrame(points, columns=names)
+def point_marker(n_points: int) -> str:
+    """Marker of a curve: a line through a single point would not be seen."""
+    return "o" if n_points == 1 else ""
 
 
 def split(ax: Axes, n_rows: int, n_columns: int) -> np.ndarray:
@@ -89,8 +78,7 @@ def split(ax: Axes, n_rows: int, n_columns: int) -> np.ndarray:
 
 def plane(X: np.ndarray, resolution: int, margin: float) -> tuple[np.ndarray, np.ndarray]:
     """Axes (2, resolution) around rows of two features, and all points of the grid."""
-    if resolution < 2:
-        raise ValueError(f"grid_resolution must be at least 2, got {resolution}")
+    check_whole("grid_resolution", resolution, 2)
     low, high = X.min(axis=0), X.max(axis=0)
     reach = margin * (high - low)
     axes = np.linspace(low - reach, high + reach, resolution).T

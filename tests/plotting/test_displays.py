@@ -1,5 +1,6 @@
 """Every display, drawn; what it refuses."""
 
+import itertools
 import subprocess
 import sys
 import warnings
@@ -194,6 +195,8 @@ def test_what_training_makes_of_pictures(ax):
     np.testing.assert_allclose(display.triggered, model.perturb(images[:3], y[:3]) / 16)
     assert [part.get_title() for part in display.axes_[0]] == ["0", "1", "2"]
     assert display.axes_[1, 0].get_ylabel() == "as trained on"
+    with pytest.raises(ValueError, match=r"X must have the shape \(n_images, .*, got \(3, 192\)"):
+        TriggerDisplay.from_estimator(model, images[:3].reshape(3, -1), y[:3])
 
 
 def test_flipped_labels(ax):
@@ -256,6 +259,14 @@ def test_not_fitted():
 ONE = np.zeros((2, 1, 4, 4))
 
 
+def flips(X, y, given):
+    return LabelFlipDisplay.from_predictions(X, y, given, [0, 1], [0, 1], {"a": np.eye(2)})
+
+
+def surfaces(**settings):
+    return LossSurfaceDisplay.from_predictions([1, 2], [1, 2], [0, 0], **settings)
+
+
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
@@ -266,9 +277,15 @@ ONE = np.zeros((2, 1, 4, 4))
             "log_scale needs scores above 0",
         ),
         (lambda: KeptShareDisplay.from_predictions([[0.1]], names=["a", "b"]), "2 entries for 1"),
-        (lambda: TrainingCurveDisplay.from_predictions({"a": []}), "'a' has no curve"),
+        (
+            lambda: TrainingCurveDisplay.from_predictions({"a": []}),
+            r"curves\['a'\] must hold at least one curve, got \[\]",
+        ),
         (lambda: TrainingCurveDisplay.from_predictions({}), "curves is empty"),
-        (lambda: TrainingCurveDisplay.from_estimator([]), "'estimators' has no curve"),
+        (
+            lambda: TrainingCurveDisplay.from_estimator([]),
+            r"estimators must hold at least one fitted estimator, got \[\]",
+        ),
         (lambda: RateSensitivityDisplay.from_predictions({"rate": [1]}), "lacks .* 'score'"),
         (lambda: TriggerDisplay.from_predictions(ONE, ONE[:1]), "one shape"),
         (
@@ -296,6 +313,91 @@ ONE = np.zeros((2, 1, 4, 4))
         (lambda: DistrustedRowsDisplay.from_predictions([1.0], n_shown=0), "n_shown must be"),
         (lambda: DistrustedRowsDisplay.from_predictions([np.nan]), "scores holds no number"),
         (
+            lambda: DistrustedRowsDisplay.from_predictions([1.0], n_shown=1.5),
+            "n_shown must be an int of at least 1, got 1.5",
+        ),
+        (
+            lambda: ScoreDistributionDisplay.from_predictions(None, [1.0, np.inf]),
+            "scores must be finite, or nan for rows to leave out, got inf",
+        ),
+        (
+            lambda: ScoreDistributionDisplay.from_predictions(None, [[1.0, 2.0]]),
+            r"scores must be a list of numbers, got \[\[1.0, 2.0\]\]",
+        ),
+        (lambda: KeptShareDisplay.from_predictions([]), r"shares must hold at least .* got \[\]"),
+        (lambda: KeptShareDisplay.from_predictions(0.1), "shares must be a list of curves, got 0"),
+        (lambda: KeptShareDisplay.from_predictions([[np.nan]]), r"shares holds no number: \[nan\]"),
+        (
+            lambda: KeptShareDisplay.from_predictions([[0.1], [[0.1, 0.2]]]),
+            r"shares\[1\] must be a list of numbers",
+        ),
+        (lambda: KeptShareDisplay.from_estimator([]), "estimators must hold at least one"),
+        (
+            lambda: TrainingCurveDisplay.from_predictions({"a": ["x", "y"]}),
+            r"curves\['a'\] must be a list of numbers, got \['x', 'y'\]",
+        ),
+        (
+            lambda: TrainingCurveDisplay.from_predictions({"a": 1.0}),
+            r"curves\['a'\] must be a list of curves, got 1.0",
+        ),
+        (
+            lambda: RateSensitivityDisplay.from_predictions({"rate": [], "score": []}),
+            "column 'rate' of frame must hold finite numbers, at least one",
+        ),
+        (
+            lambda: RateSensitivityDisplay.from_predictions({"rate": [0.1], "score": [np.nan]}),
+            r"column 'score' of frame holds no number: \[nan\]",
+        ),
+        (
+            lambda: RateSensitivityDisplay.from_predictions(
+                {"rate": [0.1, 0.1], "score": [0.5, np.nan], "method": ["a", "b"]}
+            ),
+            "column 'score' of frame, method 'b', holds no number",
+        ),
+        (
+            lambda: RateSensitivityDisplay.from_predictions({"rate": [0.1], "score": ["high"]}),
+            r"column 'score' of frame must be a list of numbers, got \['high'\]",
+        ),
+        (
+            lambda: TriggerDisplay.from_predictions(ONE, ONE * np.nan),
+            "triggered must hold finite values, got nan",
+        ),
+        (
+            lambda: TriggerDisplay.from_predictions(ONE[:0], ONE[:0]),
+            r"clean must hold at least one image, got the shape \(0, 1, 4, 4\)",
+        ),
+        (
+            lambda: DensityDisplay.from_predictions([0, 1], [0, 1], np.eye(2), X=np.eye(3)),
+            "X must have 2 features, got 3",
+        ),
+        (
+            lambda: DensityDisplay.from_predictions([0, 1], [0, 1], np.eye(3)),
+            r"density must have the shape \(2, 2\), got \(3, 3\)",
+        ),
+        (
+            lambda: DensityDisplay.from_predictions([0, 1], [0, 1], np.full((2, 2), np.nan)),
+            "density holds no number",
+        ),
+        (lambda: flips(np.eye(3), [0, 1, 0], [0, 1, 0]), "X must have 2 features, got 3"),
+        (lambda: flips(np.eye(3)[:, :2], [0, 1, 2], [0, 1, 2]), "y must hold 2 classes, got 3"),
+        (
+            lambda: flips(np.eye(2), [0, 1], [0, 2]),
+            r"given must hold the classes of y, \[0, 1\], got 2",
+        ),
+        (
+            lambda: surfaces(grid_resolution=1),
+            "grid_resolution must be an int of at least 2, got 1",
+        ),
+        (lambda: surfaces(grid_resolution=2.5), "grid_resolution must be an int .* got 2.5"),
+        (lambda: surfaces(reach=0), "reach must be a finite number above 0, got 0"),
+        (lambda: surfaces(reach=np.inf), "reach must be a finite number above 0, got inf"),
+        (
+            lambda: LabelFlipDisplay.from_estimator(
+                {}, np.eye(2), [0, 1], [0, 1], grid_resolution="a"
+            ),
+            "grid_resolution must be an int of at least 2, got 'a'",
+        ),
+        (
             lambda: LossSurfaceDisplay.from_predictions([0, 1], [0, 1], [0, 0], rate=0.999),
             "rate=0.999 drops all 2 rows",
         ),
@@ -305,7 +407,7 @@ ONE = np.zeros((2, 1, 4, 4))
         ),
         (
             lambda: LabelFlipDisplay.from_predictions(
-                [[0.0, 0.0]], [0], [0], [0, 1], [0, 1], {"a": [[0.1]]}
+                np.eye(2), [0, 1], [0, 0], [0, 1], [0, 1], {"a": [[0.1]]}
             ),
             r"borders\['a'\] must have the shape \(2, 2\)",
         ),
@@ -365,6 +467,10 @@ def test_what_an_estimator_must_have(rows):
             display.from_estimator(adapter)
     with pytest.raises(TypeError, match="curves must be a dict"):
         TrainingCurveDisplay.from_predictions([[1.0]])
+    with pytest.raises(TypeError, match=r"estimators must be a dict .*, got LogisticRegression"):
+        LabelFlipDisplay.from_estimator(LogisticRegression(), X[:, :2], bad, bad)
+    with pytest.raises(TypeError, match="borders must be a dict of arrays by name, got ndarray"):
+        LabelFlipDisplay.from_predictions(X[:, :2], bad, bad, [0, 1], [0, 1], np.eye(2))
     three = LogisticRegression().fit(X[:, :2], np.arange(len(X)) % 3)
     with pytest.raises(ValueError, match=r"estimators\['a'\] must know 2 classes, it knows 3"):
         LabelFlipDisplay.from_estimator({"a": three}, X[:, :2], bad, bad)
@@ -381,6 +487,107 @@ def test_frames_keep_their_names():
         DensityDisplay.from_estimator(flow, frame, y, grid_resolution=5)
 
 
+def test_axes_carry_the_names_of_the_features():
+    X, y = make_contaminated_moons(200, random_state=0)
+    frame = pd.DataFrame(X, columns=["length", "width"])
+    flow = RobustRealNVPDetector(max_epochs=1, min_steps=None, random_state=0).fit(frame)
+    models = {"all": LogisticRegression().fit(frame, y)}
+    grid = np.linspace(0, 1, 5)
+
+    def density(X, **given):
+        return DensityDisplay.from_estimator(flow, X, grid_resolution=5, **given)
+
+    def density_alone(X, **given):
+        return DensityDisplay.from_predictions(grid, grid, np.eye(5), X=X, **given)
+
+    def labels(X, **given):
+        return LabelFlipDisplay.from_estimator(models, X, y, y, grid_resolution=5, **given)
+
+    def labels_alone(X, **given):
+        borders = {"all": np.eye(5)}
+        return LabelFlipDisplay.from_predictions(X, y, y, grid, grid, borders, **given)
+
+    for draw in (density, density_alone, labels, labels_alone):
+        assert axis_labels(draw(frame)) == ("length", "width")
+        assert axis_labels(draw(frame, feature_names=["a", "b"])) == ("a", "b")
+        numbered = pd.DataFrame(X)
+        names = ("length", "width") if draw in (density, labels) else ("feature 1", "feature 2")
+        assert axis_labels(draw(numbered)) == axis_labels(draw(X)) == names
+        with pytest.raises(ValueError, match="feature_names must be a pair of names, got 'ab'"):
+            draw(X, feature_names="ab")
+    for draw in (density, labels):
+        with pytest.raises(ValueError, match=r"X has the columns \['width', 'length'\], but"):
+            draw(frame[["width", "length"]])
+
+
+def axis_labels(display):
+    return display.ax_.get_xlabel(), display.ax_.get_ylabel()
+
+
+@pytest.mark.parametrize("scale", [1, 1000])
+def test_densities_of_features_on_other_scales_can_be_seen(scale):
+    X = make_contaminated_moons(200, random_state=0)[0] * [1, scale]
+    flow = RobustRealNVPDetector(max_epochs=1, min_steps=None, random_state=0).fit(X)
+    display = drawn(DensityDisplay.from_estimator(flow, X, grid_resolution=10))
+    box = display.ax_.get_window_extent()
+    assert 0.25 < box.width / box.height < 4
+    assert (display.ax_.get_aspect() == "auto") == (scale > 1)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -3.0, 1e17])
+def test_equal_scores_can_be_seen(value):
+    for log_scale in (False, True)[: 1 + (value > 0)]:
+        scores = [value, value, np.nan, value]
+        display = ScoreDistributionDisplay.from_predictions(None, scores, log_scale=log_scale)
+        drawn(display)
+        (bar,) = [patch for patch in display.ax_.patches if patch.get_height()]
+        assert bar.get_height() == 3
+        assert bar.get_window_extent().width > 5
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(3, 55), (3.1, 3.3), (12, 18), (20, 60), (0.3, 80), (1.5, 450), (3e-4, 55), (3e-7, 5e-6)],
+)
+def test_labels_of_a_logarithmic_axis_do_not_overlap(low, high):
+    scores = np.geomspace(low, high, 100)
+    display = drawn(ScoreDistributionDisplay.from_predictions(None, scores, log_scale=True))
+    axis, (left, right) = display.ax_.xaxis, display.ax_.get_xlim()
+    ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+    ticks = [tick for tick in ticks if left <= tick.get_loc() <= right and tick.label1.get_text()]
+    ticks.sort(key=lambda tick: tick.get_loc())
+    boxes = [tick.label1.get_window_extent() for tick in ticks]
+    assert 2 <= len(boxes) <= 10
+    for box, following in itertools.pairwise(boxes):
+        assert box.x1 + 2 < following.x0
+
+
+@pytest.mark.parametrize("n_epochs", [1, 2, 3, 7, 400])
+def test_epochs_are_whole(n_epochs):
+    curve = np.linspace(0.1, 0.2, n_epochs)
+    for display in (
+        KeptShareDisplay.from_predictions([curve], rate=0.1),
+        TrainingCurveDisplay.from_predictions({"a": [curve]}),
+    ):
+        ticks = drawn(display).ax_.get_xticks()
+        np.testing.assert_array_equal(ticks, np.round(ticks))
+        left, right = display.ax_.get_xlim()
+        assert np.any((ticks >= left) & (ticks <= right))
+        assert display.ax_.lines[0].get_marker() == ("o" if n_epochs == 1 else "")
+
+
+def test_one_curve_needs_no_list_around_it():
+    curve = [0.1, 0.2, 0.3]
+    for given in (curve, np.array(curve), pd.Series(curve), [curve], np.array([curve])):
+        kept = KeptShareDisplay.from_predictions(given)
+        trained = TrainingCurveDisplay.from_predictions({"a": given})
+        for display in (kept, trained):
+            np.testing.assert_array_equal(display.ax_.lines[0].get_ydata(), curve)
+    frame = pd.DataFrame([[0.1, 0.2, 0.3], [0.3, 0.4, 0.5]], columns=["x", "y", "z"])
+    display = TrainingCurveDisplay.from_predictions({"a": frame})
+    np.testing.assert_allclose(display.ax_.lines[0].get_ydata(), [0.2, 0.3, 0.4])
+
+
 def test_rates_are_told_in_turn(rows):
     X, bad = rows
     detector = IForest(random_state=0)
@@ -392,6 +599,44 @@ def test_rates_are_told_in_turn(rows):
     assert drawn.ax_.get_ylabel() == "roc_auc"
     with pytest.raises(ValueError, match="LogisticRegression has neither of corruption_rate"):
         RateSensitivityDisplay.from_estimator(LogisticRegression(), X, bad, rates=[0.1])
+
+
+def test_a_rate_that_cannot_be_told_is_an_error(rows):
+    X, bad = rows
+
+    def draw(estimator, X, rates, **settings):
+        RateSensitivityDisplay.from_estimator(estimator, X, bad, rates=rates, cv=2, **settings)
+
+    learner = PRLClassifier(max_epochs=1, random_state=0)
+    detector = RCADetector(max_epochs=1, random_state=0)
+    with pytest.raises(ValueError, match=r"'corruption_rate' parameter of PRLClassifier .* 1\.5"):
+        draw(learner, X, [1.5])
+    with pytest.raises(ValueError, match=r"'contamination' parameter of RCADetector .* 0\.6"):
+        draw(detector, X, [0.1, 0.6], scoring="roc_auc")
+    holed = X.copy()
+    holed[0, 0] = np.nan
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        draw(learner, holed, [0.1, 0.2])
+    for rates in ([], [0.1, np.nan]):
+        with pytest.raises(ValueError, match="rates must hold finite numbers, at least one, got"):
+            draw(learner, X, rates)
+    with pytest.raises(ValueError, match=r"rates must be a list of numbers, got \['a'\]"):
+        draw(learner, X, ["a"])
+
+
+def test_scores_that_are_all_nan_are_an_error(rows):
+    X, bad = rows
+
+    def nothing(estimator, X, y):
+        return np.nan
+
+    with pytest.raises(ValueError, match=r"the score is nan at each of the rates \[0\.1\]"):
+        RateSensitivityDisplay.from_estimator(IForest(), X, bad, rates=[0.1], scoring=nothing, cv=2)
+
+
+def test_a_single_rate_can_be_seen():
+    display = RateSensitivityDisplay.from_predictions({"rate": [0.1], "score": [0.5]})
+    assert display.ax_.lines[0].get_marker() == "o"
 
 
 def test_histories_without_the_value(rows):

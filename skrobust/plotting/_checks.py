@@ -1,0 +1,149 @@
+"""What displays are given: checks that name the parameter, and conversions."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterable, Mapping
+from numbers import Integral
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
+
+__all__ = [
+    "axis_names",
+    "bad_rows",
+    "check_has",
+    "check_known",
+    "check_mapping",
+    "check_whole",
+    "listed",
+    "named",
+    "numbers",
+    "on_grid",
+    "runs",
+    "two_features",
+]
+
+
+def check_has(estimator, attribute: str) -> None:
+    """Raise NotFittedError before ``fit``, and TypeError if an estimator lacks something."""
+    check_is_fitted(estimator)
+    if not hasattr(estimator, attribute):
+        raise TypeError(f"{type(estimator).__name__} has no {attribute}, which is drawn here")
+
+
+def check_mapping(name: str, given, parts: str) -> None:
+    """Raise TypeError unless something is given by name."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{name} must be a dict of {parts} by name, got {type(given).__name__}")
+
+
+def check_whole(name: str, value, least: int) -> None:
+    """Raise ValueError unless a value is an int that is not too small."""
+    if not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{name} must be an int of at least {least}, got {value!r}")
+
+
+def check_known(name: str, values: np.ndarray) -> None:
+    """Raise ValueError if there is nothing to draw, as all values are nan."""
+    if np.isnan(values).all():
+        raise ValueError(f"{name} holds no number: {_short(values)}")
+
+
+def numbers(name: str, values) -> np.ndarray:
+    """Check a column of numbers, nan among them or not, and return it in float64."""
+    try:
+        return column_or_1d(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be a list of numbers, got {_short(values)}") from error
+
+
+def runs(name: str, given) -> list[np.ndarray]:
+    """Check curves in rows, or one curve, and return a list of them in float64."""
+    try:
+        # As a list, a DataFrame would be the names of its columns
+        rows = list(np.asarray(given) if hasattr(given, "__array__") else given)
+    except TypeError as error:
+        raise ValueError(f"{name} must be a list of curves, got {_short(given)}") from error
+    if not rows:
+        raise ValueError(f"{name} must hold at least one curve, got {_short(given)}")
+    if all(np.isscalar(row) for row in rows):
+        curves = [numbers(name, rows)]
+    else:
+        curves = [numbers(f"{name}[{i}]", row) for i, row in enumerate(rows)]
+    check_known(name, np.concatenate(curves))
+    return curves
+
+
+def listed(name: str, estimators) -> list:
+    """Return estimators as a list, one alone as well."""
+    several = list(estimators) if isinstance(estimators, (list, tuple)) else [estimators]
+    if not several:
+        raise ValueError(f"{name} must hold at least one fitted estimator, got {estimators!r}")
+    return several
+
+
+def bad_rows(name: str, marks) -> np.ndarray:
+    """Check marks of bad rows, bool or 0 and 1, and return them as bool."""
+    marks = column_or_1d(marks)
+    if not np.isin(marks, (0, 1)).all():
+        wrong = next(mark for mark in marks.tolist() if mark not in (0, 1))
+        raise ValueError(f"{name} must be 1 for bad rows and 0 for the others, got {wrong!r}")
+    return marks.astype(bool)
+
+
+def two_features(X, *, least: int = 1) -> np.ndarray:
+    """Check a table of two features."""
+    X = check_array(X, ensure_min_samples=least, input_name="X")
+    if X.shape[1] != 2:
+        raise ValueError(f"X must have 2 features, got {X.shape[1]}")
+    return X
+
+
+def on_grid(name: str, values, grid_x, grid_y) -> np.ndarray:
+    """Check values at all points of a grid."""
+    values, shape = np.asarray(values, dtype=float), (len(grid_y), len(grid_x))
+    if values.shape != shape:
+        raise ValueError(f"{name} must have the shape {shape}, got {values.shape}")
+    check_known(name, values)
+    return values
+
+
+def axis_names(given, X, estimators: Iterable = ()) -> tuple[str, str]:
+    """Names of two features: those given, else a table's columns, else those of a fit."""
+    if given is not None:
+        if isinstance(given, str) or len(given) != 2:
+            raise ValueError(f"feature_names must be a pair of names, got {given!r}")
+        return given[0], given[1]
+    fitted = [getattr(estimator, "feature_names_in_", None) for estimator in estimators]
+    for names in (_columns(X), *fitted):
+        if names is not None and len(names) == 2:
+            return names[0], names[1]
+    return "feature 1", "feature 2"
+
+
+def named(estimator, points: np.ndarray, X) -> np.ndarray | pd.DataFrame:
+    """Give points around rows the names that an estimator was fitted with, if there are any."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None:
+        return points
+    columns = _columns(X)
+    if columns is not None and columns != list(names):
+        raise ValueError(
+            f"X has the columns {columns}, but {type(estimator).__name__} was fitted with "
+            f"{list(names)}"
+        )
+    return pd.DataFrame(points, columns=names)
+
+
+def _columns(X) -> list[str] | None:
+    """Names of a table's columns, if it has any; numbers are none."""
+    columns = getattr(X, "columns", None)
+    if columns is None or not all(isinstance(name, str) for name in columns):
+        return None
+    return list(columns)
+
+
+def _short(values) -> str:
+    return reprlib.repr(values.tolist() if hasattr(values, "tolist") else values)
