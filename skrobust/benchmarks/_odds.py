@@ -14,7 +14,15 @@ from skrobust.benchmarks._results import Cell
 from skrobust.datasets import fetch_odds
 from skrobust.metrics import average_rank
 
-__all__ = ["ODDS_VALUES", "SMALL", "gain_table", "mean_table", "measure_detector", "split"]
+__all__ = [
+    "ODDS_VALUES",
+    "SMALL",
+    "gain_table",
+    "mean_table",
+    "measure_detector",
+    "shared_means",
+    "split",
+]
 
 ODDS_VALUES = ["auc", "rate", "n_train", "n_test", "n_test_anomalies"]
 # Sets of fewer than 4,000 rows
@@ -86,6 +94,32 @@ def measure_detector(
     }
 
 
+def shared_means(
+    frame: pd.DataFrame, methods: Sequence[str] | None = None
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Mean AUC by set and method over the same seeds.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Cells with ``auc``.
+    methods : sequence of str, optional
+        Only seeds that these have count; all methods by default. Another method is blank on a set
+        where it lacks one of them.
+
+    Returns
+    -------
+    means : DataFrame
+        Sets by methods; sets without such a seed are left out.
+    n_seeds : Series
+        Number of these seeds by set.
+    """
+    cells = frame.pivot_table(index=["set", "seed"], columns="method", values="auc")
+    cells = cells.dropna(subset=methods)
+    lacks_one = cells.isna().groupby("set").any()
+    return cells.groupby("set").mean().mask(lacks_one), cells.groupby("set").size()
+
+
 def mean_table(
     frame: pd.DataFrame,
     methods: Sequence[str],
@@ -94,8 +128,9 @@ def mean_table(
 ) -> tuple[pd.DataFrame, str]:
     """Mean AUC by set and method, and the table to print.
 
-    A method that lacks a set has no average over sets, and one that was measured on few sets is
-    left out. Where methods have different numbers of seeds, the last column says so.
+    Only seeds count that all methods which have every set share; the last column says how many they
+    are. A method that lacks a set has neither average nor rank, and is blank where it lacks one of
+    those seeds; one that was measured on few sets is left out.
 
     Parameters
     ----------
@@ -117,23 +152,26 @@ def mean_table(
     """
     coverage = frame.groupby("method")["set"].nunique() / frame["set"].nunique()
     broad = [name for name in methods if coverage.get(name, 0) >= ENOUGH]
-    frame = frame[frame["method"].isin(broad)]
-    means = frame.pivot_table(index="set", columns="method", values="auc")[broad]
+    complete = [name for name in broad if coverage[name] == 1]
+    means, seeds = shared_means(frame[frame["method"].isin(broad)], complete)
+    if means.empty:
+        return means, "no seed that all methods have"
     order = list(next(iter(thesis.values())))
-    means = means.reindex([name for name in order if name in means.index])
+    means = means.reindex([name for name in order if name in means.index], columns=broad)
     shown = means.assign(**{name: pd.Series(figures) for name, figures in thesis.items()})
-    averages = {f"mean of {len(means)}": shown.mean(skipna=False)}
+    compared = shown.drop(columns=[name for name in broad if name not in complete])
+    averages = {f"mean of {len(means)}": compared.mean(skipna=False)}
     if set(without) & set(means.index):
-        others = shown.drop(index=list(without), errors="ignore")
+        others = compared.drop(index=list(without), errors="ignore")
         averages[f"mean of {len(others)} without {', '.join(without)}"] = others.mean(skipna=False)
-    averages["average rank"] = average_rank(means)
+    averages["average rank"] = average_rank(means[complete])
     shown = pd.concat([shown, pd.DataFrame(averages).T])
-    counts = frame.groupby(["set", "method"])["seed"].nunique().groupby("set").agg(["min", "max"])
-    ranges = {
-        name: f"{n.min()}-{n.max()}".removeprefix(f"{n.max()}-") for name, n in counts.T.items()
-    }
-    shown["seeds"] = pd.Series(ranges).reindex(shown.index)
-    return means, shown.round(3).to_string(na_rep="")
+    shown["seeds"] = seeds.astype(str).reindex(shown.index)
+    text = shown.round(3).to_string(na_rep="")
+    note = "The numbers of a row are means over the same seeds."
+    if broad != complete:
+        note += " A method that lacks a set has no mean and no rank."
+    return means, f"{text}\n\n{note}"
 
 
 def gain_table(cells: pd.DataFrame, base_of: Mapping[str, str], order: Sequence[str]) -> str:

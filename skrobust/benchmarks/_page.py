@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from skrobust._report import STYLE, picture, versions
+from skrobust.benchmarks import _thesis
 from skrobust.benchmarks._registry import BENCHMARKS
 from skrobust.benchmarks._results import ResultFile, machine, provenance
 from skrobust.benchmarks._side_by_side import SIDE_BY_SIDE, SideBySide, differences
@@ -26,7 +27,8 @@ def build_report(folder: Path) -> str:
     Parameters
     ----------
     folder : Path
-        With one CSV file per benchmark, and pictures of the same names where there are any.
+        With one CSV file per benchmark, and pictures of the same names where there are any; and
+        the pictures of figures that no benchmark draws, such as ``figure-4.1.png``.
 
     Returns
     -------
@@ -34,6 +36,7 @@ def build_report(folder: Path) -> str:
         HTML with style and pictures inside.
     """
     sections = [_section(name, folder) for name in BENCHMARKS]
+    sections += [_drawn(item, folder) for item in ITEMS if item.draw is not None]
     states = Counter(item.state for item in ITEMS)
     counts = ", ".join(f"{n} {state}" for state, n in states.items())
     return "\n".join(
@@ -65,6 +68,8 @@ def _overview(items: Iterable[Item]) -> str:
         where = escape(item.where)
         if item.where in BENCHMARKS:
             where = f'<a href="#{where}">{where}</a>'
+        elif item.draw is not None:
+            where = f'<a href="#{item.anchor}">{where}</a>'
         cells = "".join(
             f'<td class="text">{cell}</td>'
             for cell in (escape(item.what), escape(item.state), where, escape(item.note))
@@ -96,6 +101,22 @@ def _section(name: str, folder: Path) -> str:
     text = escape(benchmark.render(frame))
     parts.append(f"<details><summary>All tables</summary><pre>{text}</pre></details>")
     return "\n".join(parts)
+
+
+def _drawn(item: Item, folder: Path) -> str:
+    """Section of a figure that no benchmark draws."""
+    title = f"{item.name}: {item.what}"
+    heading = f'<h2 id="{item.anchor}">{escape(title)}</h2>'
+    path = folder / f"{item.anchor}.png"
+    if not path.exists():
+        return f"{heading}<p>nothing drawn yet</p>"
+    name = getattr(item.draw, "__name__", "")
+    code = f'from {_thesis.__name__} import {name}; {name}().savefig("{path.name}")'
+    command = f"<p><code>python -c '{escape(code)}'</code></p>"
+    note = f"<p>{escape(item.note[:1].upper() + item.note[1:])}.</p>" if item.note else ""
+    return (
+        f'{heading}{command}{note}<div class="wide">{picture(path.read_bytes(), "", title)}</div>'
+    )
 
 
 def _origin(frame: pd.DataFrame) -> str:

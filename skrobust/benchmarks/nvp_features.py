@@ -8,11 +8,14 @@ test is clean: 1,000 normal pictures and anomalies of all other classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from skrobust import RobustRealNVPDetector
 from skrobust.benchmarks._detectors import make_detector
 from skrobust.benchmarks._features import CLUSTER_OF, N_COMPONENTS, contaminate, measure_features
+from skrobust.benchmarks._odds import shared_means
 from skrobust.benchmarks._results import Cell, Grid
 from skrobust.benchmarks.nvp_odds import METHODS
 from skrobust.metrics import average_rank
@@ -20,7 +23,9 @@ from skrobust.metrics import average_rank
 VALUES = ["auc", "n_train", "n_test"]
 SETTING = "rate 0.1"
 RATE = 0.1
-SETS = [f"{name}-{kind}" for kind in "uc" for name in CLUSTER_OF]
+KINDS = {"u": "uniform", "c": "clustered"}
+SETS = [f"{name}-{kind}" for kind in KINDS for name in CLUSTER_OF]
+FLOWS = ["RobustRealNVP", "TrimRealNVP", "RealNVP", "default"]  # measured on every set
 PEERS = ["IForest", "OCSVM", "LOF", "KNN", "MCD", "AE"]
 
 
@@ -41,17 +46,36 @@ def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:
 
 
 def render(frame: pd.DataFrame) -> str:
-    """Table of mean AUC by set and method."""
+    """Tables of mean AUC by set and method: flows, which have more sets and seeds, then all."""
     if frame.empty:
         return "nothing measured yet"
-    means = frame.pivot_table(index="set", columns="method", values="auc")
-    means = means.reindex([name for name in SETS if name in means.index])
-    means = means[[name for name in [*METHODS, *PEERS] if name in means]]
-    shown = means.copy()
-    for kind, what in (("u", "uniform"), ("c", "clustered")):
-        shown.loc[f"mean, {what}"] = means[means.index.str.endswith(kind)].mean()
-    shown.loc["average rank"] = average_rank(means)
-    seeds = frame.groupby(["set", "method"])["seed"].nunique()
-    title = f"Test AUC, 10 % anomalies in training ({seeds.min()} to {seeds.max()} seeds)"
+    parts = []
+    for title, methods in (("Flows", FLOWS), ("Beside other methods", [*METHODS, *PEERS])):
+        table = _table(frame, methods)
+        if not table.empty:
+            parts.append(f"{title}\n\n{table.round(3).to_string(na_rep='')}")
+    title = (
+        "Test AUC, 10 % anomalies in training. Only sets and seeds that all methods of a table "
+        "have,\nfor uniform and for clustered anomalies"
+    )
     thesis = "thesis, CIFAR-10 with VGG-19: Robust .779 (u) .676 (c), Real .767 (u) .663 (c)"
-    return f"{title}\n\n{shown.round(3).to_string()}\n\n{thesis}"
+    return "\n\n".join([title, *parts, thesis])
+
+
+def _table(frame: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
+    """Mean AUC over shared seeds; means over shared sets and average ranks, by kind."""
+    parts = [pd.DataFrame()]
+    for kind, what in KINDS.items():
+        is_of_kind = frame["set"].str.endswith(f"-{kind}")
+        means, seeds = shared_means(frame[is_of_kind & frame["method"].isin(methods)])
+        if means.empty:
+            continue
+        means = means.reindex([name for name in SETS if name in means.index])
+        shown = means.assign(seeds=seeds.astype(str))
+        averages = {
+            f"mean of {len(means)} {what}": means.mean(),
+            f"average rank, {what}": average_rank(means),
+        }
+        parts.append(pd.concat([shown, pd.DataFrame(averages).T]))
+    table = pd.concat(parts)
+    return table[[name for name in [*methods, "seeds"] if name in table]]

@@ -70,7 +70,7 @@ def _table(frame: pd.DataFrame, setting: str) -> str:
     }
     means, text = mean_table(chosen, [*OURS, *PEERS], thesis, [WITHOUT])
     lines = [f"Test AUC, {setting}", "", text]
-    if "RCA" in means:
+    if "RCA" in means and not means.empty:
         lines += ["", "RCA against each method (sets won, drawn, lost):"]
         lines.append(win_draw_loss(means, "RCA").T.to_string())
     return "\n".join(lines)

@@ -286,9 +286,8 @@ def render(frame: pd.DataFrame) -> str:
 
 def _bias_table(auto: pd.DataFrame) -> str:
     planted = auto[~auto["task"].str.startswith("anomalies")]
-    means = planted.pivot_table(
-        index="set", columns=planted["setting"].str.split().str[1], values="error"
-    )
+    rates = planted["setting"].str.split().str[1].astype(float)  # "0" and "0.0" are one
+    means = planted.pivot_table(index="set", columns=rates.rename("planted rate"), values="error")
     return f"Mean error of auto, by set and planted rate\n\n{means.round(3).to_string(na_rep='')}"
 
 

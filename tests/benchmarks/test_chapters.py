@@ -107,6 +107,9 @@ def test_the_state_agrees_with_what_is_committed(item):
             assert is_drawn or set(benchmark.cells(1)) <= measured
     elif item.where:
         assert item.where in skrobust.plotting.__all__
+        shown = (RESULTS / f"{item.anchor}.png").exists()
+        assert shown == (item.state in (_thesis.REPRODUCED, _thesis.PARTLY))
+        assert shown == (item.draw is not None)
     if item.state in (_thesis.PARTLY, _thesis.NO_DATA) and item.where in BENCHMARKS:
         assert item.note
 
@@ -130,6 +133,7 @@ def test_the_command_line_lists_them(capsys):
         ("nan", 0.9, []),
         (0.9, float("nan"), []),
         (-1.5, -1.0, [-1]),
+        ("1.03 (0.97 to 1.54)", 1.48, [0]),
     ],
 )
 def test_differences_are_marked(ours, thesis, expected):
@@ -173,6 +177,22 @@ def test_the_page_shows_our_numbers_beside_the_thesiss(tmp_path):
     with (tmp_path / "rca-odds.png").open("wb") as file:
         file.write(b"a picture")
     assert "data:image/png" in build_report(tmp_path)
+
+
+def test_a_figure_without_a_benchmark_is_drawn_and_shown(tmp_path):
+    item = next(item for item in _thesis.ITEMS if item.name == "Figure 4.1")
+    assert "nothing drawn yet" in build_report(tmp_path)
+    figure = item.draw()
+    good, every, by_loss, by_gradient = (ax.lines[0].get_xydata() for ax in figure.axes[1:5])
+    assert np.array_equal(by_loss, good) and np.array_equal(by_gradient, good)
+    assert not np.array_equal(every, good)
+    figure.savefig(tmp_path / "figure-4.1.png", dpi=100)
+    page = build_report(tmp_path)
+    assert page.count("data:image/png") == 1
+    assert '<a href="#figure-4.1">LossSurfaceDisplay</a>' in page
+    assert '<h2 id="figure-4.1">Figure 4.1: ' in page
+    assert "import draw_filtering; draw_filtering().savefig(" in page
+    assert (RESULTS / "figure-4.1.png").stat().st_size < 150_000
 
 
 def test_the_report_is_written_from_what_is_committed(tmp_path, capsys):

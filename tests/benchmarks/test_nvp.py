@@ -115,6 +115,59 @@ def test_odds_table_compares_methods_and_effects(monkeypatch, tmp_path):
     assert nvp_odds.render(pd.DataFrame(columns=others.columns)) == "nothing measured yet"
 
 
+def test_averages_over_features_are_over_shared_sets_and_seeds():
+    flows = {"RobustRealNVP": 0.7, "TrimRealNVP": 0.7, "RealNVP": 0.6, "default": 0.8}
+    rows = [
+        (name, method, "rate 0.1", seed, auc + 0.1 * seed - 0.2 * name.startswith("SVHN"))
+        for name in nvp_features.SETS
+        for method, auc in {**flows, "KNN": 0.75, "default plain": 0.5}.items()
+        for seed in range(2)
+        if method in flows
+        or (method == "KNN" and seed == 0 and (name[:4] == "CIFA" or name[-1] == "u"))
+        or (method == "default plain" and seed == 0 and name[-1] == "u")
+    ]
+    columns = ["set", "method", "setting", "seed", "auc"]
+    frame = pd.DataFrame(rows, columns=columns)
+    flows_only, beside = nvp_features.render(frame).split("Beside other methods")
+    assert numbers(flows_only, "mean of 5 clustered") == [0.67, 0.67, 0.57, 0.77]
+    assert numbers(flows_only, "SVHN_0-c") == [0.55, 0.55, 0.45, 0.65, 2]
+    assert "KNN" not in flows_only
+    assert numbers(beside, "mean of 5 uniform") == [0.62, 0.62, 0.52, 0.72, 0.42, 0.67]
+    assert numbers(beside, "mean of 3 clustered") == [0.7, 0.7, 0.6, 0.8, 0.75]
+    assert numbers(beside, "average rank, clustered") == [3.5, 3.5, 5, 1, 2]
+    assert numbers(beside, "CIFAR10_0-c") == [0.7, 0.7, 0.6, 0.8, 0.75, 1]
+    assert "SVHN_0-c" not in beside
+
+
+def test_averages_over_rates_are_over_shared_sets():
+    rows = [
+        (f"{name}-u", method, setting, 0, auc)
+        for name, values in {
+            "CIFAR10_0": {"RobustRealNVP": 0.9, "RealNVP": 0.8, "default": 0.85},
+            "CIFAR10_4": {"RobustRealNVP": 0.7, "RealNVP": 0.6, "default": 0.75},
+            "SVHN_0": {"RobustRealNVP": 0.2, "RealNVP": 0.1},
+        }.items()
+        for method, auc in values.items()
+        for setting in ("true 0.1", "true 0.2", "assumed 0.2")
+        if (name, method, setting) != ("CIFAR10_4", "default", "true 0.2")
+    ]
+    frame = pd.DataFrame(rows, columns=["set", "method", "setting", "seed", "auc"])
+    wrong, high = nvp_epsilon.render(frame).split("Figure 3.6: ", 1)
+    chapter, default = high.split("Figure 3.6: ")
+    assert numbers(chapter, "        RobustRealNVP") == [0.6, 0.6, 3, 1]
+    assert numbers(chapter, "uniform RealNVP") == [0.5, 0.5, 3, 1]
+    assert "default" not in chapter
+    assert numbers(default, "uniform RealNVP") == [0.8, 0.8, 1, 1]
+    assert numbers(default, "        default") == [0.85, 0.85, 1, 1]
+    assert numbers(wrong.split("Figure 3.5: ")[2], "        default") == [0.8, 2, 1]
+
+
+def numbers(table, name):
+    """Numbers of the line that begins with a name."""
+    line = next(line for line in table.splitlines() if line.startswith(name))
+    return list(map(float, line.removeprefix(name).split()))
+
+
 def test_moons_claims_are_counted_over_seeds():
     values = {"RealNVP": 0.3, "TrimRealNVP": 0.2, "RobustRealNVP": 0.1}
     rows = [

@@ -21,6 +21,7 @@ from skrobust.benchmarks import (
 from skrobust.benchmarks.__main__ import main
 from skrobust.benchmarks._registry import BENCHMARKS
 from skrobust.benchmarks._results import Cell
+from skrobust.benchmarks._side_by_side import SIDE_BY_SIDE, differences
 from skrobust.networks import CNN9
 
 PRL = [name for name in BENCHMARKS if name.startswith("prl-")]
@@ -267,10 +268,30 @@ def test_time_of_a_step(monkeypatch):
     assert all(row["n_steps"] == 2 and row["step_seconds"] > 0 for row in rows)
     frame = pd.DataFrame(rows)
     frame["step_seconds"] = [1.0, 1.12, 1.5, 4.0, 2.0, 2.6, 3.0, 8.0]
-    line = next(line for line in prl_time.render(frame).splitlines() if line.startswith("PRL(L)  "))
-    assert line.split()[1:3] == ["727.26", "1.21"]
-    again = next(s for s in prl_time.render(frame).splitlines() if "re-forwarded" in s)
-    assert again.split()[-4:] == ["879.75", "1.50", "54.80", "1.48"]
+    text = prl_time.render(frame)
+    line = next(line for line in text.splitlines() if line.startswith("PRL(L)  "))
+    assert line.split()[1:] == ["1.21", "1.12", "1.30", "437.92", "1016.60"]
+    again = next(s for s in text.splitlines() if "re-forwarded" in s)
+    assert again.split()[-7:] == ["1.50", "1.50", "1.50", "1.48", "586.50", "1173.00", "54.80"]
+    assert "by a factor of up to 2.3" in text
+    without = prl_time.render(frame[frame["method"] != "Standard"])
+    assert "437.92" in without and "1.21" not in without
+
+
+def test_a_thesis_ratio_inside_the_spread_is_no_difference():
+    seconds = {"Standard": [1.0, 2.0, 1.0], "PRL(L) re-forwarded": [1.1, 3.0, 1.2]}
+    rows = [
+        ("cifar10", method, prl_time.SETTING, seed, value)
+        for method, values in seconds.items()
+        for seed, value in enumerate(values)
+    ]
+    frame = pd.DataFrame(rows, columns=[*Cell._fields, "step_seconds"])
+    ours, thesis = SIDE_BY_SIDE["prl-time"].build(frame)
+    entries = [table.loc["PRL(L) re-forwarded"].item() for table in (ours, thesis)]
+    assert entries == ["1.20 (1.10 to 1.50)", 1.48]
+    assert differences(*entries, 0.1) == [0]
+    assert differences(entries[0], 1.51, 0.1) == [-1]
+    assert differences(entries[0], 1.05, 0.1) == [1]
 
 
 @pytest.mark.parametrize("make", [PRLClassifier, PRLRegressor])

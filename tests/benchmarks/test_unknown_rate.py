@@ -113,3 +113,7 @@ def test_table():
     text = unknown_rate.render(pd.DataFrame(rows))
     for part in ("0.02", "0.08", "-0.005", "anomalies, RealNVP", "PyThresh HIST"):
         assert part in text
+    bias = text.partition("Mean error of auto, by set and planted rate")[2].split("\n\n")[1]
+    assert bias.splitlines()[0].split() == ["planted", "rate", "0.0", "0.1", "0.2", "0.3", "0.4"]
+    for line in bias.splitlines()[2:]:
+        assert line.split()[1:] == ["0.02"] * 5
