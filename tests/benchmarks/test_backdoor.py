@@ -134,6 +134,8 @@ def test_a_held_out_part_tells_a_network_that_has_learnt_the_trigger(planted):
     assert (standard["n_train"], standard["n_held"], standard["n_test"]) == (480, 120, 200)
     assert default["poison"] > standard["poison"] + 40
     assert default["separation"] > standard["separation"] + 0.1
+    for found in (standard, default):
+        assert found["worst_separation"] < found["separation"]
     assert default["held_auroc"] > max(standard["held_auroc"], 0.98)
 
 
