@@ -103,7 +103,7 @@ def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:
 
 
 def render(frame: pd.DataFrame) -> str:
-    """Separation by method and setting, accuracies of the same networks, how the two go together."""
+    """Separation by method and setting, accuracies of the networks, how the two go together."""
     if frame.empty:
         return "nothing measured yet"
     frame = frame.assign(where=frame["set"] + " " + frame["setting"])
