@@ -1,19 +1,13 @@
 """How settings against poison compare where nobody knows a clean row.
 
-A fifth of the poisoned training pictures is held out. A network that has learnt the classes and not
-the trigger gives the labels of the clean ones a high probability and those of the poisoned ones a
-low one, so that the held-out rows fall apart at the rate; one that has learnt the trigger believes
-all of them, and one that has lost a class believes too few. *Separation* is the mean probability of
-the given label over the rows that fit best less that over the rows that fit worst, as many as are
-poisoned: 1 where they fall apart. The attack is on every class, and a defence loses them one by
-one: the rows of each given label are looked at on their own, and the worst label counts. No test
-picture and no clean label is needed for it; the accuracies of the same network on test pictures
-stand beside it to show what it is worth.
+A fifth of the poisoned training pictures is held out, and :func:`skrobust.metrics.separation_score`
+tells from the probabilities of its labels how well a defence works: of the worst label, as a
+defence loses classes one by one, and of all rows together. No test picture and no clean label is
+needed for it; the accuracies of the same network on test pictures stand beside it to show what it
+is worth.
 """
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import pandas as pd
@@ -23,7 +17,7 @@ from sklearn.model_selection import train_test_split
 
 from skrobust.benchmarks._poisoned import ALTERNATIVES, classifier_of, split_poisoned
 from skrobust.benchmarks._results import Cell, Grid
-from skrobust.metrics import clean_accuracy, poison_accuracy
+from skrobust.metrics import clean_accuracy, poison_accuracy, separation_score
 
 VALUES = [
     "worst_separation",
@@ -50,26 +44,6 @@ cells = Grid(
 )
 
 
-def separation(probability, rate: float) -> float:
-    """Return how far the rows of lowest probability are below the others, on average.
-
-    Parameters
-    ----------
-    probability : array-like of shape (n_rows,)
-        What a network gives to the label of each held-out row.
-    rate : float
-        Share of the rows that is taken for poisoned; at least one row is, and one is not.
-
-    Returns
-    -------
-    float
-        Between 0 and 1.
-    """
-    probability = np.sort(probability)
-    n_low = min(max(math.ceil(rate * len(probability)), 1), len(probability) - 1)
-    return float(probability[n_low:].mean() - probability[:n_low].mean())
-
-
 def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:
     """Train on four fifths of the poisoned pictures and judge the network by the last fifth.
 
@@ -86,13 +60,15 @@ def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:
         np.arange(len(data.X)), test_size=HELD_OUT, stratify=data.y, random_state=cell.seed
     )
     model = classifier_of(cell, float(rate), device).fit(data.X[train], data.y[train])
-    given = data.y[held]
+    rows, given = data.X[held], data.y[held]
     column = np.searchsorted(model.classes_, given)
-    probability = model.predict_proba(data.X[held])[np.arange(len(held)), column]
-    by_label = [separation(probability[given == label], float(rate)) for label in np.unique(given)]
+    probability = model.predict_proba(rows)[np.arange(len(held)), column]
+    worst, together = (
+        separation_score(model, rows, given, float(rate), per_label=each) for each in (True, False)
+    )
     return {
-        "worst_separation": round(min(by_label), 5),
-        "separation": round(separation(probability, float(rate)), 5),
+        "worst_separation": round(worst, 5),
+        "separation": round(together, 5),
         "held_auroc": round(float(roc_auc_score(data.mask[held], -probability)), 5),
         "clean": round(100 * clean_accuracy(model, data.X_test, data.y_test), 3),
         "poison": round(100 * poison_accuracy(model, data.X_test, data.y_test, data.trigger), 3),

@@ -114,7 +114,7 @@ def wrong_label_rate(probabilities: np.ndarray, codes: np.ndarray) -> Corruption
     shares = np.bincount(codes) / n_rows
     lost = np.setdiff1d(np.flatnonzero(shares >= _RARE), predicted)
     if len(lost):
-        rarest = shares[lost].min()
+        rarest = float(shares[lost].min())
         doubt = f"a label of {rarest:.1%} of the rows is never predicted by the models"
         return _fallback(doubt, min(rarest / 2.0, FALLBACK_RATE))
     chosen = np.zeros(n_rows, dtype=bool)

@@ -6,6 +6,7 @@ from skrobust.metrics._backdoor import (
     clean_accuracy,
     last_epochs,
     poison_accuracy,
+    separation_score,
 )
 from skrobust.metrics._comparison import average_rank, win_draw_loss
 
@@ -16,5 +17,6 @@ __all__ = [
     "clean_accuracy",
     "last_epochs",
     "poison_accuracy",
+    "separation_score",
     "win_draw_loss",
 ]

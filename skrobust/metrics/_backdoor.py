@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +18,7 @@ __all__ = [
     "clean_accuracy",
     "last_epochs",
     "poison_accuracy",
+    "separation_score",
 ]
 
 
@@ -142,6 +145,86 @@ def attack_success_rate(
             f"y {len(y)}, of which {int(counts.sum())} count"
         )
     return _share_equal(estimator, trigger(X[counts]), wanted[counts])
+
+
+def separation_score(estimator, X, y, rate: float, *, per_label: bool = True) -> float:
+    """Tell how well a defence works from poisoned rows that it was not trained on.
+
+    A classifier that has learnt the classes and not the trigger gives the labels of clean rows a
+    high probability and those of poisoned rows a low one: the rows fall apart at the rate. One that
+    has learnt the trigger believes all of them, and one that has lost a class believes too few. So
+    parameters, and the best of several seeds, can be chosen where nobody knows a clean row:
+    ``GridSearchCV(model, grid, scoring=partial(separation_score, rate=0.2))``.
+
+    Parameters
+    ----------
+    estimator : fitted classifier
+        With ``predict_proba`` and ``classes_``.
+    X : array-like of shape (n_samples, ...)
+        Rows as poisoned as those of ``fit``, but none of them.
+    y : array-like of shape (n_samples,)
+        Their given labels.
+    rate : float in (0, 1)
+        Share of poisoned rows.
+    per_label : bool, default=True
+        Look at the rows of each given label on their own, and return the worst: a defence against
+        an attack on all classes loses them one by one. False looks at all rows together, which is
+        for attacks on some classes.
+
+    Returns
+    -------
+    float
+        Mean probability of the given label over the rows where it is highest, less that over the
+        others, which are the share ``rate`` (rounded up): 1 where the rows fall apart completely.
+
+    Raises
+    ------
+    ValueError
+        If ``rate`` is none of the above, the lengths differ, a label is none of ``classes_``, or no
+        two rows are to be compared.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skrobust import BackdoorRobustClassifier
+    >>> from skrobust.corruption import PatchTrigger, poison
+    >>> from skrobust.metrics import separation_score
+    >>> digits = load_digits()
+    >>> images = digits.images[:, None] / 16
+    >>> X, y, _ = poison(images, digits.target, PatchTrigger(size=2), 0.2, random_state=0)
+    >>> model = BackdoorRobustClassifier(corruption_rate=0.2, max_epochs=20, random_state=0)
+    >>> plain = BackdoorRobustClassifier(
+    ...     noisy_label=None, perturbation_limit=0, occlusion=0, max_epochs=20, random_state=0
+    ... )
+    >>> scores = [
+    ...     separation_score(one.fit(X[:1200], y[:1200]), X[1200:], y[1200:], 0.2)
+    ...     for one in (model, plain)
+    ... ]
+    >>> scores[0] > scores[1] + 0.2
+    True
+    """
+    if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 < rate < 1:
+        raise ValueError(f"rate must be a number in (0, 1), got {rate!r}")
+    y = column_or_1d(y)
+    if len(X) != len(y):
+        raise ValueError(f"X and y must have as many rows, got {len(X)} and {len(y)}")
+    known = np.isin(y, estimator.classes_)
+    if not known.all():
+        raise ValueError(f"y holds {y[~known].tolist()[0]!r}, which is none of classes_")
+    columns = np.searchsorted(estimator.classes_, y)
+    parts = [columns == column for column in np.unique(columns)] if per_label else [slice(None)]
+    believed = np.asarray(estimator.predict_proba(X))[np.arange(len(y)), columns]
+    found = [_gap(believed[part], rate) for part in parts if len(believed[part]) > 1]
+    if not found:
+        raise ValueError("separation_score needs at least two rows, of one label where per_label")
+    return min(found)
+
+
+def _gap(values: np.ndarray, rate: float) -> float:
+    """Mean of the higher values less that of the lowest, a share of at least one value."""
+    values = np.sort(values)
+    n_low = min(math.ceil(rate * len(values) - 1e-9), len(values) - 1)
+    return float(values[n_low:].mean() - values[:n_low].mean())
 
 
 def last_epochs(values: Sequence[Sequence[float]], n_epochs: int = 10) -> LastEpochs:

@@ -117,14 +117,6 @@ def test_methods_with_few_labels_share_the_pretraining(planted, monkeypatch):
     assert len(calls) == 2
 
 
-def test_separation():
-    believed = np.array([0.9, 0.1, 1.0, 0.3, 0.8])
-    assert backdoor_choice.separation(believed, 0.4) == pytest.approx(0.9 - 0.2)
-    assert backdoor_choice.separation(believed, 0.0) == pytest.approx(0.75 - 0.1)  # one at least
-    assert backdoor_choice.separation([0.0, 1.0], 0.99) == 1.0
-    assert backdoor_choice.separation([0.5, 0.5], 0.5) == 0.0
-
-
 def test_a_held_out_part_tells_a_network_that_has_learnt_the_trigger(planted):
     def measure(method):
         return backdoor_choice.measure(Cell("mnist", method, "patch 0.25", 0))

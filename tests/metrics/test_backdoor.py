@@ -5,7 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from skrobust.metrics import attack_success_rate, clean_accuracy, last_epochs, poison_accuracy
+from skrobust.metrics import (
+    attack_success_rate,
+    clean_accuracy,
+    last_epochs,
+    poison_accuracy,
+    separation_score,
+)
 
 X = np.column_stack([np.arange(12.0) % 3, np.zeros(12)])
 LABELS = np.array(["a", "b", "c"])[np.arange(12) % 3]
@@ -63,6 +69,56 @@ def test_bad_input_is_named():
         attack_success_rate(Backdoored(), X[:4], LABELS, trigger)
     with pytest.raises(ValueError, match="target must be one"):
         attack_success_rate(Backdoored(), X, LABELS, trigger, target_map="all-to-one", target="d")
+
+
+class Believing:
+    """Gives each row's label the probability in its first column."""
+
+    classes_ = np.array(["a", "b"])
+
+    def __init__(self, y):
+        self.columns = np.searchsorted(self.classes_, y)
+
+    def predict_proba(self, X):
+        believed = X[:, 0]
+        rows = np.column_stack([1 - believed, 1 - believed])
+        rows[np.arange(len(X)), self.columns] = believed
+        return rows
+
+
+def test_separation_is_that_of_the_worst_label():
+    y = np.array(list("ababababab"))
+    X = np.array([0.9, 0.9, 1.0, 0.8, 0.1, 0.9, 0.7, 0.7, 0.0, 0.6])[:, None]
+    model = Believing(y)
+    of_a = np.mean([0.9, 1.0, 0.7]) - np.mean([0.1, 0.0])
+    of_b = np.mean([0.9, 0.8, 0.9]) - np.mean([0.7, 0.6])
+    assert separation_score(model, X, y, 0.4) == pytest.approx(of_b) and of_b < of_a
+    ordered = np.sort(X[:, 0])
+    together = ordered[4:].mean() - ordered[:4].mean()
+    assert separation_score(model, X, y, 0.4, per_label=False) == pytest.approx(together)
+    nearly_all = separation_score(model, X, y, 0.999)  # one row is taken for clean
+    assert nearly_all == pytest.approx(0.9 - np.mean([0.9, 0.8, 0.7, 0.6]))
+    alone = y.copy()
+    alone[1::2] = "a"
+    alone[0] = "b"  # the only one: nothing to compare
+    assert separation_score(Believing(alone), X, alone, 0.2) == pytest.approx(
+        separation_score(Believing(alone[1:]), X[1:], alone[1:], 0.2)
+    )
+
+
+@pytest.mark.parametrize(
+    ("rate", "rows", "labels", "message"),
+    [
+        (0.0, 4, "abab", r"rate must be a number in \(0, 1\), got 0.0"),
+        (True, 4, "abab", "rate must be a number"),
+        (0.2, 3, "abab", "as many rows, got 3 and 4"),
+        (0.2, 4, "abac", "y holds 'c', which is none of classes_"),
+        (0.2, 2, "ab", "at least two rows"),
+    ],
+)
+def test_bad_input_of_separation_is_named(rate, rows, labels, message):
+    with pytest.raises(ValueError, match=message):
+        separation_score(Believing(list(labels)), X[:rows], list(labels), rate)
 
 
 def test_last_epochs_pool_runs():
