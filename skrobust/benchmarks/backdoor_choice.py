@@ -31,7 +31,7 @@ VALUES = [
 ]
 SHOWN = ["Standard", "PRL-AT", "default", *ALTERNATIVES]
 SETTINGS = {
-    "mnist": ["patch 0.25", "patch 0.35", "blend 0.35"],
+    "mnist": ["patch 0.25", "patch 0.35", "blend 0.35", "patch 0.45", "blend 0.45"],
     "fashion-mnist": ["patch 0.25", "blend 0.25"],
 }
 HELD_OUT = 0.2

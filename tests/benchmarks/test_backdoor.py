@@ -151,7 +151,7 @@ def test_cells():
     assert len(backdoor_epsilon.cells(1)) == 2 * 8
     assert {cell.set for cell in backdoor_cifar.cells(1)} == {"cifar10"}
     choice = backdoor_choice.cells(1)
-    assert len(choice) == len(backdoor_choice.SHOWN) * 5
+    assert len(choice) == len(backdoor_choice.SHOWN) * 7
     assert {cell.setting for cell in choice if cell.set == "mnist"} == {
         *backdoor_choice.SETTINGS["mnist"]
     }
