@@ -148,12 +148,13 @@ def attack_success_rate(
 
 
 def separation_score(estimator, X, y, rate: float, *, per_label: bool = True) -> float:
-    """Tell how well a defence works from poisoned rows that it was not trained on.
+    """Tell from poisoned rows that were held out whether a defence has worked.
 
     A classifier that has learnt the classes and not the trigger gives the labels of clean rows a
-    high probability and those of poisoned rows a low one: the rows fall apart at the rate. One that
-    has learnt the trigger believes all of them, and one that has lost a class believes too few. So
-    parameters, and the best of several seeds, can be chosen where nobody knows a clean row:
+    high probability and those of poisoned rows a low one: the rows fall apart at the rate, and the
+    score is near 1. It is far below where the classifier has learnt the trigger and believes all
+    rows, or has lost a class; but also where classes overlap, and then it tells nothing: compare
+    settings or seeds by it only where some come near 1. No clean row is needed:
     ``GridSearchCV(model, grid, scoring=partial(separation_score, rate=0.2))``.
 
     Parameters
@@ -182,6 +183,13 @@ def separation_score(estimator, X, y, rate: float, *, per_label: bool = True) ->
     ValueError
         If ``rate`` is none of the above, the lengths differ, a label is none of ``classes_``, or no
         two rows are to be compared.
+
+    Notes
+    -----
+    Measured by ``python -m skrobust.benchmarks backdoor-choice``. On MNIST networks that defend all
+    classes have 0.82 to 0.89, and those that lose the trigger's rows of a class or more 0.61 and
+    less, down to 0.06. On Fashion-MNIST, whose shirts, pullovers and coats are much alike, all have
+    less than 0.5, and good defences no more than bad ones.
 
     Examples
     --------
