@@ -357,7 +357,7 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
                 rows = self._moved_by(step, DeviceBatches(data, self.batch_size))
         rows = self._preprocessor.inverse_transform(rows)
         if self._movable is not None:  # scaling there and back costs digits
-            rows[:, ~self._movable] = X[:, ~self._movable]
+            rows = np.where(self._movable | np.isnan(X), rows, X)
         return rows
 
     def _moved_by(self, step, batches: DeviceBatches) -> np.ndarray:

@@ -26,6 +26,8 @@ def cast_exactly(values, dtype: np.dtype, what: str) -> np.ndarray:
         longer.
     """
     values = np.asarray(values)
+    if dtype in (values.dtype, object):
+        return values.astype(dtype)
     with np.errstate(invalid="ignore", over="ignore"):
         try:
             cast = values.astype(dtype)

@@ -278,6 +278,12 @@ def test_categories_come_back_as_they_were(X, y):
     X = np.column_stack([X, 1e7 + np.arange(200)])
     model = BackdoorRobustClassifier(categorical_features=[3], **QUICK).fit(X, y)
     np.testing.assert_array_equal(model.perturb(X, y)[:, 3], X[:, 3])
+    gap = X.copy()
+    gap[7, 3] = np.nan
+    model = BackdoorRobustClassifier(categorical_features=[3], missing="mean", **QUICK)
+    moved = model.fit(gap, y).perturb(gap, y)[:, 3]
+    assert moved[7] == pytest.approx(np.nanmean(gap[:, 3]))
+    np.testing.assert_array_equal(np.delete(moved, 7), np.delete(X[:, 3], 7))
 
 
 def test_parameters_reach_the_step(X, y):

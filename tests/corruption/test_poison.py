@@ -159,6 +159,9 @@ def test_a_trigger_of_ones_own():
     np.testing.assert_array_equal(new_X[mask], 7 / 2 / 3)
     new_X, *_ = poison(np.full((4, 2), "abc"), y, lambda rows: np.full(rows.shape, "z"), 0.5)
     assert set(new_X.ravel()) == {"abc", "z"}
+    mixed = np.array([["a", np.nan]] * 4, dtype=object)
+    new_X, _, mask = poison(mixed, y, TabularTrigger({0: 2.5}), 0.5, random_state=0)
+    assert new_X[mask, 0].tolist() == [2.5, 2.5] and new_X[~mask, 0].tolist() == ["a", "a"]
 
 
 def test_rate_zero_changes_nothing(digits):
