@@ -22,7 +22,7 @@ ASSUMED = {f"assumed {rate:g}": rate for rate in (0.05, 0.075, 0.1, 0.125, 0.15,
 RATES = {f"true {rate:g}": rate for rate in (0.1, 0.2, 0.3, 0.4)}
 N_TRAIN = 390
 SHOWN = ["RobustRealNVP", "RealNVP", "default"]
-DEFAULT = "default"  # measured on fewer sets
+DEFAULT = "default"  # may lack some sets
 
 
 def cells(
