@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from skrobust.backdoor._placed import Placed
+from skrobust.networks._dropout import draw_kept
 from skrobust.training import StepState
 
 __all__ = ["RandomOcclusion", "swap_cells"]
@@ -106,5 +107,8 @@ class RandomOcclusion(Placed):
 def swap_cells(x: Tensor, share: float) -> Tensor:
     """Give a share of the cells (n_networks, n_rows, n_columns) the value of another row."""
     n_rows, n_columns = x.shape[1:]
-    swapped = torch.rand(n_rows, n_columns, device=x.device) < share
-    return torch.where(swapped, x[:, torch.randperm(n_rows, device=x.device)], x)
+    if x.device.type == "cpu":
+        kept = draw_kept((n_rows, n_columns), share)[0].bool()
+    else:
+        kept = torch.rand(n_rows, n_columns, device=x.device) >= share
+    return torch.where(kept, x, x[:, torch.randperm(n_rows, device=x.device)])

@@ -113,7 +113,7 @@ class InputPerturbation(Placed):
         start, moved, moves = x.detach(), x.detach(), None
         limit = self._placed("limit", start)
         length = limit if self.n_steps == 1 else _OVERSHOOT * limit / self.n_steps
-        with _statistics_kept(module), torch.enable_grad():
+        with _frozen(module), _statistics_kept(module), torch.enable_grad():
             for _ in range(self.n_steps):
                 moved = moved.detach().requires_grad_()
                 output = module(moved)
@@ -122,8 +122,8 @@ class InputPerturbation(Placed):
                 if moves is None:  # rows are trusted for what they are before they move
                     moves = self._trusted(output, moved, y, losses, state)
                 with torch.no_grad():
-                    change = self._direction(gradient, moves) * length
-                    moved = self._clip(start, moved + change)
+                    direction, scale = self._direction(gradient, moves)
+                    moved = self._clip(start, torch.addcmul(moved, direction, scale * length))
         return moved.detach()
 
     def _trusted(
@@ -137,17 +137,17 @@ class InputPerturbation(Placed):
             weights = self.rule(scores.detach(), rate).mask(losses.shape[1]).to(losses.dtype)
         return weights.detach().view(*weights.shape, *[1] * (x.ndim - 2))
 
-    def _direction(self, gradient: Tensor, moves: Tensor) -> Tensor:
-        """Between -1 and 1 per feature."""
+    def _direction(self, gradient: Tensor, moves: Tensor) -> tuple[Tensor, Tensor]:
+        """Between -1 and 1 per feature, and 1 where it counts; the second has fewer dimensions."""
         if self.form == "per-sample":
-            direction = gradient.sign()
+            direction = gradient.sign_()
         elif self.form == "shared-sign":
             direction = (gradient * moves).sum(dim=1, keepdim=True).sign()
         else:
             n_moved = moves.sum(dim=1, keepdim=True).clamp(min=1)
             direction = (gradient.sign() * moves).sum(dim=1, keepdim=True) / n_moved
-        direction = direction * moves
-        return direction if self.movable is None else direction * self._placed("movable", gradient)
+        scale = moves if self.movable is None else moves * self._placed("movable", gradient)
+        return direction, scale
 
     def _clip(self, start: Tensor, moved: Tensor) -> Tensor:
         """Within the limit and the range; a row that lies outside the range is not pulled in."""
@@ -160,13 +160,28 @@ class InputPerturbation(Placed):
 
 
 def _input_gradient(losses: Tensor, inputs: Tensor) -> Tensor:
-    (gradient,) = torch.autograd.grad(losses.sum(), inputs, allow_unused=True)
+    gradient = None
+    if losses.requires_grad:
+        (gradient,) = torch.autograd.grad(losses.sum(), inputs, allow_unused=True)
     if gradient is None:
         raise ValueError(
             "the module gives its inputs no gradient, so that rows cannot be moved against it; "
             "perturbation_limit=0 moves none"
         )
     return gradient
+
+
+@contextmanager
+def _frozen(module: nn.Module) -> Iterator[None]:
+    """Leave the parameters out of the graph: layers would compute their gradients for nothing."""
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
 
 
 @contextmanager

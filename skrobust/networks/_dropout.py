@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["dropout"]
+__all__ = ["draw_kept", "dropout"]
 
 
 def dropout(x: Tensor, p: float, training: bool) -> Tensor:
@@ -20,11 +22,17 @@ def dropout(x: Tensor, p: float, training: bool) -> Tensor:
         return x
     if x.device.type != "cpu":
         return F.dropout(x, p, training=True)
-    bits = _random_integers(x.numel(), torch.int8 if 256 * p % 1 == 0 else torch.int16)
+    kept, scale = draw_kept(x.shape, p)
+    return x * kept.to(x.dtype).mul_(scale)
+
+
+def draw_kept(shape: tuple[int, ...], p: float) -> tuple[Tensor, float]:
+    """Draw on the CPU what is kept, integers 0 (with probability ``p``) and 1; 1 / their mean."""
+    bits = _random_integers(math.prod(shape), torch.int8 if 256 * p % 1 == 0 else torch.int16)
     least, levels = torch.iinfo(bits.dtype).min, 1 << torch.iinfo(bits.dtype).bits
     n_dropped = min(round(p * levels), levels - 1)
     kept = bits.ge_(least + n_dropped)  # 0 or 1 in place: filling a bool tensor is not vectorised
-    return x * kept.view(x.shape).to(x.dtype).mul_(levels / (levels - n_dropped))
+    return kept.view(shape), levels / (levels - n_dropped)
 
 
 def _random_integers(n: int, dtype: torch.dtype) -> Tensor:

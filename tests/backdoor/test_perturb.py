@@ -153,6 +153,7 @@ def test_constants_are_brought_to_the_device_once(batch, monkeypatch):
 def test_modules_without_a_gradient_for_their_inputs_are_named():
     class Rounded(nn.Linear):
         def forward(self, x):
+            assert not self.weight.requires_grad  # layers compute no gradients for nothing
             return super().forward(x.detach().round())
 
     module, x = NetworkEnsemble(partial(Rounded, 6, 3)), torch.rand(1, 20, 6)
@@ -160,6 +161,7 @@ def test_modules_without_a_gradient_for_their_inputs_are_named():
         InputPerturbation(loss, LIMIT)(
             module, x, torch.arange(20) % 3, torch.arange(20), state_for(20, 1)
         )
+    assert all(p.requires_grad for p in module.parameters())
 
 
 def test_several_steps_find_a_larger_loss_within_the_limit(batch):
