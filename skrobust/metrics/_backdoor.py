@@ -186,10 +186,10 @@ def separation_score(estimator, X, y, rate: float, *, per_label: bool = True) ->
 
     Notes
     -----
-    Measured by ``python -m skrobust.benchmarks backdoor-choice``. On MNIST networks that defend all
-    classes have 0.73 to 0.89, and those that lose the trigger's rows of a class or more 0.61 and
-    less, down to 0.06. On Fashion-MNIST, whose shirts, pullovers and coats are much alike, all have
-    less than 0.5, and good defences no more than bad ones.
+    Measured by ``python -m skrobust.benchmarks backdoor-choice``. On MNIST, of 60 networks those
+    above 0.7 have 93 % or more of both clean and poison accuracy, and those below (0.61 and less)
+    have not. On Fashion-MNIST, whose shirts, pullovers and coats are much alike, all have less than
+    0.5, and good defences no more than bad ones.
 
     Examples
     --------
