@@ -21,6 +21,7 @@ __all__ = [
     "RealNotInt",
     "StrOptions",
     "check_choice",
+    "check_whole",
     "column_mask",
     "fit_context",
     "refuse_outside",
@@ -183,6 +184,12 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     if not isinstance(value, str) or value not in choices:
         options = ", ".join(map(repr, choices))
         raise ValueError(f"{name} must be one of {options}; got {value!r}")
+
+
+def check_whole(name: str, value, least: int) -> None:
+    """Raise ValueError unless ``value`` is an int that is not too small."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be an int of at least {least}, got {value!r}")
 
 
 def validate_range(name: str, value, n_columns: int | None = None) -> tuple[np.ndarray, np.ndarray]:

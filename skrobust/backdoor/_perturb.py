@@ -138,7 +138,7 @@ class InputPerturbation(Placed):
         return weights.detach().view(*weights.shape, *[1] * (x.ndim - 2))
 
     def _direction(self, gradient: Tensor, moves: Tensor) -> tuple[Tensor, Tensor]:
-        """Between -1 and 1 per feature, and 1 where it counts; the second has fewer dimensions."""
+        """Between -1 and 1 per feature; and 1 for rows (and features) that move, 0 for others."""
         if self.form == "per-sample":
             direction = gradient.sign_()
         elif self.form == "shared-sign":

@@ -10,7 +10,7 @@ from numbers import Integral
 import numpy as np
 from scipy.ndimage import map_coordinates, zoom
 
-from skrobust._validation import check_choice
+from skrobust._validation import check_choice, check_whole
 from skrobust.corruption._cast import cast_exactly
 
 __all__ = [
@@ -115,7 +115,7 @@ class PatchTrigger(_ImageTrigger):
 
     def __post_init__(self) -> None:
         check_choice("corner", self.corner, _CORNERS)
-        _check_count("size", self.size, 1)
+        check_whole("size", self.size, 1)
 
     def _put(self, X: np.ndarray) -> np.ndarray:
         if min(X.shape[-2:]) < self.size:
@@ -231,7 +231,7 @@ class WarpTrigger(_ImageTrigger):
     def __post_init__(self) -> None:
         if not self.strength > 0:
             raise ValueError(f"strength must be positive, got {self.strength!r}")
-        _check_count("n_knots", self.n_knots, 2)
+        check_whole("n_knots", self.n_knots, 2)
 
     def _put(self, X: np.ndarray) -> np.ndarray:
         size = X.shape[-2:]
@@ -285,8 +285,3 @@ class TabularTrigger(Trigger):
                 raise ValueError(f"values names column {column!r}, X has {X.shape[1]} columns")
             X[:, column] = cast_exactly(value, X.dtype, f"values[{column}]")
         return X
-
-
-def _check_count(name: str, value, least: int) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be an int of at least {least}, got {value!r}")

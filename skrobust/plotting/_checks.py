@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterable, Mapping
-from numbers import Integral
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,6 @@ __all__ = [
     "check_has",
     "check_known",
     "check_mapping",
-    "check_whole",
     "listed",
     "named",
     "numbers",
@@ -37,12 +35,6 @@ def check_mapping(name: str, given, parts: str) -> None:
     """Raise TypeError unless something is given by name."""
     if not isinstance(given, Mapping):
         raise TypeError(f"{name} must be a dict of {parts} by name, got {type(given).__name__}")
-
-
-def check_whole(name: str, value, least: int) -> None:
-    """Raise ValueError unless a value is an int that is not too small."""
-    if not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{name} must be an int of at least {least}, got {value!r}")
 
 
 def check_known(name: str, values: np.ndarray) -> None:

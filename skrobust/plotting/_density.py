@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from skrobust._validation import check_whole
 from skrobust.plotting._checks import (
     axis_names,
     bad_rows,
     check_has,
-    check_whole,
     named,
     numbers,
     on_grid,

@@ -6,13 +6,13 @@ import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
+from skrobust._validation import check_whole
 from skrobust.diagnosis import row_scores
 from skrobust.plotting._checks import (
     axis_names,
     check_has,
     check_known,
     check_mapping,
-    check_whole,
     named,
     numbers,
     on_grid,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from skrobust._report import ANOMALY, GREY, NORMAL, open_frame
-from skrobust.plotting._checks import check_whole
+from skrobust._validation import check_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

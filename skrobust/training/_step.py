@@ -268,18 +268,13 @@ class RobustStep:
         selection = Selection(order)
         if self.score_limit is not None:
             scores, _ = self._score(output, x, y, self.row_loss, losses)
-            limit = self._limit(scores, self._safe_schedule().final_rate(n_rows))
-            selection = drop_above(selection, scores, limit)
+            n_safe = keep_count(n_rows, self._safe_schedule().final_rate(n_rows))
+            selection = drop_above(selection, scores, self.score_limit * _highest(scores, n_safe))
         return selection.weighted_mean(lowest).sum()
 
     def _safe_schedule(self) -> DropSchedule:
         """Drop enough for batches that hold more corrupted rows than most."""
         return replace(self.schedule, margin=self.schedule.margin + LIMIT_MARGIN)
-
-    def _limit(self, scores: Tensor, drop_rate: float) -> Tensor:
-        """Scores (n_networks, 1) that no row should exceed, by the threshold of a drop rate."""
-        n_kept = keep_count(scores.shape[1], drop_rate)
-        return (self.score_limit or 1.0) * scores.kthvalue(n_kept, dim=1, keepdim=True).values
 
     def _select(self, scores: Tensor, y: Tensor, state: StepState) -> Selection:
         progress, n_rows = state.progress, scores.shape[1]
@@ -291,10 +286,11 @@ class RobustStep:
         if self.score_limit is None or state.window is None:
             return selection
         recent = state.window.add(scores)
-        drop_rate = self._safe_schedule().drop_rate(progress, recent.shape[1])
-        if keep_count(recent.shape[1], drop_rate) == recent.shape[1]:
+        n_recent = recent.shape[1]
+        n_safe = keep_count(n_recent, self._safe_schedule().drop_rate(progress, n_recent))
+        if n_safe == n_recent:
             return selection
-        return drop_above(selection, scores, self._limit(recent, drop_rate))
+        return drop_above(selection, scores, self.score_limit * _highest(recent, n_safe))
 
     def _give(
         self, scores: Tensor, noted: Tensor, y: Tensor, row_ids: Tensor, state: StepState
@@ -306,6 +302,11 @@ class RobustStep:
         if not self.exchange:
             return selection
         return exchange(selection, derangement(len(scores), state.rng))
+
+
+def _highest(scores: Tensor, n_kept: int) -> Tensor:
+    """Return the highest of the lowest ``n_kept`` scores of each network, (n_networks, 1)."""
+    return scores.kthvalue(n_kept, dim=1, keepdim=True).values
 
 
 def _rows_of(x: Tensor, rows: Tensor) -> Tensor:
