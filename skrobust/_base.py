@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from torch import Tensor, nn
+from torch import nn
 
-from skrobust._device import limited_threads, resolve_device
-from skrobust._random import contained_seeding, draw_seed
+from skrobust._device import map_rows, resolve_device
 from skrobust._validation import HasMethods, Integral, Interval, Real, RealNotInt
-from skrobust.training import EpochProgressBar, RobustNet, RobustStep, RowDataset, map_rows
+from skrobust.training import EpochProgressBar, RobustNet
 
 __all__ = ["RobustEstimator"]
 
@@ -92,69 +90,43 @@ class RobustEstimator(BaseEstimator):
         self._net_parameters = {**known, **for_net}
         return self
 
-    def _fit_net(
+    def _make_net(
         self,
-        module: type[nn.Module],
-        step: RobustStep,
-        x: Tensor,
-        y=None,
+        network: Callable[..., nn.Module],
+        step: Any,
+        n_rows: int,
         *,
+        callbacks: Any = "own",
         more_callbacks: Sequence = (),
-        **kwargs,
-    ):
-        """Build a net under a drawn seed and train it on rows that lie on the device.
+        net_parameters: dict[str, Any] | None = None,
+        **settings,
+    ) -> RobustNet:
+        """Describe a net for rows on the device; its networks are built when it is fitted.
 
-        ``kwargs`` go to the net. Call it inside :meth:`_isolated`.
+        ``callbacks``, ``net_parameters`` and ``settings`` are in the place of the estimator's own.
         """
-        callbacks = (
-            self.callbacks if isinstance(self.callbacks, (list, tuple)) else [self.callbacks]
-        )
-        callbacks = [*(c for c in callbacks if c is not None), *more_callbacks]
+        given = self.callbacks if isinstance(callbacks, str) else callbacks
+        given = given if isinstance(given, (list, tuple)) else [given]
+        callbacks = [*(c for c in given if c is not None), *more_callbacks]
         if self.verbose:
             callbacks = [*callbacks, ("progress_bar", EpochProgressBar(type(self).__name__))]
-        net = RobustNet(
-            module,
-            step=step,
-            n_rows=len(x),
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
-            lr=self.lr,
-            optimizer=self.optimizer,
-            callbacks=callbacks,
-            device=str(x.device),
-            **{"min_steps": self.min_steps, **self._fused(), **kwargs, **self._for_net()},
-        )
-        # skorch hands y to train_split, which may stratify by it
-        return net.fit(RowDataset(x, y), None if y is None else y.cpu().numpy())
+        own = {
+            "max_epochs": self.max_epochs,
+            "min_steps": self.min_steps,
+            "batch_size": self.batch_size,
+            "lr": self.lr,
+            "optimizer": self.optimizer,
+            "callbacks": callbacks,
+            "device": self.device_,
+        }
+        chosen = self._net_parameters if net_parameters is None else net_parameters
+        settings = {**own, **self._fused(), **settings, **chosen}
+        return RobustNet(network, step=step, n_rows=n_rows, **settings)
 
-    def _for_net(self) -> dict[str, Any]:
-        """Those of skorch's own parameters that the net gets."""
-        return self._net_parameters
-
-    def _take_record(
-        self, rows: Tensor, targets: Tensor | None = None, rescore: bool = False
-    ) -> None:
-        """Move what training recorded into fitted attributes.
-
-        Rows that were held out, or all with ``rescore``, are scored by the networks as they are.
-        """
-        record, memory = self.net_.state_.record, self.net_.state_.memory
-        known = record.scores if memory is None else memory.means(self.net_.state_.progress.epoch)
-        scores = known.mean(dim=0)
-        missing = torch.ones_like(record.seen) if rescore else ~record.seen
-        if missing.any():
-            given = None if targets is None else targets[missing]
-            scores[missing] = self.net_.score_rows(rows[missing], given)
-        self.sample_scores_ = scores.double().cpu().numpy()
-        self.keep_frequency_ = record.keep_frequency.double().cpu().numpy()
-        self.history_ = self.net_.history
-        del self.net_.state_
-
-    def _map(self, make_function: Callable[[], Callable], X: np.ndarray, prepare=None):
-        """Make a function of chunks and apply it to the rows, preprocessed unless told how."""
+    def _map(self, function: Callable, X: np.ndarray, prepare=None) -> np.ndarray:
+        """Apply a function of chunks to the rows, preprocessed unless told how."""
         prepare = prepare or self._preprocessor.transform
-        with limited_threads(self.n_threads), torch.no_grad():
-            return map_rows(make_function(), X, prepare, self.device_)
+        return map_rows(function, X, prepare, self.device_, self.n_threads)
 
     def __setstate__(self, state):
         super().__setstate__(state)
@@ -168,16 +140,6 @@ class RobustEstimator(BaseEstimator):
             return {}
         has_fused = "fused" in inspect.signature(self.optimizer).parameters
         return {"optimizer__fused": True} if has_fused else {}
-
-    @contextmanager
-    def _isolated(self) -> Iterator[torch.device]:
-        """Own random numbers and few threads for the time of ``fit``; yields the device.
-
-        numpy's generator is included, for splits and callbacks without a seed of their own.
-        """
-        device, seed = resolve_device(self.device), draw_seed(self.random_state)
-        with limited_threads(self.n_threads), contained_seeding(seed, device):
-            yield device
 
 
 def _is_net_parameter(name: str) -> bool:

@@ -8,9 +8,9 @@ from typing import Any
 from skorch.callbacks import EarlyStopping
 from skorch.dataset import ValidSplit
 
-from skrobust._random import draw_seed
+from skrobust._device import draw_seed
 from skrobust._validation import Integral, Interval, Real, StrOptions
-from skrobust.training._batches import count_batches
+from skrobust.training import count_batches
 
 __all__ = ["EarlyStoppingMixin"]
 

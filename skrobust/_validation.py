@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -31,7 +29,6 @@ __all__ = [
     "validate_range",
     "validate_rows",
     "validate_sizes",
-    "warn_caller",
 ]
 
 fit_context = _fit_context(prefer_skip_nested_validation=True)
@@ -47,18 +44,6 @@ def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
-
-
-def warn_caller(message: str) -> None:
-    """Warn, pointing at the line that called the package, past scikit-learn's wrappers."""
-    level, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and _is_inside(frame.f_globals.get("__name__", "")):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, UserWarning, stacklevel=level)
-
-
-def _is_inside(module: str) -> bool:
-    return module.partition(".")[0] in ("skrobust", "sklearn")
 
 
 def remember_features(estimator: BaseEstimator, X) -> None:

@@ -6,7 +6,7 @@ from skrobust.backdoor._occlude import RandomOcclusion
 from skrobust.backdoor._perturb import InputPerturbation
 from skrobust.backdoor._semi_supervised import SemiSupervisedBackdoorClassifier
 from skrobust.backdoor._simclr import ImageAugmentation, TableAugmentation
-from skrobust.backdoor._spectral import SpectralSignatureFilter
+from skrobust.backdoor._signatures import SpectralSignatureFilter
 
 __all__ = [
     "BackdoorRobustClassifier",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from skrobust.backdoor._placed import Placed
-from skrobust.networks._dropout import draw_kept
+from skrobust.networks._stacked import draw_kept
 from skrobust.training import StepState
 
 __all__ = ["RandomOcclusion", "swap_cells"]
@@ -24,7 +23,7 @@ class RandomOcclusion(Placed):
     """Hides a part of each row, drawn anew at every step.
 
     A row whose label hangs on a trigger fits badly when the trigger is hidden, and shows so among
-    rows that fit by the rest. It is meant for ``RobustStep(perturb=...)``.
+    rows that fit by the rest. It is meant for ``RobustStep(perturb=[...])``.
 
     Parameters
     ----------
@@ -34,8 +33,6 @@ class RandomOcclusion(Placed):
         Range of the inputs, for what is put in the place of a hidden rectangle.
     movable : array or Tensor of bool, optional
         Columns of a table that may be hidden; all by default.
-    then : callable of the form of this one, optional
-        What happens to the rows afterwards, such as :class:`InputPerturbation`.
 
     Notes
     -----
@@ -50,7 +47,6 @@ class RandomOcclusion(Placed):
     low: Any = 0.0
     high: Any = 1.0
     movable: Any = None
-    then: Callable[..., Tensor] | None = None
 
     def __call__(
         self, module: nn.Module, x: Tensor, y: Tensor, row_ids: Tensor, state: StepState
@@ -59,16 +55,10 @@ class RandomOcclusion(Placed):
 
         Parameters
         ----------
-        module : nn.Module
-            For ``then``.
         x : Tensor of shape (n_networks, n_rows, ...)
             Inputs; all networks get the same parts.
-        y : Tensor of shape (n_rows, ...)
-            For ``then``.
-        row_ids : Tensor of shape (n_rows,)
-            For ``then``.
-        state : StepState
-            For ``then``.
+        module, y, row_ids, state
+            Not used.
 
         Returns
         -------
@@ -81,7 +71,7 @@ class RandomOcclusion(Placed):
             if self.movable is not None:
                 swapped = torch.where(self._placed("movable", x) > 0, swapped, x)
             x = swapped
-        return x if self.then is None else self.then(module, x, y, row_ids, state)
+        return x
 
     def _hide_rectangles(self, x: Tensor) -> Tensor:
         n_rows, (height, width) = x.shape[1], x.shape[-2:]

@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from skrobust.backdoor._placed import Placed
-from skrobust.selection import DropSchedule, Selection, keep_lowest
+from skrobust.selection import DropSchedule, keep_lowest
 from skrobust.training import StepState
 
 __all__ = ["InputPerturbation"]
@@ -26,12 +26,12 @@ _OVERSHOOT = 2.5  # length of all steps together over the limit, where there are
 class InputPerturbation(Placed):
     """Moves trusted rows against the network, each feature by at most a limit (Algorithm 6).
 
-    It is meant for ``RobustStep(perturb=...)``. The module's parameters, their gradients and the
+    It is meant for ``RobustStep(perturb=[...])``. The module's parameters, their gradients and the
     running statistics of its normalisations stay as they are.
 
     Parameters
     ----------
-    row_loss : callable ``(output, x, y) -> Tensor (n_networks, n_rows)``
+    row_loss : callable ``(output, target) -> Tensor (n_networks, n_rows)``
         The loss that is increased.
     limit : float, array or Tensor
         Largest change of a feature (the thesis's tau), in units of the inputs; a tensor that
@@ -51,8 +51,6 @@ class InputPerturbation(Placed):
         Share of the rows that are left alone, those of highest score. None: all rows move.
     row_score : callable of the form of ``row_loss``, optional
         What ranks them. None: the loss.
-    rule : callable ``(scores, drop_rate) -> Selection``, default=keep_lowest
-        Turns scores into rows that move.
 
     Raises
     ------
@@ -67,7 +65,7 @@ class InputPerturbation(Placed):
        ICLR, 2015.
     """
 
-    row_loss: Callable[[Any, Tensor, Tensor], Tensor]
+    row_loss: Callable[[Any, Tensor], Tensor]
     limit: Any
     form: str = "per-sample"
     n_steps: int = 1
@@ -75,8 +73,7 @@ class InputPerturbation(Placed):
     high: Any = 1.0
     movable: Any = None
     schedule: DropSchedule | None = None
-    row_score: Callable[[Any, Tensor, Tensor], Tensor] | None = None
-    rule: Callable[..., Selection] = keep_lowest
+    row_score: Callable[[Any, Tensor], Tensor] | None = None
 
     def __post_init__(self) -> None:
         if self.form not in _FORMS:
@@ -117,25 +114,24 @@ class InputPerturbation(Placed):
             for _ in range(self.n_steps):
                 moved = moved.detach().requires_grad_()
                 output = module(moved)
-                losses = self.row_loss(output, moved, y)
+                losses = self.row_loss(output, y)
                 gradient = _input_gradient(losses, moved)
                 if moves is None:  # rows are trusted for what they are before they move
-                    moves = self._trusted(output, moved, y, losses, state)
+                    moves = self._trusted(output, y, losses, state)
+                    moves = moves.view(*moves.shape, *[1] * (moved.ndim - 2))
                 with torch.no_grad():
                     direction, scale = self._direction(gradient, moves)
                     moved = self._clip(start, torch.addcmul(moved, direction, scale * length))
         return moved.detach()
 
-    def _trusted(
-        self, output: Any, x: Tensor, y: Tensor, losses: Tensor, state: StepState
-    ) -> Tensor:
-        """Which rows move, as 1 and 0, (n_networks, n_rows, 1, ...)."""
+    def _trusted(self, output: Any, y: Tensor, losses: Tensor, state: StepState) -> Tensor:
+        """Which rows move, as 1 and 0, (n_networks, n_rows)."""
         weights = torch.ones_like(losses)
         if self.schedule is not None:
-            scores = losses if self.row_score is None else self.row_score(output, x, y)
+            scores = losses if self.row_score is None else self.row_score(output, y)
             rate = self.schedule.drop_rate(state.progress, losses.shape[1])
-            weights = self.rule(scores.detach(), rate).mask(losses.shape[1]).to(losses.dtype)
-        return weights.detach().view(*weights.shape, *[1] * (x.ndim - 2))
+            weights = keep_lowest(scores.detach(), rate).mask(losses.shape[1]).to(losses.dtype)
+        return weights.detach()
 
     def _direction(self, gradient: Tensor, moves: Tensor) -> tuple[Tensor, Tensor]:
         """Between -1 and 1 per feature; and 1 for rows (and features) that move, 0 for others."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,9 @@ import torch
 from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
+from skorch.history import History
 from torch import Tensor, nn
 
-from skrobust._device import lay_out
 from skrobust._preprocessing import ImagePreprocessor, TablePreprocessor
 from skrobust._validation import (
     Integral,
@@ -24,17 +24,24 @@ from skrobust._validation import (
     unchanged_on_error,
     validate_examples,
 )
+from skrobust._warnings import warn_caller
 from skrobust.backdoor._rules import (
     PoisonedLabelMixin,
     noisy_label_rule,
     selects_per_class,
     warn_of_lost_classes,
 )
-from skrobust.backdoor._simclr import ImageAugmentation, TableAugmentation, pretrain
-from skrobust.networks import StackedLinear, run_with_embedding
-from skrobust.selection import DropSchedule
+from skrobust.backdoor._simclr import (
+    Contrastive,
+    ContrastiveStep,
+    ImageAugmentation,
+    TableAugmentation,
+)
+from skrobust.networks import StackedLinear
+from skrobust.selection import DropSchedule, Trim
+from skrobust.supervised import PRLClassifier
 from skrobust.supervised._base import RobustLearner
-from skrobust.training import RobustNet, RobustStep
+from skrobust.training import RobustStep, RowDataset, SharedPass
 
 __all__ = ["SemiSupervisedBackdoorClassifier", "limit_spectrum"]
 
@@ -215,6 +222,7 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         "pretrain_epochs": [Interval(Integral, 0, None, closed="left")],
         "pretrain_batch_size": [Interval(Integral, 2, None, closed="left")],
         "pretrain_lr": [Interval(Real, 0, None, closed="neither")],
+        "pretrain_callbacks": RobustLearner._parameter_constraints["callbacks"],
         "memory": [None, StrOptions({"sum", "average"})],
         "memory_decay": [Interval(Real, 0, 1, closed="left")],
         "per_class": ["boolean", StrOptions({"auto"})],
@@ -236,6 +244,7 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         pretrain_epochs=50,
         pretrain_batch_size=512,
         pretrain_lr=1e-3,
+        pretrain_callbacks=None,
         hidden_layer_sizes=(256, 256),
         preprocessing="standard",
         missing="error",
@@ -270,6 +279,7 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         self.pretrain_epochs = pretrain_epochs
         self.pretrain_batch_size = pretrain_batch_size
         self.pretrain_lr = pretrain_lr
+        self.pretrain_callbacks = pretrain_callbacks
         self.hidden_layer_sizes = hidden_layer_sizes
         self.preprocessing = preprocessing
         self.missing = missing
@@ -328,7 +338,7 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         """
         with unchanged_on_error(self):
             if y is None:
-                return super().fit(X, y)  # which says that it needs y
+                return self._fit(X, y)  # which says that it needs y
             y = column_or_1d(y, warn=True)
             check_consistent_length(X, y)
             labelled = np.flatnonzero(self._has_label(y))
@@ -336,14 +346,13 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
             if len(without) and not len(labelled):
                 raise ValueError(f"y has no label: all {len(without)} rows are -1, which is none")
             given = (X, y)
-            self._others = []
+            others = []
             if len(without):
                 given = (_safe_indexing(X, labelled), _safe_indexing(y, labelled))
-                self._others.append(("X", _safe_indexing(X, without)))
+                others.append(("X", _safe_indexing(X, without)))
             if X_unlabeled is not None:
-                self._others.append(("X_unlabeled", X_unlabeled))
-            super().fit(*given)
-            del self._others
+                others.append(("X_unlabeled", X_unlabeled))
+            self._fit(*given, others)
             if len(without):
                 self._spread(labelled, len(labelled) + len(without))
         return self
@@ -389,11 +398,9 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         if without.any() and not without.all():
             rest = labels[~without]
             if (rest == rest[0]).all():
-                warnings.warn(
+                warn_caller(
                     f"y holds -1 and only one other label, {rest[0]!r}: both are taken for "
-                    "classes; rows without a label need two labels beside them",
-                    UserWarning,
-                    stacklevel=4,
+                    "classes; rows without a label need two labels beside them"
                 )
                 return np.ones(len(labels), dtype=bool)
         return ~without
@@ -407,34 +414,72 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         mask[labelled] = self.inlier_mask_
         self.inlier_mask_ = mask
 
-    def _train(self, x: Tensor, y: Tensor, n_outputs: int) -> RobustNet:
-        make, settings = super()._network(x, n_outputs)
-        settings |= {k: v for k, v in self._net_parameters.items() if k.startswith("module__")}
-        encoder = make(**{name.removeprefix("module__"): value for name, value in settings.items()})
-        encoder = encoder.to(x.device)
-        lay_out(encoder, x.device)
-        augment = self.augment or self._augmentation(x)
-        rows = torch.cat([x, *(self._checked_others(name, X, x) for name, X in self._others)])
+    def _prepare_net(self, x, y, n_outputs, extra):
+        """Algorithm 7: learn from all rows without labels, then a linear layer from the labels."""
+        rows = torch.cat([x, *(self._checked_others(*other, x) for other in extra or [])])
         self.n_unlabeled_ = len(rows) - len(x)
-        losses = pretrain(
-            encoder,
-            rows,
-            augment,
-            temperature=self.temperature,
-            projection_size=self.projection_size,
-            n_epochs=self.pretrain_epochs,
+        encoder = self._pretrain(rows, n_outputs).eval().requires_grad_(False)
+        with torch.no_grad():
+            parts = [part.unsqueeze(0) for part in x.split(self.pretrain_batch_size)]
+            seen = torch.cat([encoder.embed(part)[0] for part in parts])
+        self._set_rate(seen.cpu().numpy(), y.cpu().numpy(), self._linear_pilot())
+        scale = float(seen.square().mean().sqrt().clamp(min=torch.finfo(seen.dtype).tiny))
+        head = partial(_LinearHead, encoder, seen.shape[1], n_outputs, scale)
+        settings = self._stopping(len(seen))
+        more = settings.pop("more_callbacks", [])
+        if self.truncate is not None:
+            more = [*more, _Limit(self.spectral_limit, self.truncate)]
+        settings["net_parameters"] = self._without("module__")
+        step = self._step(len(seen), n_outputs)
+        return self._make_net(head, step, len(seen), more_callbacks=more, **settings), seen
+
+    def _pretrain(self, rows: Tensor, n_outputs: int) -> nn.Module:
+        """Return the network, trained so that two views of a row look alike to it (SimCLR)."""
+        parameters = {
+            name.removeprefix("module__"): value
+            for name, value in self._net_parameters.items()
+            if name.startswith("module__")
+        }
+        make = partial(self.make_network, rows.shape[1:], n_outputs, **parameters)
+        step = ContrastiveStep(self.augment or self._augmentation(rows), self.temperature)
+        net = self._make_net(
+            lambda: Contrastive(make(), rows[:2], self.projection_size),
+            step,
+            len(rows),
+            callbacks=self.pretrain_callbacks,
+            net_parameters={},
+            max_epochs=self.pretrain_epochs,
+            min_steps=None,
             batch_size=self.pretrain_batch_size,
             lr=self.pretrain_lr,
+            optimizer=torch.optim.Adam,
+            optimizer__fused=None,
         )
-        self.pretrain_losses_ = np.array(losses)
-        with torch.no_grad():
-            parts = x.split(self.pretrain_batch_size)
-            self._embedded = torch.cat([_embed(encoder, part) for part in parts])
-        net = super()._train(self._embedded, y, n_outputs)
-        net.module_.encoder = encoder.requires_grad_(False)
-        values = torch.linalg.svdvals(net.module_.layer.weight.detach()[0])
-        self.spectral_norm_ = float(values[0])
-        return net
+        if self.pretrain_epochs == 0:
+            self.pretrain_history_, self.pretrain_losses_ = History(), np.array([])
+            return make().to(rows.device)
+        try:
+            net.fit(RowDataset(rows))
+        except FloatingPointError as error:
+            problem = f"pre-training failed (its lr is pretrain_lr): {error}"
+            raise FloatingPointError(problem) from error
+        self.pretrain_history_ = net.history
+        self.pretrain_losses_ = np.array(net.history[:, "train_loss"])
+        return net.module_.encoder
+
+    def _set_rate(self, X, y, pilot=None) -> None:
+        """Wait, if the rate is to be estimated, for what the network makes of the rows."""
+        if pilot is not None or isinstance(self.corruption_rate, Real):
+            super()._set_rate(X, y, pilot)
+
+    def _linear_pilot(self) -> PRLClassifier:
+        """Return what the rate is estimated with, from embedded rows."""
+        names = ("max_epochs", "min_steps", "batch_size", "lr", "optimizer", "warmup", "margin")
+        shared = {name: getattr(self, name) for name in (*names, "device", "random_state")}
+        return PRLClassifier(nn.Linear, **shared).set_params(**PRLClassifier._pilot_settings)
+
+    def _without(self, prefix: str) -> dict[str, Any]:
+        return {k: v for k, v in self._net_parameters.items() if not k.startswith(prefix)}
 
     def _augmentation(self, x: Tensor) -> Callable[[Tensor], Tensor]:
         if x.ndim not in (2, 4):
@@ -449,9 +494,6 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
             return ImagePreprocessor(X.min(), X.max())
         return super()._make_preprocessor(X)
 
-    def _for_net(self) -> dict[str, Any]:
-        return {k: v for k, v in self._net_parameters.items() if not k.startswith("module__")}
-
     def _checked_others(self, name: str, X, x: Tensor) -> Tensor:
         rows = validate_examples(self, X, reset=False, missing=self.missing)
         if rows.shape[1:] != self._row_shape:
@@ -461,44 +503,32 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
             )
         return torch.from_numpy(self._preprocessor.transform(rows)).to(x.device)
 
-    def _network(self, x: Tensor, n_outputs: int):
-        scale = float(x.square().mean().sqrt().clamp(min=torch.finfo(x.dtype).tiny))
-        return _LinearHead, {
-            "module__n_inputs": x.shape[1],
-            "module__n_outputs": n_outputs,
-            "module__scale": scale,
-        }
+    def _after_training(self, x, y, extra) -> None:
+        values = torch.linalg.svdvals(self.net_.module_.layer.weight.detach()[0])
+        self.spectral_norm_ = float(values[0])
 
-    def _more_callbacks(self) -> list:
-        return [] if self.truncate is None else [_Limit(self.spectral_limit, self.truncate)]
-
-    def _step(self, n_outputs: int) -> RobustStep:
-        rule = noisy_label_rule(self.noisy_label, n_outputs)
+    def _step(self, n_rows: int, n_outputs: int) -> RobustStep:
+        rule = noisy_label_rule(self.noisy_label)
         rate = self.corruption_rate_ if rule.drops else 0.0
-        return RobustStep(
-            row_loss=rule.loss,
-            row_score=rule.score,
-            schedule=DropSchedule(rate, warmup=self.warmup, margin=self.margin),
+        return SharedPass(
+            loss=rule.loss,
+            score=rule.score,
+            selector=Trim(
+                DropSchedule(rate, warmup=self.warmup, margin=self.margin),
+                per_group=selects_per_class(self.per_class, len(self.classes_)),
+            ),
             memory=self.memory,
             memory_decay=self.memory_decay,
-            per_group=selects_per_class(self.per_class, len(self.classes_)),
         )
 
-    def _take_record(self, rows, targets=None, rescore=False) -> None:
-        super()._take_record(self._embedded, targets, rescore)
-        del self._embedded
+    def _embed_chunks(self, chunks: Tensor) -> Tensor:
+        encoder = self.net_.module_.eval().encoder
+        return torch.stack([encoder.embed(x.unsqueeze(0))[0].double() for x in chunks])
 
-    def _embedder(self) -> Callable[[Tensor], Tensor]:
-        encoder = self.net_.module_.encoder.eval()
-        return lambda chunks: torch.stack([_embed(encoder, x).double() for x in chunks])
-
-    def _predictor(self) -> Callable[[Tensor], Tensor]:
+    def _predict_chunks(self, chunks: Tensor) -> Tensor:
         module = self.net_.module_.eval()
-
-        def run(x: Tensor) -> Tensor:
-            return self._combine(module(_embed(module.encoder, x).unsqueeze(0)).double())
-
-        return lambda chunks: torch.stack([run(x) for x in chunks])
+        outputs = [module(module.encoder.embed(x.unsqueeze(0))) for x in chunks]
+        return torch.stack([self._combine(one.double()) for one in outputs])
 
     def _warn_of_result(self, targets: np.ndarray) -> None:
         if self.noisy_label in ("prl", "spl"):
@@ -509,12 +539,12 @@ class _LinearHead(nn.Module):
     """A linear layer on a scaled embedding; it carries the network that makes that."""
 
     n_networks = 1
-    encoder: nn.Module
 
-    def __init__(self, n_inputs: int, n_outputs: int, scale: float) -> None:
+    def __init__(self, encoder: nn.Module, n_inputs: int, n_outputs: int, scale: float) -> None:
         super().__init__()
         self.layer = StackedLinear(1, n_inputs, n_outputs)
         self.scale = scale
+        self.encoder = encoder
 
     def forward(self, x: Tensor) -> Tensor:
         """Map embeddings (1, n_rows, n_inputs) to logits (1, n_rows, n_outputs)."""
@@ -559,8 +589,3 @@ def limit_spectrum(weight: Tensor, limit: float, how: str) -> None:
         weight.copy_(torch.where(too_large[..., None, None], limited, weight))
     else:
         weight.div_((values[..., 0] / limit).clamp(min=1.0)[..., None, None])
-
-
-def _embed(encoder: nn.Module, x: Tensor) -> Tensor:
-    """Rows (n_rows, ...) as the encoder's last layer sees them."""
-    return run_with_embedding(encoder, x.unsqueeze(0))[0][0]

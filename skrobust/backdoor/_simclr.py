@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skrobust.backdoor._occlude import swap_cells
-from skrobust.networks import run_with_embedding
+from skrobust.selection import Progress
+from skrobust.training import StepState, TrainingRecord
 
-__all__ = ["ImageAugmentation", "TableAugmentation", "nt_xent", "pretrain"]
+__all__ = ["Contrastive", "ContrastiveStep", "ImageAugmentation", "TableAugmentation", "nt_xent"]
 
 # From RGB to luminance and two axes of colour, and back.
 _TO_YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
@@ -131,88 +133,69 @@ class TableAugmentation:
         return swap_cells(x.unsqueeze(0), self.share)[0]
 
 
-def pretrain(
-    module: nn.Module,
-    x: Tensor,
-    augment: Callable[[Tensor], Tensor],
-    *,
-    temperature: float,
-    projection_size: int,
-    n_epochs: int,
-    batch_size: int,
-    lr: float,
-) -> list[float]:
-    """Train a network's layers before the last so that two views of a row look alike to them.
-
-    A perceptron with one hidden layer stands between those layers and the loss, and is thrown away.
+class Contrastive(nn.Module):
+    """A network without its last layer, and a perceptron between it and the loss.
 
     Parameters
     ----------
-    module : StackedMLP or NetworkEnsemble, of one network
-        Trained in place; its last layer is not used.
-    x : Tensor of shape (n_rows, ...)
-        Rows, without labels; at least two.
+    encoder : StackedMLP or NetworkEnsemble, of one network
+        The network.
+    rows : Tensor of shape (n_rows, ...)
+        A few, which tell the width before the last layer.
+    projection_size : int
+        Outputs of the perceptron, which is thrown away afterwards.
+    """
+
+    n_networks = 1
+
+    def __init__(self, encoder: nn.Module, rows: Tensor, projection_size: int) -> None:
+        super().__init__()
+        self.encoder = encoder.to(rows.device).train()
+        with torch.no_grad():  # batch normalisation sees these rows once more
+            width = self._embed(rows).shape[-1]
+        layers = [nn.Linear(width, width), nn.ReLU(), nn.Linear(width, projection_size)]
+        self.head = nn.Sequential(*layers).to(rows.device)
+
+    def _embed(self, x: Tensor) -> Tensor:
+        return self.encoder.embed(x.unsqueeze(0))[0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map rows (n_rows, ...) to (n_rows, projection_size)."""
+        return self.head(self._embed(x))
+
+
+@dataclass
+class ContrastiveStep:
+    """Draws two random views of each row together [1]_: a step for :class:`RobustNet`.
+
+    Parameters
+    ----------
     augment : callable ``(Tensor (n, ...)) -> Tensor``
         Makes one random view of each row.
     temperature : float
         Of :func:`nt_xent`.
-    projection_size : int
-        Outputs of the perceptron.
-    n_epochs, batch_size : int
-        Length; 0 epochs change nothing. A last batch of one row is left out.
-    lr : float
-        Learning rate of Adam.
 
-    Returns
-    -------
-    list of float
-        Mean loss of each epoch.
-
-    Raises
-    ------
-    FloatingPointError
-        If the loss stops being finite.
-    ValueError
-        If ``augment`` changes the shape of the rows or returns no tensor.
+    References
+    ----------
+    .. [1] Chen, T., Kornblith, S., Norouzi, M., Hinton, G. A simple framework for contrastive
+       learning of visual representations. ICML, 2020. Algorithm 1.
     """
-    if n_epochs == 0:
-        module.eval()
-        return []
-    module.train()
-    with torch.no_grad():  # batch normalisation sees this batch once more
-        width = run_with_embedding(module, x[:2].unsqueeze(0))[0].shape[-1]
-    head = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, projection_size)).to(
-        x.device
-    )
-    optimizer = torch.optim.Adam([*module.parameters(), *head.parameters()], lr=lr)
-    history = []
-    for epoch in range(n_epochs):
-        losses = []
-        for chosen in torch.randperm(len(x)).split(batch_size):
-            if len(chosen) < 2:
-                continue
-            rows = x[chosen.to(x.device)]
-            views = torch.cat([_view(augment, rows), _view(augment, rows)])
-            optimizer.zero_grad()
-            inputs, _ = run_with_embedding(module, views.unsqueeze(0))
-            first, second = head(inputs[0]).chunk(2)
-            loss = nt_xent(first, second, temperature)
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.detach())
-        mean = float(torch.stack(losses).mean())
-        if not math.isfinite(mean):
-            raise FloatingPointError(
-                f"the loss of pre-training became {mean} in epoch {epoch + 1}; try a smaller "
-                f"pretrain_lr (now {lr})"
-            )
-        history.append(mean)
-    module.eval()
-    return history
+
+    augment: Callable[[Tensor], Tensor]
+    temperature: float
+
+    def begin(self, n_networks: int, n_rows: int, progress: Progress, device: Any) -> StepState:
+        """Make the state of a training run, in which nothing is selected or recorded."""
+        return StepState(progress, TrainingRecord(n_networks, 0, device=device))
+
+    def __call__(self, network, x, y, row_ids, state):
+        """Loss of one batch."""
+        views = torch.cat([_checked(self.augment(x[0]), x[0]) for _ in range(2)])
+        first, second = network(views).chunk(2)
+        return nt_xent(first, second, self.temperature)
 
 
-def _view(augment: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-    view = augment(rows)
+def _checked(view: Any, rows: Tensor) -> Tensor:
     if not isinstance(view, Tensor) or view.shape != rows.shape:
         got = tuple(view.shape) if isinstance(view, Tensor) else type(view).__name__
         raise ValueError(

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skrobust.networks._spectral import SpectralConstraint
+from skrobust.networks._lipschitz import SpectralConstraint
 from skrobust.networks._stacked import LEAST_COLUMNS, StackedLinear
 
 __all__ = ["CouplingFlow", "LipschitzBound"]

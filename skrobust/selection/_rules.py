@@ -1,4 +1,4 @@
-"""Rules that turn the scores of a batch into the rows each network keeps.
+"""Rules that turn the scores of a batch into the rows each network keeps, and their exchange.
 
 Scores have shape (n_networks, n_rows); a low score means a trusted row. The number of kept rows
 is a Python integer wherever it does not depend on the data, so no rule waits for the device.
@@ -9,12 +9,15 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 __all__ = [
     "Selection",
+    "derangement",
     "drop_above",
+    "exchange",
     "keep_all",
     "keep_both",
     "keep_count",
@@ -250,3 +253,58 @@ def keep_both(first: Selection, second: Selection, n_rows: int) -> Selection:
     """
     weights = second.mask(n_rows).gather(1, first.rows).float()
     return first._replace(weights=weights if first.weights is None else weights * first.weights)
+
+
+def derangement(n_networks: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw a permutation without fixed point, uniformly: nobody keeps their own selection.
+
+    Parameters
+    ----------
+    n_networks : int
+        One network has nobody to exchange with and gets the identity.
+    rng : numpy.random.Generator
+        Where it is drawn from.
+
+    Returns
+    -------
+    array of shape (n_networks,), int
+        A permutation of the networks.
+    """
+    identity = np.arange(n_networks)
+    if n_networks == 1:
+        return identity
+    if n_networks == 2:
+        return identity[::-1].copy()
+    while True:  # succeeds with probability of about 1/e
+        permutation = rng.permutation(n_networks)
+        if not np.any(permutation == identity):
+            return permutation
+
+
+def exchange(selection: Selection, permutation: np.ndarray) -> Selection:
+    """Give network k the selection of network ``permutation[k]`` (Algorithm 1).
+
+    Parameters
+    ----------
+    selection : Selection
+        Each network's own choice.
+    permutation : array of shape (n_networks,), int
+        Whose choice each network gets.
+
+    Returns
+    -------
+    Selection
+        What each network trains on.
+    """
+    if np.array_equal(permutation, np.arange(len(permutation))):
+        return selection
+    weights = selection.weights
+    return Selection(
+        _permute(selection.rows, permutation),
+        None if weights is None else _permute(weights, permutation),
+    )
+
+
+def _permute(part: Tensor, permutation: np.ndarray) -> Tensor:
+    """Index by Python numbers: a tensor of indices would make a GPU wait for its copy."""
+    return torch.stack([part[k] for k in permutation.tolist()])

@@ -13,11 +13,20 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from skrobust.networks import StackedLinear
 
-__all__ = ["CHUNK_NUMBERS", "Part", "Rule", "rule_of"]
+__all__ = [
+    "CHUNK_NUMBERS",
+    "Part",
+    "Rule",
+    "is_special",
+    "layers_of",
+    "refuse_batch_statistics",
+    "rule_of",
+]
 
 CHUNK_NUMBERS = 2**24  # gradients of rows that are held at once where a layer needs them whole
 
@@ -78,10 +87,11 @@ def _product_squares(x: Tensor, g: Tensor) -> Tensor:
 
 
 def _stacked(layer: nn.Module, x: Tensor, g: Tensor) -> Part:
-    squares = _squared_norm(g, -1)
-    with_bias = float(_trainable(layer, "bias"))
-    if _trainable(layer, "weight"):
-        squares = squares * (_squared_norm(x, -1) + with_bias)
+    trained = [name for name in ("weight", "bias") if getattr(layer, name).requires_grad]
+    squares = torch.linalg.vector_norm(g, dim=-1).square_()
+    if "weight" in trained:
+        own = torch.linalg.vector_norm(x, dim=-1).square_()
+        squares = squares * (own + float("bias" in trained))
 
     def weighted(weights: Tensor, rows: Tensor | None) -> dict[str, Tensor]:
         own, given = g, x
@@ -89,9 +99,12 @@ def _stacked(layer: nn.Module, x: Tensor, g: Tensor) -> Part:
             network = torch.arange(len(x), device=x.device).unsqueeze(1)
             own, given, weights = g[network, rows], x[network, rows], weights.gather(1, rows)
         own = own * weights.unsqueeze(-1)
-        return _only_trainable(
-            layer, weight=lambda: given.mT @ own, bias=lambda: own.sum(dim=1, keepdim=True)
-        )
+        found = {}
+        if "weight" in trained:
+            found["weight"] = given.mT @ own
+        if "bias" in trained:
+            found["bias"] = own.sum(dim=1, keepdim=True)
+        return found
 
     return Part(squares, weighted)
 
@@ -235,6 +248,33 @@ def _normalised(layer: Any, x: Tensor) -> Tensor:
     shape = (1, -1, *[1] * (x.ndim - 2))
     mean, variance = layer.running_mean.view(shape), layer.running_var.view(shape)
     return (x - mean) / (variance + layer.eps).sqrt()
+
+
+def layers_of(network: nn.Module) -> dict[str, nn.Module]:
+    """Modules that own trainable parameters, by name."""
+    return {
+        name or type(layer).__name__: layer
+        for name, layer in network.named_modules()
+        if any(p.requires_grad for p in layer.parameters(recurse=False))
+    }
+
+
+def refuse_batch_statistics(module: nn.Module) -> None:
+    """Raise ValueError if a layer normalises with the statistics of the batch."""
+    for name, layer in module.named_modules():
+        shares = isinstance(layer, _BatchNorm) and not isinstance(layer, _InstanceNorm)
+        if shares and (layer.training or layer.running_mean is None):
+            raise ValueError(
+                f"layer {name!r} ({type(layer).__name__}) normalises with the statistics of the "
+                "batch, so that no row has a gradient of its own; use group, layer or instance "
+                "normalisation (such as CNN9(norm='group')), or a selection that needs no "
+                "gradients of rows (such as 'loss-gradient')"
+            )
+
+
+def is_special(layer: nn.Embedding) -> bool:
+    """Whether an embedding does more than look rows up."""
+    return layer.max_norm is not None or layer.scale_grad_by_freq or layer.sparse
 
 
 _NORMS = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm)
