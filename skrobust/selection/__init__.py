@@ -29,7 +29,6 @@ from skrobust.selection._scores import (
     squared_error,
     squared_gradient_norm,
 )
-from skrobust.selection._sever import sever_scores
 from skrobust.selection._spectral import spectral_signature_scores
 
 __all__ = [
@@ -60,7 +59,6 @@ __all__ = [
     "keep_lowest",
     "keep_lowest_per_group",
     "keep_single_lowest",
-    "sever_scores",
     "spectral_signature_scores",
     "squared_error",
     "squared_gradient_norm",

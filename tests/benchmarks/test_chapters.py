@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skrobust.benchmarks import (
+from benchmarks._results import Cell, ResultFile
+from benchmarks.thesis import (
     _odds,
     _thesis,
     intro_lagos,
@@ -18,11 +19,10 @@ from skrobust.benchmarks import (
     rca_odds,
     rcvae,
 )
-from skrobust.benchmarks.__main__ import RESULTS, main
-from skrobust.benchmarks._page import build_report
-from skrobust.benchmarks._registry import BENCHMARKS
-from skrobust.benchmarks._results import Cell, ResultFile
-from skrobust.benchmarks._side_by_side import SIDE_BY_SIDE, differences
+from benchmarks.thesis.__main__ import main
+from benchmarks.thesis._page import build_report
+from benchmarks.thesis._registry import BENCHMARKS, RESULTS
+from benchmarks.thesis._side_by_side import SIDE_BY_SIDE, differences
 from skrobust.datasets import DataNotSuppliedError, fetch_lagos
 
 NUMBERED = {
@@ -75,7 +75,7 @@ def built(monkeypatch):
 
     for module in (rca_odds, rca_missing, rca_epsilon):
         monkeypatch.setattr(module, "make_detector", make)
-    monkeypatch.setattr("skrobust.benchmarks._variants.RCADetector", Stand)
+    monkeypatch.setattr("benchmarks.thesis._variants.RCADetector", Stand)
     monkeypatch.setattr(nvp_odds, "RobustRealNVPDetector", Stand)
     return seen
 
