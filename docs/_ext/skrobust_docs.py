@@ -69,17 +69,17 @@ def _place_in_thesis(item) -> list[str]:
 
 
 def _speed_table(rows: list[dict[str, str]]) -> Iterator[str]:
-    yield from [".. list-table::", "   :header-rows: 1", "   :widths: 48 22 10 8 12", ""]
-    yield from _cells(["compared", "median [quartiles]", "goal", "reached", "measured"])
+    yield from [".. list-table::", "   :header-rows: 1", "   :widths: 54 24 12 10", ""]
+    yield from _cells(["compared", "median [quartiles]", "goal", "reached"])
     for row in rows:
         unit = "" if row["unit"] == "x" else f" {row['unit']}"
         value = f"{row['median']} [{row['q1']}, {row['q3']}]{unit}" if row["median"] else "–"
         note = f" ({row['note']})" if row["note"] else ""
         reached = {"reached": "yes", "MISSED": "**no**"}.get(row["verdict"], "–")
-        goal = row["goal"] or "–"
-        yield from _cells([row["compared"] + note, value, goal, reached, row["date"]])
+        yield from _cells([row["compared"] + note, value, row["goal"] or "–", reached])
     used = {f"{key} {row[key]}" for row in rows for key in _VERSIONS if row[key]}
-    yield from ["", f"Measured with {', '.join(sorted(used))}.", ""]
+    days = " and ".join(sorted({row["date"] for row in rows}))
+    yield from ["", f"Measured on {days} with {', '.join(sorted(used))}.", ""]
 
 
 def _sentence(text: str) -> str:
