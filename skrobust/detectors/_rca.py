@@ -69,7 +69,7 @@ class RCADetector(RobustDetector):
         Random sub-networks per autoencoder in the scoring ensemble; 0 scores in one pass with
         dropout off. At 100 the ranking agrees with that of 1,000 other passes to a Spearman
         correlation of .997 or more on every set measured, at 10 only to .977
-        (``python -m skrobust.benchmarks rca-passes``).
+        (``python -m benchmarks.thesis rca-passes``).
     schedule : {"thesis", "official"}, default="thesis"
         How the drop rate grows: as Algorithm 1 says, or as the published code does, which arrives
         earlier for small rates.
@@ -84,7 +84,7 @@ class RCADetector(RobustDetector):
         Standard deviations of a batch's share of anomalies that training drops on top of
         ``contamination``, for the batches that hold more than average; 0 is the thesis's rule.
         Threshold and labels do not include it. The default is the better one in the mean over
-        the ODDS sets measured (``python -m skrobust.benchmarks rca-odds``).
+        the ODDS sets measured (``python -m benchmarks.thesis rca-odds``).
     max_epochs : int, default=200
         Training epochs.
     min_steps : int, optional

@@ -162,7 +162,7 @@ class RobustRealNVPDetector(EarlyStoppingMixin, RobustDetector):
     Departures from the text: matrices are capped instead of rescaled; the second mask is the
     complement of the first; the drop rate has a margin; the last, smaller batch of an epoch is
     used. Scaling, limit, length and margin were compared on real tables with planted anomalies
-    (``python -m skrobust.benchmarks nvp-planted``), none of which is an ODDS set: standardised
+    (``python -m benchmarks.thesis nvp-planted``), none of which is an ODDS set: standardised
     rows are better there than rows in [0, 1] (by .017 in mean AUC) and a limit of 0.5 is worse (by
     .042); limits from 0.75 to 1.5, 500 to 2,000 steps and margins from 0 to 2 are within .005 of
     the default. After training, the singular vectors that the power iterations follow are replaced

@@ -38,7 +38,6 @@ from skrobust.selection._selectors import (
     Trim,
     binomial_margin,
 )
-from skrobust.selection._sever import sever_scores
 from skrobust.selection._spectral import spectral_signature_scores
 
 __all__ = [
@@ -73,7 +72,6 @@ __all__ = [
     "keep_lowest_per_group",
     "keep_single_lowest",
     "output_gradient_norm",
-    "sever_scores",
     "spectral_signature_scores",
     "squared_error",
     "squared_gradient_norm",

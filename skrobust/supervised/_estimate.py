@@ -79,7 +79,7 @@ def estimate_corruption_rate(
 
     Notes
     -----
-    Why these ways (``python -m skrobust.benchmarks unknown-rate``): mean absolute errors on planted
+    Why these ways (``python -m benchmarks.thesis unknown-rate``): mean absolute errors on planted
     wrong labels, 0 to 40 % in six sets, are 0.03, with cleanlab's confident joint of the same
     predictions 0.06, with all disagreements 0.07 and with a mixture fitted to early losses [3]_
     0.12. On planted wrong targets up to 30 % they are 0.04, with a cut-off at 2.5 robust standard
