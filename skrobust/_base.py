@@ -48,13 +48,23 @@ class RobustEstimator(BaseEstimator):
         "callbacks": [None, list, tuple, HasMethods(["on_epoch_end"])],
     }
 
-    def _check_net_parameters(self) -> None:
-        """Refuse keywords that are neither ours nor skorch's (``__init__`` may not raise)."""
-        for name in self._net_parameters:
+    def _validate_params(self) -> None:
+        """Check parameters by themselves and together; what ``fit`` begins with."""
+        for name in self._net_parameters:  # that are neither ours nor skorch's: __init__ may not raise
             if not _is_net_parameter(name):
                 close = difflib.get_close_matches(name, self._get_param_names(), n=1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 raise TypeError(f"{type(self).__name__} got an unexpected keyword {name!r}{hint}")
+        super()._validate_params()
+        sizes = getattr(self, "hidden_layer_sizes", (1,))
+        if not len(sizes) or not all(isinstance(w, Integral) and w > 0 for w in sizes):
+            raise ValueError(
+                f"hidden_layer_sizes must be a non-empty sequence of positive ints, got {sizes!r}"
+            )
+        self._check_combination()
+
+    def _check_combination(self) -> None:
+        """Refuse parameters that exclude each other."""
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters, those for skorch included.

@@ -152,16 +152,15 @@ def map_rows(
     result = np.empty(0)
     row_bytes = 4 * max(1, int(np.prod(X.shape[1:])))
     n_chunks = max(1, _BLOCK_BYTES // (CHUNK_ROWS * row_bytes))
-    for start in range(0, len(X), n_chunks * CHUNK_ROWS):
-        rows = prepare(X[start : start + n_chunks * CHUNK_ROWS])
-        padded = -(-len(rows) // CHUNK_ROWS) * CHUNK_ROWS
-        chunks = torch.zeros(padded, *rows.shape[1:])
-        chunks[: len(rows)] = torch.from_numpy(rows)
-        chunks = chunks.view(-1, CHUNK_ROWS, *rows.shape[1:]).to(device)
-        with limited_threads(n_threads), torch.no_grad():
-            values = function(chunks)
-        found = values.flatten(0, 1)[: len(rows)].double().cpu().numpy()
-        if start == 0:
-            result = np.empty((len(X), *found.shape[1:]))
-        result[start : start + len(rows)] = found
+    with limited_threads(n_threads), torch.no_grad():
+        for start in range(0, len(X), n_chunks * CHUNK_ROWS):
+            rows = prepare(X[start : start + n_chunks * CHUNK_ROWS])
+            padded = -(-len(rows) // CHUNK_ROWS) * CHUNK_ROWS
+            chunks = torch.zeros(padded, *rows.shape[1:])
+            chunks[: len(rows)] = torch.from_numpy(rows)
+            values = function(chunks.view(-1, CHUNK_ROWS, *rows.shape[1:]).to(device))
+            found = values.flatten(0, 1)[: len(rows)].double().cpu().numpy()
+            if start == 0:
+                result = np.empty((len(X), *found.shape[1:]))
+            result[start : start + len(rows)] = found
     return result

@@ -75,4 +75,6 @@ class EarlyStoppingMixin:
             "train_split": ValidSplit(self.validation_fraction, random_state=draw_seed(None)),
             "iterator_valid__batch_size": max(self.batch_size, _VALID_ROWS),
             "more_callbacks": [("early_stopping", stop)],
+            # scores are of other epochs than the networks that are kept; what is remembered is not
+            "rescore": getattr(self, "memory", "none") is None,
         }

@@ -175,7 +175,6 @@ class RobustDetector(RobustEstimator, PyODMixin):
         Whatever interrupts ``fit`` leaves the detector as it was before.
         """
         with unchanged_on_error(self):
-            self._check_net_parameters()
             X = validate_rows(self, X, reset=True, missing=self.missing)
             rate = self._training_rate(len(X))
             self._preprocessor = TablePreprocessor(self.preprocessing, self.missing).fit(X)
@@ -189,8 +188,7 @@ class RobustDetector(RobustEstimator, PyODMixin):
                 self.net_.fit(RowDataset(rows))
                 self._after_training(rows)
                 _, self.sample_scores_, self.keep_frequency_, self.history_ = self.net_.result(rows)
-            self.decision_scores_ = self._map(self._score_chunks, X)
-            self._check_scores()
+                self.decision_scores_ = self._map(self._score_chunks, X)
             self._process_decision_scores()
         return self
 
@@ -231,16 +229,6 @@ class RobustDetector(RobustEstimator, PyODMixin):
 
     def _has_rate(self) -> bool:
         return isinstance(self.contamination, Real)
-
-    def _check_scores(self) -> None:
-        """The loss is checked before each update; this looks at what the last one left."""
-        if not (
-            np.isfinite(self.decision_scores_).all() and np.isfinite(self.sample_scores_).all()
-        ):
-            raise FloatingPointError(
-                f"training ended with weights whose scores are not finite; try a smaller lr "
-                f"(now {self.lr})"
-            )
 
     def _step(self, rate: float) -> RobustStep:
         """Describe the training step."""

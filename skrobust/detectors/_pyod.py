@@ -26,7 +26,9 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
     """What every detector does with the scores of ``decision_function``."""
 
     contamination: Any
+    lr: float
     decision_scores_: np.ndarray
+    sample_scores_: np.ndarray
     labels_: np.ndarray
     threshold_: float
     contamination_: float
@@ -208,10 +210,21 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
 
     def _process_decision_scores(self):
         """Set threshold and labels from ``decision_scores_`` (PyOD's name for it)."""
+        self._check_scores()
         self._classes = 2
         self._mu, self._sigma = np.mean(self.decision_scores_), np.std(self.decision_scores_)
         self._set_threshold(self.contamination)
         return self
+
+    def _check_scores(self) -> None:
+        """The loss is checked before each update; this looks at what the last one left."""
+        if not (
+            np.isfinite(self.decision_scores_).all() and np.isfinite(self.sample_scores_).all()
+        ):
+            raise FloatingPointError(
+                f"training ended with weights whose scores are not finite; try a smaller lr "
+                f"(now {self.lr})"
+            )
 
     def _set_threshold(self, contamination) -> None:
         scores = self.decision_scores_

@@ -16,7 +16,6 @@ from skrobust._validation import (
     Real,
     StrOptions,
     validate_rows,
-    validate_sizes,
 )
 from skrobust.detectors._base import RobustDetector
 from skrobust.networks import Autoencoder, VariationalAutoencoder
@@ -264,7 +263,7 @@ class RCADetector(RobustDetector):
         bounded = self.preprocessing == "minmax" and self.loss == "squared_error"
         settings = {
             "n_networks": self.n_networks,
-            "hidden_layer_sizes": validate_sizes("hidden_layer_sizes", self.hidden_layer_sizes),
+            "hidden_layer_sizes": self.hidden_layer_sizes,
             "latent_dim": self.latent_dim,
             "output": "sigmoid" if bounded else "linear",
         }
@@ -332,9 +331,9 @@ class RCADetector(RobustDetector):
         shape = chunks.shape if per_feature else chunks.shape[:2]
         total = torch.zeros(shape, dtype=torch.float64, device=chunks.device)
         for draw in passes:
-            networks = [module.sub_network(k, draw) for k in range(module.n_networks)]
+            networks = module.sub_networks(draw)
             for i, x in enumerate(chunks):
-                output = torch.stack([module.run_sub_network(one, x) for one in networks])
+                output = module.run_sub_networks(networks, x)
                 for errors in loss(output, x.expand_as(output)):
                     total[i] += errors
         return total / (len(passes) * module.n_networks)

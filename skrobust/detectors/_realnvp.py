@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from skrobust._stopping import EarlyStoppingMixin
-from skrobust._validation import Integral, Interval, Real, StrOptions, validate_rows, validate_sizes
+from skrobust._validation import Integral, Interval, Real, StrOptions, validate_rows
 from skrobust.detectors._base import RobustDetector
 from skrobust.networks import CouplingFlow, LipschitzBound
 from skrobust.training import RobustStep, SharedPass, count_batches
@@ -345,7 +345,7 @@ class RobustRealNVPDetector(EarlyStoppingMixin, RobustDetector):
             )
         settings = {
             "n_couplings": self.n_couplings,
-            "hidden_layer_sizes": validate_sizes("hidden_layer_sizes", self.hidden_layer_sizes),
+            "hidden_layer_sizes": self.hidden_layer_sizes,
             "mask": self.mask,
             "lipschitz": self.lipschitz,
             "exact": self.constraint == "exact",

@@ -107,26 +107,23 @@ class VariationalAutoencoder(nn.Module):
         """
         return torch.randn(n_passes, self.n_networks, self.latent_dim) if n_passes else None
 
-    def sub_network(self, network: int, noise: Tensor | None = None) -> tuple:
-        """One network with one draw of the noise, for :meth:`run_sub_network`.
+    def sub_networks(self, noise: Tensor | None = None) -> tuple:
+        """All networks with one draw of the noise, for :meth:`run_sub_networks`.
 
         Parameters
         ----------
-        network : int
-            Which of the K networks.
         noise : Tensor of shape (n_networks, latent_dim), optional
             One pass of :meth:`draw_passes`; None decodes the mean.
         """
-        own = None if noise is None else noise[network]
-        return self.encoder.sub_network(network), self.decoder.sub_network(network), own
+        return self.encoder.sub_networks(), self.decoder.sub_networks(), noise
 
-    def run_sub_network(self, part: tuple, x: Tensor) -> Tensor:
-        """Reconstruct rows (n_rows, in_features), without gradient."""
-        encoder, decoder, noise = part
-        code, log_variance = _split(self.encoder.run_sub_network(encoder, x))
+    def run_sub_networks(self, parts: tuple, x: Tensor) -> Tensor:
+        """Reconstruct rows (n_rows, in_features) by each network, without gradient."""
+        encoder, decoder, noise = parts
+        code, log_variance = _split(self.encoder.run_sub_networks(encoder, x))
         if noise is not None:
-            code = code + (0.5 * log_variance).exp() * noise.to(x.device)
-        return self.decoder.run_sub_network(decoder, F.relu(code))
+            code = code + (0.5 * log_variance).exp() * noise.to(x.device).unsqueeze(1)
+        return self.decoder.run_sub_networks(decoder, list(F.relu(code)))
 
 
 def _split(heads: Tensor) -> tuple[Tensor, Tensor]:

@@ -184,13 +184,11 @@ class StackedMLP(nn.Module):
             return None
         return torch.rand(n_passes, self.n_networks, sum(sizes)) >= self.dropout
 
-    def sub_network(self, network: int, units: Tensor | None = None) -> list:
-        """Weights and biases of one network, without the units that dropout removed.
+    def sub_networks(self, units: Tensor | None = None) -> list[list]:
+        """Weights and biases of each network, without the units that dropout removed.
 
         Parameters
         ----------
-        network : int
-            Which of the K networks.
         units : Tensor of shape (n_networks, n_units), bool, optional
             One pass of :meth:`draw_passes`. Dropping a unit and scaling the others is the same as
             leaving out its column here and its row in the next layer, which is then scaled: the
@@ -198,29 +196,41 @@ class StackedMLP(nn.Module):
 
         Returns
         -------
-        list of (weight, bias)
-            Shapes (in, out) and (out,), detached, for :meth:`run_sub_network`.
+        list of lists of (weight, bias)
+            Shapes (in, out) and (out,), detached, for :meth:`run_sub_networks`.
         """
-        chain = []
-        for layer in cast("list[StackedLinear]", self.layers):
-            chain.append((layer.weight[network].detach(), layer.bias[network, 0].detach()))
-        kept = () if units is None else units[network].split(self.dropout_sizes)
-        for i, mask in enumerate(kept):
-            places = mask.to(chain[i][0].device).nonzero().squeeze(1)
-            weight, bias = chain[i]
-            chain[i] = (weight.index_select(1, places), bias[places])
-            weight, bias = chain[i + 1]
-            chain[i + 1] = (weight.index_select(0, places) / (1.0 - self.dropout), bias)
-        return _widen(chain)
+        layers = cast("list[StackedLinear]", self.layers)
+        chains = []
+        for k in range(self.n_networks):
+            chain = [(one.weight[k].detach(), one.bias[k, 0].detach()) for one in layers]
+            kept = () if units is None else units[k].split(self.dropout_sizes)
+            for i, mask in enumerate(kept):
+                places = mask.to(chain[i][0].device).nonzero().squeeze(1)
+                weight, bias = chain[i]
+                chain[i] = (weight.index_select(1, places), bias[places])
+                weight, bias = chain[i + 1]
+                chain[i + 1] = (weight.index_select(0, places) / (1.0 - self.dropout), bias)
+            chains.append(_widen(chain))
+        return chains
 
-    def run_sub_network(self, chain: list, x: Tensor) -> Tensor:
-        """Run the result of :meth:`sub_network` on rows (n_rows, ...), without gradient."""
-        x = x.flatten(1)
-        for weight, bias in chain[:-1]:
-            x = F.leaky_relu_(torch.addmm(bias, x, weight), self.negative_slope)
-        weight, bias = chain[-1]
-        x = torch.addmm(bias, x, weight)[:, : self.sizes[-1]]
-        return torch.sigmoid(x) if self.output == "sigmoid" else x
+    def run_sub_networks(self, chains: list[list], x: Tensor | list[Tensor]) -> Tensor:
+        """Run the result of :meth:`sub_networks`, without gradient.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_rows, ...), or list of such
+            Rows for all networks, or for each its own.
+        """
+        own = x if isinstance(x, list) else [x] * len(chains)
+        outputs = []
+        for chain, rows in zip(chains, own, strict=True):
+            h = rows.flatten(1)
+            for weight, bias in chain[:-1]:
+                h = F.leaky_relu_(torch.addmm(bias, h, weight), self.negative_slope)
+            weight, bias = chain[-1]
+            outputs.append(torch.addmm(bias, h, weight)[:, : self.sizes[-1]])
+        output = torch.stack(outputs)
+        return torch.sigmoid(output) if self.output == "sigmoid" else output
 
 
 def _widen(chain: list) -> list:

@@ -7,6 +7,8 @@ is a Python integer wherever it does not depend on the data, so no rule waits fo
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +50,21 @@ class Selection(NamedTuple):
         if self.weights is None:
             return mask.scatter_(1, self.rows, True)
         return mask.scatter_(1, self.rows, self.weights > 0)
+
+    @staticmethod
+    def join(selections: Sequence[Selection], sizes: Sequence[int]) -> Selection:
+        """Selections from batches of these sizes as one from the batches put together."""
+        device = selections[0].rows.device
+        starts = torch.tensor([0, *accumulate(sizes[:-1])], device=device)
+        counts = torch.tensor([one.rows.shape[1] for one in selections], device=device)
+        rows = torch.cat([one.rows for one in selections], dim=1)
+        rows = rows + starts.repeat_interleave(counts, output_size=rows.shape[1])
+        if all(one.weights is None for one in selections):
+            return Selection(rows)
+        weights = [
+            torch.ones_like(one.rows) if one.weights is None else one.weights for one in selections
+        ]
+        return Selection(rows, torch.cat(weights, dim=1))
 
     def weighted_mean(self, losses: Tensor) -> Tensor:
         """Mean loss of the kept rows, one per network.

@@ -191,10 +191,7 @@ class Trim:
     per_group: bool = False
     score_limit: float | None = None
     n_recent: int = LIMIT_ROWS
-    window: ScoreWindow = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self.window = ScoreWindow(self.n_recent)
+    window: ScoreWindow | None = field(default=None, init=False, repr=False)
 
     def __call__(
         self, scores: Tensor, y: Tensor, row_ids: Tensor, progress: Progress
@@ -207,6 +204,7 @@ class Trim:
             selection = keep_both(selection, within, n_rows)
         if self.score_limit is None:
             return selection
+        self.window = self.window or ScoreWindow(self.n_recent)
         recent = self.window.add(scores)
         n_recent = recent.shape[1]
         n_safe = keep_count(n_recent, self._safe_schedule().drop_rate(progress, n_recent))

@@ -27,7 +27,6 @@ from skrobust._validation import (
     fit_context,
     unchanged_on_error,
     validate_examples,
-    validate_sizes,
 )
 from skrobust._warnings import warn_caller
 from skrobust.diagnosis import CorruptionEstimate, DiagnosisMixin
@@ -95,9 +94,6 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
     def _combine(self, outputs: Tensor) -> Tensor:
         """Turn outputs (n_networks, n_rows, n_outputs) into one prediction per row."""
 
-    def _check_combination(self) -> None:
-        """Refuse parameters that exclude each other."""
-
     def _warn_of_result(self, targets: np.ndarray) -> None:
         """Warn where the outcome shows that an assumption of the method does not hold."""
 
@@ -140,8 +136,6 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
     def _fit(self, X, y, extra: Any = None):
         """Fit; ``extra`` is what a subclass takes besides, for its own methods."""
         with unchanged_on_error(self):
-            self._check_net_parameters()
-            self._check_combination()
             given = X
             X, y = validate_examples(
                 self, X, y, reset=True, missing=self.missing, **self._target_options
@@ -156,12 +150,10 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
                 rows, codes = torch.from_numpy(x).to(device), torch.from_numpy(targets).to(device)
                 self.net_, rows = self._prepare_net(rows, codes, n_outputs, extra)
                 self.net_.fit(RowDataset(rows, codes), targets)
-                # of an earlier epoch are the networks that early stopping keeps
-                rescore = self._stops_early(len(rows)) and self.memory is None
-                trained = self.net_.result(rows, codes, rescore)
+                trained = self.net_.result(rows, codes)
                 _, self.sample_scores_, self.keep_frequency_, self.history_ = trained
                 self._after_training(rows, codes, extra)
-            self._check_result(X)
+                self._check_result(X)
             n_trusted = count_trusted(self.corruption_rate_, len(X))
             self.inlier_mask_ = np.zeros(len(X), dtype=bool)  # of equal scores the first
             self.inlier_mask_[np.argsort(self.sample_scores_, kind="stable")[:n_trusted]] = True
@@ -242,9 +234,9 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
         """
         n_inputs = math.prod(in_shape)
         if self.module is None:
-            hidden = validate_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
+            sizes = (n_inputs, *self.hidden_layer_sizes, n_outputs)
             settings = {"n_networks": self.n_networks, "narrow_output": True}
-            return StackedMLP((n_inputs, *hidden, n_outputs), **{**settings, **module_parameters})
+            return StackedMLP(sizes, **{**settings, **module_parameters})
         known = {}
         if isinstance(self.module, nn.Module):
             if module_parameters:
@@ -312,15 +304,16 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
 
     def _predict_chunks(self, chunks: Tensor) -> Tensor:
         """Predictions (n_chunks, n_rows, ...) in the units of training."""
-        module, n_networks = self.net_.module_.eval(), self.net_.n_networks
-        if isinstance(module, StackedMLP):
-            networks = [module.sub_network(k) for k in range(n_networks)]
-            outputs = [
-                torch.stack([module.run_sub_network(one, x) for one in networks]) for x in chunks
-            ]
-        else:
-            outputs = [module(x.expand(n_networks, *x.shape)) for x in chunks]
-        return torch.stack([self._combine(one.double()) for one in outputs])
+        module = self.net_.module_.eval()
+        small = module.sub_networks() if isinstance(module, StackedMLP) else None
+        predictions = []
+        for x in chunks:
+            if small is not None:
+                output = module.run_sub_networks(small, x)
+            else:
+                output = module(x.expand(module.n_networks, *x.shape))
+            predictions.append(self._combine(output.double()))
+        return torch.stack(predictions)
 
     def _check_result(self, X: np.ndarray) -> None:
         """The loss is checked before each update; this looks at what the last one left."""
@@ -335,6 +328,10 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self.missing == "mean"
         tags.input_tags.three_d_array = True
+        is_poor = getattr(self, "selection", None) == "min"  # one row a step is not enough
+        for own in (tags.classifier_tags, tags.regressor_tags):
+            if own is not None:
+                own.poor_score = is_poor
         return tags
 
 

@@ -264,11 +264,6 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         self.callbacks = callbacks
         self._net_parameters = net_parameters
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.poor_score = self.selection == "min"  # one row a step is not enough
-        return tags
-
     def _row_functions(self) -> tuple[RowFunction, RowFunction]:
         if self.loss == "cross_entropy":
             return crossentropy, crossentropy_gradient_norm

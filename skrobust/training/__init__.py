@@ -3,7 +3,6 @@
 from skrobust._device import CHUNK_ROWS, map_rows
 from skrobust.training._callbacks import EpochProgressBar, KeptShare
 from skrobust.training._net import DeviceBatches, RobustNet, RowDataset, Trained, count_batches
-from skrobust.training._record import TrainingRecord
 from skrobust.training._row_gradients import RowGradients, per_sample_gradient_norms
 from skrobust.training._step import (
     ByRowGradients,
@@ -11,6 +10,7 @@ from skrobust.training._step import (
     ScoredApart,
     SharedPass,
     StepState,
+    TrainingRecord,
 )
 
 __all__ = [

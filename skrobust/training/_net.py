@@ -130,6 +130,9 @@ class RobustNet(NeuralNet):
         Number of rows of the data set that row ids refer to.
     min_steps : int, optional
         Epochs repeat until both ``max_epochs`` and ``min_steps`` are met.
+    rescore : bool, default=False
+        Whether :meth:`result` scores all rows by the networks as they are in the end, not only
+        those held out.
     before_training : callable ``(module, x)``, optional
         Runs between building and the first step, with the networks and the rows.
     iterator_train : class, default=DeviceBatches
@@ -165,6 +168,7 @@ class RobustNet(NeuralNet):
         step: Any,
         n_rows: int,
         min_steps: int | None = None,
+        rescore: bool = False,
         before_training: Callable[[nn.Module, Tensor], object] | None = None,
         iterator_train=DeviceBatches,
         iterator_train__shuffle: bool = True,
@@ -176,6 +180,7 @@ class RobustNet(NeuralNet):
         self.step = step
         self.n_rows = n_rows
         self.min_steps = min_steps
+        self.rescore = rescore
         self.before_training = before_training
         super().__init__(
             module,
@@ -249,15 +254,13 @@ class RobustNet(NeuralNet):
         scores = [self.step.score_rows(self.module_, self._shared(x), t)[1] for x, (t, _) in batches]
         return torch.cat(scores, dim=1).mean(dim=0)
 
-    def result(self, x: Tensor, y: Tensor | None = None, rescore: bool = False) -> Trained:
+    def result(self, x: Tensor, y: Tensor | None = None) -> Trained:
         """Give what the training has found out, and forget how it came to it.
 
         Parameters
         ----------
         x, y : Tensor of shape (n_rows, ...)
             The rows that it trained on, and those held out.
-        rescore : bool, default=False
-            Score all rows by the networks as they are, not only those held out.
 
         Returns
         -------
@@ -266,7 +269,7 @@ class RobustNet(NeuralNet):
         record, memory = self.state_.record, self.state_.memory
         known = record.scores if memory is None else memory.means(self.state_.progress.epoch)
         scores = known.mean(dim=0)
-        missing = torch.ones_like(record.seen) if rescore else ~record.seen
+        missing = torch.ones_like(record.seen) if self.rescore else ~record.seen
         if missing.any():
             scores[missing] = self.score_rows(x[missing], None if y is None else y[missing])
         frequency = record.keep_frequency.double().cpu().numpy()
@@ -333,7 +336,6 @@ class RobustNet(NeuralNet):
             return False
         n_steps = step + (n_epochs - epoch) * n_batches
         self.state_.progress = Progress(epoch, n_epochs, step, n_steps)
-        self.state_.record.start_epoch()
         return True
 
     def _note_losses(self, prefix, losses, sizes):

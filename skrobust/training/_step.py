@@ -19,18 +19,107 @@ from skrobust.selection import (
     DropSchedule,
     Progress,
     ScoreMemory,
+    Selection,
     Selector,
     Trim,
     derangement,
     exchange,
 )
-from skrobust.training._record import TrainingRecord
 from skrobust.training._row_gradients import RowGradients
 
-__all__ = ["ByRowGradients", "RobustStep", "ScoredApart", "SharedPass", "StepState"]
+__all__ = [
+    "ByRowGradients",
+    "RobustStep",
+    "ScoredApart",
+    "SharedPass",
+    "StepState",
+    "TrainingRecord",
+]
 
 RowFunction = Callable[[Any, Tensor], Tensor]
 Perturbation = Callable[..., Tensor]
+
+
+
+class TrainingRecord:
+    """Scores and selections per training row, kept on the device until training ends.
+
+    Parameters
+    ----------
+    n_networks, n_rows : int
+        Sizes.
+    device : torch.device or str, default="cpu"
+        Where the record lives.
+
+    Attributes
+    ----------
+    scores : Tensor of shape (n_networks, n_rows)
+        Last score of each row; nan for rows never trained on.
+    kept : Tensor of shape (n_rows,)
+        Share of the networks that kept the row in the last epoch, from its first batch on; nan for
+        rows not seen in it.
+    seen : Tensor of shape (n_rows,), bool
+        Whether the row was ever trained on.
+    """
+
+    def __init__(self, n_networks: int, n_rows: int, device="cpu") -> None:
+        self.n_networks = n_networks
+        self.seen = torch.zeros(n_rows, dtype=torch.bool, device=device)
+        self._scores = torch.full((n_networks, n_rows), torch.nan, device=device)
+        self._kept = torch.full((n_rows,), torch.nan, device=device)
+        self._kept_sum = torch.zeros(n_rows, device=device)
+        self._n_epochs = torch.zeros(n_rows, device=device)
+        self._batches: list[tuple[Tensor, Tensor, Selection]] = []
+        self._is_over = False  # the epoch that kept tells of
+
+    @property
+    def scores(self) -> Tensor:
+        self._take_in()
+        return self._scores
+
+    @property
+    def kept(self) -> Tensor:
+        self._take_in()
+        return self._kept
+
+    def add(self, row_ids: Tensor, scores: Tensor, selection: Selection) -> None:
+        """Note one batch: scores (n_networks, m) and each network's own selection.
+
+        It is worked in when somebody looks, usually at the end of the epoch: writing to tensors
+        at every step would cost small networks a tenth of their time.
+        """
+        self._batches.append((row_ids, scores, selection))
+
+    def _take_in(self) -> None:
+        if not self._batches:
+            return
+        row_ids, scores, selections = zip(*self._batches, strict=True)
+        self._batches = []
+        if self._is_over:
+            self._kept.fill_(torch.nan)
+            self._is_over = False
+        ids = torch.cat(row_ids)
+        self._scores[:, ids] = torch.cat(scores, dim=1).to(self._scores.dtype)
+        kept = Selection.join(selections, [len(rows) for rows in row_ids]).mask(len(ids))
+        self._kept[ids] = kept.float().mean(dim=0)
+
+    def end_epoch(self, is_warm: bool) -> None:
+        """Count the epoch into :attr:`keep_frequency` if the warm-up is over."""
+        kept = self.kept
+        seen = ~kept.isnan()
+        self.seen |= seen
+        if is_warm:
+            self._kept_sum += kept.nan_to_num()
+            self._n_epochs += seen
+        self._is_over = True
+
+    @property
+    def keep_frequency(self) -> Tensor:
+        """Share of the epochs after warm-up in which a row was kept, (n_rows,).
+
+        Where no epoch came after the warm-up, the last one counts. nan for held-out rows.
+        """
+        return torch.where(self._n_epochs > 0, self._kept_sum / self._n_epochs, self.kept)
 
 
 @dataclass
@@ -170,10 +259,9 @@ class RobustStep:
         """Select, record, and exchange: the rows that each network trains on."""
         known = scores if state.memory is None else state.memory.update(row_ids, scores)
         kept = state.selector(known, y, row_ids, state.progress)
+        given = exchange(kept, derangement(len(scores), state.rng)) if self.exchange else kept
         state.record.add(row_ids, noted, kept)
-        if self.exchange:
-            kept = exchange(kept, derangement(len(scores), state.rng))
-        return kept
+        return given
 
     def score_rows(
         self, networks: nn.Module, x: Tensor, y: Tensor, state: StepState | None = None
@@ -247,8 +335,8 @@ class SharedPass(RobustStep):
         """Score, select and update."""
         for change in self.perturb:
             x = change(networks, x, y, row_ids, state)
-        output, target = networks(x), x if self.reconstructs else y
         minimised, ranked = self.minimised(state.progress), self.score or self.loss
+        output, target = networks(x), x if self.reconstructs else y
         losses = minimised(output, target)
         scores = losses.detach() if ranked is minimised else ranked(output, target).detach()
         noted = scores if self.noted is None else self.noted(output, target).detach()
