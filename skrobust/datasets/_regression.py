@@ -30,8 +30,8 @@ LAGOS = (
 class _Table(NamedTuple):
     folder: str
     description: str
-    features: tuple[str, ...]
-    targets: tuple[str, ...]
+    features: str
+    targets: str
 
 
 # Columns of data.txt, in order: the features, then the targets, then any that are not used.
@@ -39,99 +39,54 @@ _TABLES = {
     "concrete": _Table(
         "concrete",
         "Compressive strength of concrete from its mix and age: 1,030 rows.",
-        (
-            "cement",
-            "blast_furnace_slag",
-            "fly_ash",
-            "water",
-            "superplasticizer",
-            "coarse_aggregate",
-            "fine_aggregate",
-            "age_days",
-        ),
-        ("compressive_strength_MPa",),
+        "cement blast_furnace_slag fly_ash water superplasticizer coarse_aggregate fine_aggregate "
+        "age_days",
+        "compressive_strength_MPa",
     ),
     "energy": _Table(
         "energy",
         "Heating load of buildings from their shape: 768 rows. The cooling load is left out.",
-        (
-            "relative_compactness",
-            "surface_area",
-            "wall_area",
-            "roof_area",
-            "overall_height",
-            "orientation",
-            "glazing_area",
-            "glazing_area_distribution",
-        ),
-        ("heating_load",),
+        "relative_compactness surface_area wall_area roof_area overall_height orientation "
+        "glazing_area glazing_area_distribution",
+        "heating_load",
     ),
     "kin8nm": _Table(
         "kin8nm",
         "Distance of a robot arm's end from a target, from its 8 joint angles: 8,192 rows.",
-        tuple(f"theta{i}" for i in range(1, 9)),
-        ("y",),
+        "theta1 theta2 theta3 theta4 theta5 theta6 theta7 theta8",
+        "y",
     ),
     "naval": _Table(
         "naval-propulsion-plant",
         "Decay of a gas turbine's compressor and turbine from measurements of the plant: 11,934 "
         "rows, two targets, two constant features.",
-        (
-            "lever_position",
-            "ship_speed",
-            "GT_shaft_torque",
-            "GT_rpm",
-            "GG_rpm",
-            "stbd_propeller_torque",
-            "port_propeller_torque",
-            "HP_turbine_exit_T",
-            "GT_compressor_inlet_T",
-            "GT_compressor_outlet_T",
-            "HP_turbine_exit_P",
-            "GT_compressor_inlet_P",
-            "GT_compressor_outlet_P",
-            "GT_exhaust_P",
-            "turbine_injection_control",
-            "fuel_flow",
-        ),
-        ("compressor_decay", "turbine_decay"),
+        "lever_position ship_speed GT_shaft_torque GT_rpm GG_rpm stbd_propeller_torque "
+        "port_propeller_torque HP_turbine_exit_T GT_compressor_inlet_T GT_compressor_outlet_T "
+        "HP_turbine_exit_P GT_compressor_inlet_P GT_compressor_outlet_P GT_exhaust_P "
+        "turbine_injection_control fuel_flow",
+        "compressor_decay turbine_decay",
     ),
     "power_plant": _Table(
         "power-plant",
         "Output of a combined-cycle power plant from the weather: 9,568 rows.",
-        ("AT", "V", "AP", "RH"),
-        ("PE",),
+        "AT V AP RH",
+        "PE",
     ),
     "protein": _Table(
         "protein-tertiary-structure",
         "Deviation of a predicted protein structure from its physico-chemistry: 45,730 rows.",
-        tuple(f"F{i}" for i in range(1, 10)),
-        ("RMSD",),
+        "F1 F2 F3 F4 F5 F6 F7 F8 F9",
+        "RMSD",
     ),
 }
 
 REGRESSION_SETS = tuple(_TABLES)
 
 _LAKE_FEATURES = (
-    "lon",
-    "lat",
-    "maxdepth_m",
-    "IWS_lk_ratio",
-    "iws_nlcd2006_for",
-    "lake_sdf",
-    "lakeconn_v2",
-    "iws_sdf",
-    "iws_streamdensity_streams_density_mperha",
-    "elevation_m",
-    "wlconnections_allwetlands_shoreline%",
-    "roaddensity_mperha",
-    "baseflow_mean",
-    "runoff_mean",
-    "totalNdep_19902010_diff",
-    "hu4_nlcd2006_agr",
-    "totalNdep_1990_mean",
-    "prism_ppt_mean",
-    "prism_tmean_mean",
+    "lon lat maxdepth_m IWS_lk_ratio iws_nlcd2006_for lake_sdf lakeconn_v2 iws_sdf "
+    "iws_streamdensity_streams_density_mperha elevation_m wlconnections_allwetlands_shoreline% "
+    "roaddensity_mperha baseflow_mean runoff_mean totalNdep_19902010_diff hu4_nlcd2006_agr "
+    "totalNdep_1990_mean prism_ppt_mean prism_tmean_mean"
 )
 # Missing in one lake of seven; the table of complete rows leaves it out rather than the lakes.
 _SHORELINE = "wlconnections_allwetlands_shoreline%"
@@ -188,14 +143,15 @@ def fetch_regression(
     check_choice("name", name, REGRESSION_SETS)
     table, source = _TABLES[name], _uci_source(name)
     arrays = load_set(source, data_home, download_if_missing)
+    targets = table.targets.split()
     return make_table(
         arrays["X"],
         arrays["y"],
-        feature_names=table.features,
-        target_columns=table.targets,
+        feature_names=table.features.split(),
+        target_columns=targets,
         return_X_y=return_X_y,
         as_frame=as_frame,
-        target_names=list(table.targets),
+        target_names=targets,
         name=name,
         DESCR=f"{table.description}\nSource: {source.mirrors[0][0]}",
     )
@@ -278,16 +234,13 @@ def fetch_lagos(
 
 
 def _uci_source(name):
-    table = _TABLES[name]
-    return SourceSet(
-        title=f"UCI {name}",
-        file=f"regression/{name}.npz",
-        mirrors=[[f"{UCI}/{table.folder}/data/data.txt"]],
-        convert=partial(_convert_uci, features=table.features, targets=table.targets),
-    )
+    urls = [f"{UCI}/{_TABLES[name].folder}/data/data.txt"]
+    convert = partial(_convert_uci, table=_TABLES[name])
+    return SourceSet(f"UCI {name}", f"regression/{name}.npz", [urls], convert)
 
 
-def _convert_uci(paths, features, targets):
+def _convert_uci(paths, table):
+    features, targets = table.features.split(), table.targets.split()
     values, n = np.loadtxt(paths[0], ndmin=2), len(features)
     y = values[:, n : n + len(targets)]
     return {
@@ -299,16 +252,13 @@ def _convert_uci(paths, features, targets):
 
 
 def _lake_source(complete):
-    return SourceSet(
-        title="LAGOS-NE",
-        file=f"regression/lagos_ne{'' if complete else '_full'}.npz",
-        mirrors=[[f"{LAGOS}/raw_data_LPEP2_03082019.csv"]],
-        convert=partial(_convert_lakes, complete=complete),
-    )
+    file = f"regression/lagos_ne{'' if complete else '_full'}.npz"
+    urls = [f"{LAGOS}/raw_data_LPEP2_03082019.csv"]
+    return SourceSet("LAGOS-NE", file, [urls], partial(_convert_lakes, complete=complete))
 
 
 def _lake_features(complete):
-    return [name for name in _LAKE_FEATURES if not (complete and name == _SHORELINE)]
+    return [name for name in _LAKE_FEATURES.split() if not (complete and name == _SHORELINE)]
 
 
 def _lake_columns(target):

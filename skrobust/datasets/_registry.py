@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 
-__all__ = ["array_digest", "find_damage"]
+__all__ = ["DIGESTS", "array_digest", "find_damage"]
+
+
+def _read_registry():
+    digests: dict[str, dict[str, str]] = {}
+    for line in Path(__file__).with_name("registry.txt").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            file, array, digest = line.split()
+            digests.setdefault(file, {})[array] = digest
+    return digests
+
+
+DIGESTS = _read_registry()
 
 
 def array_digest(name: str, array: np.ndarray) -> str:
-    """Return the SHA-256 of an array's name, shape, little-endian type and values in C order.
-
-    Parameters
-    ----------
-    name : str
-        What the file calls the array.
-    array : ndarray
-        Numbers or strings, no objects.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-    """
+    """Hash an array's name, shape, little-endian type and values in C order, as 64 hex digits."""
     dtype = array.dtype.newbyteorder("<")
     values = np.ascontiguousarray(array, dtype=dtype)
     digest = hashlib.sha256(f"{name} {array.shape} {dtype.str}\n".encode())
