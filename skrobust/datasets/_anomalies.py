@@ -12,6 +12,7 @@ from sklearn.utils import Bunch
 
 from skrobust._validation import check_choice
 from skrobust.datasets._fetch import SourceSet, load_set
+from skrobust.datasets._registry import SETS
 from skrobust.datasets._tables import make_table
 
 __all__ = ["FEATURE_SETS", "ODDS_SETS", "fetch_image_features", "fetch_odds"]
@@ -35,53 +36,12 @@ class OddsSet(NamedTuple):
     source: str
 
 
-ODDS_SETS = MappingProxyType(
-    {
-        "annthyroid": OddsSet(7200, 6, 534, "2_annthyroid.npz"),
-        "arrhythmia": OddsSet(452, 274, 66, "arrhythmia.mat"),
-        "breastw": OddsSet(683, 9, 239, "4_breastw.npz"),
-        "cardio": OddsSet(1831, 21, 176, "6_cardio.npz"),
-        "glass": OddsSet(214, 9, 9, "glass.mat"),
-        "ionosphere": OddsSet(351, 33, 126, "ionosphere.mat"),
-        "letter": OddsSet(1600, 32, 100, "20_letter.npz"),
-        "mammography": OddsSet(11183, 6, 260, "23_mammography.npz"),
-        "mnist": OddsSet(7603, 100, 700, "24_mnist.npz"),
-        "musk": OddsSet(3062, 166, 97, "25_musk.npz"),
-        "optdigits": OddsSet(5216, 64, 150, "26_optdigits.npz"),
-        "pendigits": OddsSet(6870, 16, 156, "28_pendigits.npz"),
-        "pima": OddsSet(768, 8, 268, "29_Pima.npz"),
-        "satellite": OddsSet(6435, 36, 2036, "30_satellite.npz"),
-        "satimage-2": OddsSet(5803, 36, 71, "31_satimage-2.npz"),
-        "shuttle": OddsSet(49097, 9, 3511, "32_shuttle.npz"),
-        "thyroid": OddsSet(3772, 6, 93, "38_thyroid.npz"),
-        "vowels": OddsSet(1456, 12, 50, "40_vowels.npz"),
-    }
-)
+ODDS_SETS = MappingProxyType({name: OddsSet(*row[:4]) for name, row in SETS["odds"].items()})
+# name: rows, anomalies, what is normal
+FEATURE_SETS = MappingProxyType({name: tuple(row) for name, row in SETS["features"].items()})
 
 # Single precision would make distinct values of this set equal.
 DOUBLE_PRECISION = frozenset({"pendigits"})
-
-ODDITIES = {
-    "annthyroid": "Already scaled to [0, 1] at its source; 138 duplicate rows.",
-    "arrhythmia": "17 constant columns.",
-    "breastw": "234 duplicate rows.",
-    "mammography": "3,335 duplicate rows.",
-    "mnist": "22 constant columns.",
-    "optdigits": "2 constant columns.",
-    "pendigits": "Already scaled to [0, 1] at its source.",
-    "thyroid": "Already scaled to [0, 1] at its source; 116 duplicate rows.",
-}
-
-# name: rows, anomalies, what is normal
-FEATURE_SETS = MappingProxyType(
-    {
-        "CIFAR10_0": (5263, 263, "aeroplanes"),
-        "CIFAR10_4": (5263, 263, "deer"),
-        "CIFAR10_6": (5263, 263, "frogs"),
-        "SVHN_0": (5208, 260, "the digit 0"),
-        "SVHN_8": (5310, 265, "the digit 8"),
-    }
-)
 
 
 def fetch_odds(
@@ -131,10 +91,10 @@ def fetch_odds(
     Han, S. et al. (2022). ADBench: Anomaly Detection Benchmark. NeurIPS.
     """
     check_choice("name", name, list(ODDS_SETS))
-    source, (n_samples, n_features, n_anomalies, _) = _odds_source(name), ODDS_SETS[name]
+    source, (n_samples, n_features, n_anomalies, _, remark) = _odds_source(name), SETS["odds"][name]
     about = (
         f"{name} of the ODDS collection: {n_samples:,} rows, {n_features} features, {n_anomalies:,}"
-        f" anomalies ({n_anomalies / n_samples:.1%}). {ODDITIES.get(name, '')}\n"
+        f" anomalies ({n_anomalies / n_samples:.1%}). {remark}\n"
         f"Source: {source.mirrors[0][0]}\n"
         "The source does not state the licence of the data. Cite Rayana (2016), ODDS Library."
     )

@@ -1,26 +1,35 @@
-"""SHA-256 of arrays: the same however a file packs them and whatever the machine's byte order."""
+"""What is known of the sets, and the SHA-256 of their arrays.
+
+A digest is the same however a file packs an array and whatever the machine's byte order.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["DIGESTS", "array_digest", "find_damage"]
+__all__ = ["DIGESTS", "SETS", "array_digest", "find_damage"]
 
 
-def _read_registry():
+def _read(name):
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def _read_digests():
     digests: dict[str, dict[str, str]] = {}
-    for line in Path(__file__).with_name("registry.txt").read_text(encoding="utf-8").splitlines():
+    for line in _read("registry.txt").splitlines():
         if not line.startswith("#"):
             file, array, digest = line.split()
             digests.setdefault(file, {})[array] = digest
     return digests
 
 
-DIGESTS = _read_registry()
+SETS = tomllib.loads(_read("sets.toml"))
+DIGESTS = _read_digests()
 
 
 def array_digest(name: str, array: np.ndarray) -> str:
