@@ -111,7 +111,9 @@ def test_lake_columns(real_data):
             names = np.array(_regression._lake_features(complete))
             np.testing.assert_array_equal(content["feature_names"], names)
             assert content["feature_names"].dtype == names.dtype
-            np.testing.assert_array_equal(content["target_names"], list(_regression._LAKES["targets"]))
+            np.testing.assert_array_equal(
+                content["target_names"], list(_regression._LAKES["targets"])
+            )
 
 
 @pytest.mark.parametrize("fetcher", [datasets.fetch_mnist, datasets.fetch_fashion_mnist])
