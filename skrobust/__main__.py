@@ -1,8 +1,8 @@
 """Command line: ``python -m skrobust <command>``, or ``skrobust <command>``.
 
 A command is a module with ``DESCRIPTION``, ``add_arguments(parser)`` and ``run(args) -> int``,
-imported when it is asked for. For input it cannot use it calls ``args.fail(message)``, which exits with
-status 2 and one line. To add a command, write the module and name it in ``_COMMANDS``.
+imported when it is asked for. For input it cannot use it calls ``args.fail(message)``, which exits
+with status 2 and one line. To add a command, write the module and name it in ``_COMMANDS``.
 """
 
 from __future__ import annotations
