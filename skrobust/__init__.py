@@ -50,7 +50,7 @@ __all__ = [
     "estimate_corruption_rate",
 ]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # torch, skorch and PyOD take seconds to import: what needs them is imported when first asked for.
 _SUBPACKAGES = {
