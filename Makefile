@@ -70,7 +70,7 @@ wheel: $(RUNTIME)  ## Build what is released: dist/*.whl
 test-wheel: wheel $(RELEASE)/.ready  ## Tests against the wheel, away from the source
 	@$(RELEASE)/bin/python $(PIP_INSTALL) -c constraints.txt --force-reinstall --no-deps dist/*.whl
 	rm -rf build/test-wheel && mkdir -p build/test-wheel
-	cp -R $(filter-out skrobust build dist,$(wildcard *)) build/test-wheel
+	cp -R .github $(filter-out skrobust build dist,$(wildcard *)) build/test-wheel
 	cd build/test-wheel && "$(CURDIR)/$(RELEASE)/bin/python" -c \
 		"import skrobust; assert 'site-packages' in skrobust.__file__; print('testing', skrobust.__file__)"
 	cd build/test-wheel && "$(CURDIR)/$(RELEASE)/bin/python" $(PYTEST) $(DOCSTRINGS:%=--ignore=%) $(PYTEST_ARGS) tests
