@@ -79,10 +79,8 @@ def fetch_odds(
 
     Raises
     ------
-    DataNotSuppliedError
-        If the set is neither in ``data_home`` nor to be downloaded.
     OSError
-        If the file there does not hold the set (its checksum differs).
+        If the file there is damaged, or (``DataNotSuppliedError``) missing and not to be had.
 
     References
     ----------
@@ -136,10 +134,8 @@ def fetch_image_features(
 
     Raises
     ------
-    DataNotSuppliedError
-        If the set is neither in ``data_home`` nor to be downloaded.
     OSError
-        If the file there does not hold the set (its checksum differs).
+        If the file there is damaged, or (``DataNotSuppliedError``) missing and not to be had.
 
     References
     ----------

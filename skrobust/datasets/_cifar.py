@@ -6,12 +6,11 @@ import io
 import itertools
 import os
 import tarfile
-import warnings
 
 import numpy as np
 from sklearn.utils import Bunch
 
-from skrobust._validation import check_choice
+from skrobust._validation import check_choice, warn_caller
 from skrobust.datasets._fetch import SourceSet, get_data_home, load_set, read_cached
 from skrobust.datasets._images import SUBSETS, make_pictures
 
@@ -63,10 +62,8 @@ def fetch_cifar10(
 
     Raises
     ------
-    DataNotSuppliedError
-        If the set is neither in ``data_home`` nor to be downloaded.
     OSError
-        If a file there does not hold the set (its checksum differs).
+        If the file there is damaged, or (``DataNotSuppliedError``) missing and not to be had.
 
     Warns
     -----
@@ -95,11 +92,9 @@ def fetch_cifar10(
     needed = parts if official else ("train",)
     arrays, exact = _load(needed, data_home, download_if_missing)
     if not exact:
-        warnings.warn(
+        warn_caller(
             "These CIFAR-10 test pictures are lossy copies (JPEG, about 30 dB). For exact pixels "
-            "use split='training-file', or fetch the set where it can be downloaded.",
-            UserWarning,
-            stacklevel=2,
+            "use split='training-file', or fetch the set where it can be downloaded."
         )
     arrays = arrays if official else _split_training_file(arrays)
     return make_pictures(arrays, subset, CLASSES, "CIFAR-10", return_X_y, exact=exact)

@@ -67,10 +67,8 @@ def fetch_mnist(
 
     Raises
     ------
-    DataNotSuppliedError
-        If the set is neither in ``data_home`` nor to be downloaded.
     OSError
-        If the file there does not hold the set (its checksum differs).
+        If the file there is damaged, or (``DataNotSuppliedError``) missing and not to be had.
 
     References
     ----------
@@ -113,10 +111,8 @@ def fetch_fashion_mnist(
 
     Raises
     ------
-    DataNotSuppliedError
-        If the set is neither in ``data_home`` nor to be downloaded.
     OSError
-        If the file there does not hold the set (its checksum differs).
+        If the file there is damaged, or (``DataNotSuppliedError``) missing and not to be had.
 
     References
     ----------

@@ -67,10 +67,8 @@ def fetch_regression(
 
     Raises
     ------
-    DataNotSuppliedError
-        If the set is neither in ``data_home`` nor to be downloaded.
     OSError
-        If the file there does not hold the set (its checksum differs).
+        If the file there is damaged, or (``DataNotSuppliedError``) missing and not to be had.
 
     Notes
     -----
@@ -136,10 +134,8 @@ def fetch_lagos(
 
     Raises
     ------
-    DataNotSuppliedError
-        If the set is neither in ``data_home`` nor to be downloaded.
     OSError
-        If the file there does not hold the set (its checksum differs).
+        If the file there is damaged, or (``DataNotSuppliedError``) missing and not to be had.
 
     References
     ----------

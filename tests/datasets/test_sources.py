@@ -262,10 +262,10 @@ def test_cifar10_from_mosaics(home, server, mosaics):
     np.testing.assert_array_equal(train.data, x)
     np.testing.assert_array_equal(train.target, y)
     assert train.exact
-    with pytest.warns(UserWarning, match="lossy"):
+    with pytest.warns(UserWarning, match="lossy") as caught:
         both = datasets.fetch_cifar10(subset="all", data_home=home)
     np.testing.assert_array_equal(both.data, np.concatenate([x, x[::-1]]))
-    assert not both.exact
+    assert not both.exact and caught[0].filename == __file__
     held_out = datasets.fetch_cifar10(subset="test", split="training-file", data_home=home)
     np.testing.assert_array_equal(held_out.data, x[-5:])
     assert held_out.exact and server.requests == []
