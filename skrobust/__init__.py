@@ -1,7 +1,7 @@
 """Train deep networks on data you do not trust, and be told which rows were not trusted."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skrobust import backdoor as backdoor
@@ -80,14 +80,16 @@ _SUBPACKAGES = {
 _HOMES = {name: home for home, names in _SUBPACKAGES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
-    if name in _SUBPACKAGES:
-        return import_module(f"skrobust.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'skrobust' has no attribute {name!r}")
-    value = getattr(import_module(f"skrobust.{_HOMES[name]}"), name)
-    globals()[name] = value  # the next access does not come here
-    return value
+if not TYPE_CHECKING:  # which would take every name for one that is there
+
+    def __getattr__(name: str) -> object:
+        if name in _SUBPACKAGES:
+            return import_module(f"skrobust.{name}")
+        if name not in _HOMES:
+            raise AttributeError(f"module 'skrobust' has no attribute {name!r}")
+        value = getattr(import_module(f"skrobust.{_HOMES[name]}"), name)
+        globals()[name] = value  # the next access does not come here
+        return value
 
 
 def __dir__() -> list[str]:

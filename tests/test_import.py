@@ -88,7 +88,7 @@ def test_what_is_not_there():
 
 def test_type_checkers_see_the_same_names():
     tree = ast.parse(INIT.read_text(encoding="utf-8"))
-    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    block = next(node for node in tree.body if isinstance(node, ast.If))
     seen = {}
     for node in block.body:
         seen.update({alias.name: node.module for alias in node.names})
