@@ -26,10 +26,8 @@ from skrobust.cli._streams import say
 from skrobust.cli._tables import check_names, read_table
 from skrobust.cli._target import TASKS, Target, learn_target
 
-__all__ = ["DESCRIPTION", "HELP", "NAME", "add_arguments", "run"]
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
 
-NAME = "audit"
-HELP = "rank the rows of a table, least trusted label or target first"
 DESCRIPTION = (
     "Split the rows of a CSV or Parquet file into folds, predict the target column in each fold by "
     "a model that is trained on the others and withstands wrong labels, and write the rows, least "

@@ -32,10 +32,8 @@ from skrobust.cli._output import check_outputs
 from skrobust.cli._streams import say
 from skrobust.cli._tables import check_names, read_table
 
-__all__ = ["DESCRIPTION", "HELP", "NAME", "add_arguments", "run"]
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
 
-NAME = "detect"
-HELP = "rank the rows of a table, most abnormal first"
 DESCRIPTION = (
     "Train a detector on the rows of a CSV or Parquet file, score each of them, and write the "
     f"scores and a report. {HOW_READ}"

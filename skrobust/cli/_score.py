@@ -19,10 +19,8 @@ from skrobust.cli._output import check_outputs
 from skrobust.cli._streams import say
 from skrobust.cli._tables import quoted, read_table
 
-__all__ = ["DESCRIPTION", "HELP", "NAME", "add_arguments", "run"]
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
 
-NAME = "score"
-HELP = "score new rows with a model that detect --save wrote"
 DESCRIPTION = (
     "Score the rows of a CSV or Parquet file with a saved model. The table needs the columns that "
     "the model was trained on, in any order; its id and label columns are used where they are "

@@ -6,10 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-__all__ = ["DESCRIPTION", "HELP", "NAME", "add_arguments", "run"]
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
 
-NAME = "demo"
-HELP = "try every chapter on bundled data and write a report"
 DESCRIPTION = (
     "Train on corrupted copies of scikit-learn's bundled data: anomalies, densities, wrong labels, "
     "wrong targets, poisoned rows. Compare with plain networks, scikit-learn and PyOD, print a "

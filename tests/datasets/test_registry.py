@@ -5,8 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from skrobust.datasets._checksums import array_digest, find_damage
-from skrobust.datasets._digests import DIGESTS
+from skrobust.datasets._registry import DIGESTS, array_digest, find_damage
 
 ARRAY = np.arange(6, dtype="<f4").reshape(2, 3)
 
@@ -58,5 +57,5 @@ def test_damage_is_named():
 
 def test_table_is_well_formed():
     digests = [digest for file in DIGESTS.values() for digest in file.values()]
-    assert len(DIGESTS) == 18 + 5 + 5 + 8
+    assert len(DIGESTS) == 18 + 5 + 5 + 8 + 1  # the archive of CIFAR-10
     assert all(len(digest) == 64 and set(digest) <= set("0123456789abcdef") for digest in digests)

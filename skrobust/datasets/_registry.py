@@ -1,30 +1,39 @@
-"""SHA-256 of arrays: the same however a file packs them and whatever the machine's byte order."""
+"""What is known of the sets, and the SHA-256 of their arrays.
+
+A digest is the same however a file packs an array and whatever the machine's byte order.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import tomllib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 
-__all__ = ["array_digest", "find_damage"]
+__all__ = ["DIGESTS", "SETS", "array_digest", "find_damage"]
+
+
+def _read(name):
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def _read_digests():
+    digests: dict[str, dict[str, str]] = {}
+    for line in _read("registry.txt").splitlines():
+        if not line.startswith("#"):
+            file, array, digest = line.split()
+            digests.setdefault(file, {})[array] = digest
+    return digests
+
+
+SETS = tomllib.loads(_read("sets.toml"))
+DIGESTS = _read_digests()
 
 
 def array_digest(name: str, array: np.ndarray) -> str:
-    """Return the SHA-256 of an array's name, shape, little-endian type and values in C order.
-
-    Parameters
-    ----------
-    name : str
-        What the file calls the array.
-    array : ndarray
-        Numbers or strings, no objects.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-    """
+    """Hash an array's name, shape, little-endian type and values in C order, as 64 hex digits."""
     dtype = array.dtype.newbyteorder("<")
     values = np.ascontiguousarray(array, dtype=dtype)
     digest = hashlib.sha256(f"{name} {array.shape} {dtype.str}\n".encode())
