@@ -218,7 +218,7 @@ def test_a_misspelt_label_is_first_and_there_is_a_note(run, woods):
     assert done.status == 0
     assert pd.read_csv("audit.csv")["row"][0] == 61
     assert "note: species: 'okk' occurs in one row only" in done.out
-    assert "&#x27;okk&#x27; occurs in one row only" in done.files[1].read_text(encoding="utf-8")
+    assert "&#39;okk&#39; occurs in one row only" in done.files[1].read_text(encoding="utf-8")
 
 
 def test_missing_cells_an_empty_column_and_rate_0(run, woods):
