@@ -101,22 +101,19 @@ def _comparison(one: Experiment, frame: pd.DataFrame) -> str:
     measure, (words, sign) = next(iter(one.measures.items()))
     chosen = frame[frame["measure"] == measure]
     wide = sign * chosen.pivot(index=["problem", "seed"], columns="method", values="value")
-    others = one.methods[1:]
-    wins = [f"{other} in {(wide[one.ours] > wide[other]).sum()}" for other in others]
-    return f"By {words}, {one.ours} is better, in {len(wide)} runs each, than {', '.join(wins)}."
+    wins = [f"{(wide[one.ours] > wide[m]).sum()} against {m}" for m in one.methods[1:]]
+    return f"Of {len(wide)} runs, {one.ours} has the better {words} in {', '.join(wins)}."
 
 
 def _doubts(runs: Sequence[Run]) -> list[str]:
-    """Which methods doubted their estimates, and how often."""
+    """Say which methods doubted their estimates, and how often."""
     warned = defaultdict(list)
     for run in runs:
         warned[run.case.method].append(run.doubted)
-    return [
-        f"{method} warned in {sum(each)} of {len(each)} runs that its estimate of the rate cannot "
-        "be relied on."
-        for method, each in warned.items()
-        if any(each)
-    ]
+    said = [f"{m} in {sum(each)} of {len(each)} runs" for m, each in warned.items() if any(each)]
+    if not said:
+        return []
+    return [f"Warned that its estimate of the rate cannot be relied on: {', '.join(said)}."]
 
 
 def _words(one: Experiment, measure: str) -> str:

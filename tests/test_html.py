@@ -1,0 +1,48 @@
+"""Pages from templates: everything is escaped, nothing may be missing, the wheel has them all."""
+
+from importlib.resources import files
+
+import pytest
+from jinja2 import UndefinedError
+
+from skrobust import __version__
+from skrobust._html import render, versions
+
+AUDIT = {
+    "heading": "Least trusted <u>",
+    "name": "<i>.csv",
+    "summary": "<s>",
+    "evaluation": "",
+    "notes": ["<q>"],
+    "facts": [("<dt>x", "<dd>y")],
+    "id_column": "<id>",
+    "measures": ["given"],
+    "rows": [{"name": "1 (<td>)", "given": "<script>" + 40 * "x", "cells": [("<b>", "<em>")]}],
+    "n_more": 3,
+    "is_classes": True,
+    "counts": [("<tr>", [1, 2000]), ("b", [0, 3])],
+    "n_left_out": 4,
+    "picture_of_targets": None,
+}
+
+
+def test_every_value_is_escaped():
+    page = render("audit.html", **AUDIT)
+    for text in ("<u>", "<i>", "<s>", "<q>", "<dt>x", "<dd>y", "<id>", "(<td>)", "<b>", "<em>"):
+        assert text not in page and text.replace("<", "&lt;").replace(">", "&gt;") in page
+    assert "<script>" not in page and 'scope="row">&lt;tr&gt;</th>' in page
+    assert f"&lt;script&gt;{31 * 'x'}…</td>" in page  # 40 characters, as they are read
+    assert "and 3 more columns" in page and "4 rows of other classes" in page
+    assert ">2,000</td>" in page and 'class="typical">3</td>' in page
+    assert versions() in page and f"skrobust {__version__}" in page
+
+
+def test_a_missing_value_is_an_error():
+    with pytest.raises(UndefinedError, match="summary"):
+        render("audit.html", **{key: AUDIT[key] for key in AUDIT if key != "summary"})
+
+
+def test_templates_are_part_of_the_package():
+    folder = files("skrobust") / "templates"
+    names = {"base.html", "parts.html", "table.html", "detect.html", "audit.html", "demo.html"}
+    assert names == {path.name for path in folder.iterdir()}
