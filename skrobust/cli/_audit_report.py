@@ -67,22 +67,7 @@ class AuditFindings:
 def build_audit_report(
     findings: AuditFindings, facts: Sequence[tuple[str, str]], notes: Sequence[str]
 ) -> str:
-    """Write the page.
-
-    Parameters
-    ----------
-    findings : AuditFindings
-        What to say.
-    facts : sequence of (str, str)
-        What was done: name and value.
-    notes : sequence of str
-        What the user should know about the table.
-
-    Returns
-    -------
-    str
-        HTML with its style and pictures inside.
-    """
+    """Write the page; facts are what was done, name and value, notes what to know of the table."""
     is_classes = findings.target.is_classes
     top = findings.audit.order[:_N_SHOWN]
     names = row_names(top, findings.ids)

@@ -72,22 +72,7 @@ def find(
 
 
 def build_report(findings: Findings, facts: Sequence[tuple[str, str]], notes: Sequence[str]) -> str:
-    """Write the page.
-
-    Parameters
-    ----------
-    findings : Findings
-        What to say.
-    facts : sequence of (str, str)
-        What was done: name and value.
-    notes : sequence of str
-        What the user should know about the table.
-
-    Returns
-    -------
-    str
-        HTML with its style and pictures inside.
-    """
+    """Write the page; facts are what was done, name and value, notes what to know of the table."""
     model, judgement = findings.model, findings.judgement
     return render(
         "detect.html",
