@@ -206,14 +206,14 @@ def test_backdoor_is_learnt_by_the_plain_network_and_the_forest(table):
     values = table["poison", "A patch in the corner"]
     for method in (PLAIN, "random forest"):
         assert values[method, "clean"] > 0.9 and values[method, "triggered"] < 0.4
-    robust = values["BackdoorRobustClassifier, told the rate"]
+    robust = values["BackdoorRobustClassifier told the rate"]
     assert robust["clean"] > 0.8 and robust["triggered"] > 0.8
 
 
 def test_rates_are_told_where_the_name_says_so_only(table):
     for one in EXPERIMENTS:
         for problem in one.problems:
-            told = table[one.key, problem].get((f"{one.ours}, told the rate", "flagged"))
+            told = table[one.key, problem].get((f"{one.ours} told the rate", "flagged"))
             if told is not None:
                 assert told == pytest.approx(table[one.key, problem, one.ours, "bad"], abs=0.002)
         data = one.sample(next(iter(one.problems)), 0)

@@ -145,7 +145,7 @@ class Labels(Experiment):
     key, title, bad = "labels", "Wrong labels", "wrong"
     problems = {"Random labels": ("symmetric", 0.4), "Next digit": ("pairflip", 0.3)}
     measures = {"accuracy": ("accuracy", 1)}
-    ours, variants = "PRLClassifier", ("PRLClassifier, told the rate",)
+    ours, variants = "PRLClassifier", ("PRLClassifier told the rate",)
     peers = ("random forest",)
     quick = SMALL
 
@@ -180,7 +180,7 @@ class Targets(Experiment):
     key, title, bad = "targets", "Wrong targets", "wrong"
     problems = {"Cell nuclei": 0.3, "Diabetes": 0.3}
     measures = {"r2": ("R²", 1)}
-    ours, variants = "PRLRegressor", ("PRLRegressor, told the rate",)
+    ours, variants = "PRLRegressor", ("PRLRegressor told the rate",)
     peers = ("HuberRegressor",)
     quick = SMALL
 
@@ -225,7 +225,7 @@ class Poison(Experiment):
     problems = {"A patch in the corner": 0.15}
     measures = {"triggered": ("accuracy with trigger", 1), "clean": ("accuracy without", 1)}
     ours = "BackdoorRobustClassifier"
-    variants, peers = ("BackdoorRobustClassifier, told the rate",), ("random forest",)
+    variants, peers = ("BackdoorRobustClassifier told the rate",), ("random forest",)
     quick = {**SMALL, "min_steps": None}
     trigger = PatchTrigger(size=2)
 
