@@ -37,6 +37,28 @@ def test_every_value_is_escaped():
     assert versions() in page and f"skrobust {__version__}" in page
 
 
+def test_causes_of_a_row_are_escaped():
+    cause = {"column": "<th>", "value": "<script>", "typical": "<style>x", "share": 0.25}
+    row = {"name": "1", "score": "<hr>", "causes": [cause, cause]}
+    page = render(
+        "detect.html",
+        **{key: AUDIT[key] for key in ("heading", "name", "summary", "evaluation", "notes")},
+        facts=[],
+        id_column=None,
+        measures=["score"],
+        rows=[row, {**row, "causes": []}],
+        rate=0.125,
+        scores=b"1",
+        columns=b"2",
+    )
+    for text in ("<th>", "<script>", "<style>x", "<hr>"):
+        assert text not in page and text.replace("<", "&lt;").replace(">", "&gt;") in page
+    shown = '<b>&lt;th&gt;</b> &lt;script&gt; <span class="typical">(&lt;style&gt;x)</span> 25 %'
+    assert f'<td class="why">{shown}<br>{shown}</td>' in page
+    assert '<td class="why">no single column</td>' in page and "so that 12.5 % of the" in page
+    assert page.count('src="data:image/png;base64,') == 2
+
+
 def test_a_missing_value_is_an_error():
     with pytest.raises(UndefinedError, match="summary"):
         render("audit.html", **{key: AUDIT[key] for key in AUDIT if key != "summary"})
