@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skrobust.cli import _pictures
 from skrobust.cli._columns import learn_column
 from skrobust.cli._notes import notes_on_columns
+
+LABELLED = ["labelled normal", "labelled abnormal"]
 
 
 def test_planted_rows_come_first_and_their_column_is_named(trained_by_each):
@@ -215,6 +218,23 @@ def test_report_escapes_what_the_table_says(run, table, tmp_path):
     page = done.files[0].read_text(encoding="utf-8")
     assert "<script>" not in page and "<i>" not in page and "<b>&." not in page
     assert "&lt;script&gt;$x" in page
+
+
+@pytest.mark.parametrize(
+    "scores, threshold, scale",
+    [([0.1, 1.0, 50.0], 5.0, "log"), ([-3.0, 1.0, 9.0], 5.0, "linear"), ([1, 2, 9], -1, "linear")],
+)
+@pytest.mark.parametrize("y", [None, np.array([0, 0, 1])])
+def test_every_score_is_drawn_whatever_its_sign(monkeypatch, scores, threshold, scale, y):
+    drawn = []
+    monkeypatch.setattr(_pictures, "to_png", drawn.append)
+    _pictures.draw_scores(np.array(scores, dtype=float), threshold, y)
+    ax = drawn[0].axes[0]
+    assert ax.get_xscale() == scale and ax.get_yscale() == "log"
+    # stacked bars: heights, not tops, count the rows
+    assert sum(bar.get_height() for bar in ax.patches) == 3
+    words = {text.get_text() for text in ax.get_legend().get_texts()}
+    assert words - {"threshold"} == ({"all rows"} if y is None else set(LABELLED))
 
 
 def test_seed_repeats(run, trained):
