@@ -12,10 +12,10 @@ import pandas as pd
 
 from skrobust import LabelAudit
 from skrobust._report import picture, versions
-from skrobust.cli._columns import Column, cell_text
 from skrobust.cli._page import PAGE_STYLE, fact_list, note_list, row_names, short
 from skrobust.cli._pictures import draw_targets
-from skrobust.cli._target import Target
+from skrobust.cli._target_column import Target
+from skrobust.tables._encoder import Column
 
 __all__ = ["AuditFindings", "build_audit_report", "describe_top", "summarise"]
 
@@ -156,7 +156,7 @@ def _cells(findings: AuditFindings, row: int) -> str:
     """The row's cells, those of the first columns of many."""
     parts = []
     for column in findings.columns[:N_CELLS]:
-        text = cell_text(column, findings.frame[column.name].iloc[[row]])
+        text = column.cell_text(findings.frame[column.name].iloc[[row]])
         name = f'<span class="typical">{escape(short(column.name))}</span>'
         parts.append(f"{name} {escape(short(text))}")
     more = len(findings.columns) - N_CELLS

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from skrobust.cli._columns import Column
-from skrobust.cli._tables import as_text
+from skrobust.tables._cells import as_text
+from skrobust.tables._encoder import Column
 
 __all__ = ["count_columns", "notes_on_columns"]
 

@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 
 from skrobust._report import picture, versions
-from skrobust.cli._explain import Cause, column_shares, explain
-from skrobust.cli._labels import Evaluation
-from skrobust.cli._model import Judgement, Model
+from skrobust.cli._label_column import Evaluation
+from skrobust.cli._model import Cause, Judgement, Model, column_shares, explain
 from skrobust.cli._page import PAGE_STYLE, fact_list, note_list, paragraph, row_names, short
 from skrobust.cli._pictures import draw_columns, draw_scores
 

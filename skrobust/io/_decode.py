@@ -140,7 +140,7 @@ class _Reader:
             made.memory = None  # which would read pickles
         if isinstance(made, BaseEstimator):
             made.get_params(deep=False)  # AttributeError where one is missing
-        if isinstance(made, RobustEstimator):
+        if isinstance(made, RobustEstimator) and hasattr(made, "history_"):
             made._validate_params()
             self._add_net(made, node["net"])
             _try_out(made)

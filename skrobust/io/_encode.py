@@ -98,6 +98,7 @@ class _Writer:
     def __init__(self) -> None:
         self.tensors: dict[str, Tensor] = {}
         self.left_out: list[str] = []
+        self.in_net = False
 
     def encode(self, value: Any, name: str) -> Any:
         """Return a value as JSON; ``name`` is where it stands, for its tensors and errors."""
@@ -148,7 +149,9 @@ class _Writer:
         fields = {key: self.encode(item, f"{name}.{key}") for key, item in state.items()}
         if not hasattr(value, "net_"):
             return {"object": kind.__name__, "fields": fields}
+        self.in_net = True
         module = self._module(value.net_.module_, f"{name}.net_")
+        self.in_net = False
         net = {"device": str(value.net_.device), "module": module}
         return {"object": kind.__name__, "fields": fields, "net": net}
 
@@ -179,6 +182,8 @@ class _Writer:
         public = next((key for key, item in known("public").items() if item is kind), None)
         own = {key: item for key, item in vars(module).items() if key not in OF_MODULES}
         if public is None or not _can_be_stored(own, name):
+            if not self.in_net:
+                raise TypeError(f"{name} cannot be saved: it is a {kind.__name__}")
             weights = module.state_dict()
             tensors = {key: self._put(item, f"{name}.{key}") for key, item in weights.items()}
             return {"given": tensors, "training": module.training}

@@ -48,7 +48,7 @@ class Column:
     def __post_init__(self) -> None:
         is_text = all(isinstance(text, str) for text in (self.name, self.typical, *self.levels))
         is_kind = self.kind in ("numeric", "date", "categorical", "empty")
-        is_range = math.isfinite(self.center) and 0 < self.scale < math.inf
+        is_range = math.isfinite(self.center) and math.isfinite(self.scale) and self.scale > 0
         if not (is_text and is_kind and is_range and len(set(self.levels)) == len(self.levels)):
             raise ValueError(f"no column: {self}")
 

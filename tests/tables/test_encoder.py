@@ -7,24 +7,33 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skrobust.cli._columns import (
-    Column,
-    cell_text,
-    encode,
-    learn_column,
-    numbers,
-    typical_text,
-    widths,
-)
-from skrobust.cli._detectors import DETECTORS, plan_epochs
-from skrobust.cli._errors import InputError
-from skrobust.cli._explain import column_shares
-from skrobust.cli._model_file import load_model
-from skrobust.cli._tables import as_text, read_table
+from skrobust.tables import TableEncoder, TableError, read_table
+from skrobust.tables._cells import as_text, numbers
+from skrobust.tables._encoder import Column
+
+
+def make_table():
+    """Columns of all kinds."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(60, 2)) * [1, 1e6], columns=["heat", "flow"])
+    frame["town"] = np.where(frame["heat"] > 0, "Lima", "Ōsaka")
+    frame["open"] = frame["flow"] > 0
+    frame["since"] = [f"2021-05-{1 + i % 28:02d}" for i in range(60)]
+    frame["hollow"] = None
+    frame.loc[3, ["heat", "town"]] = None
+    return frame
 
 
 def learn(values):
-    return learn_column(pd.Series(values, name="c"))
+    """What an encoder learns of a column."""
+    return TableEncoder().fit(pd.DataFrame({"c": values})).columns_[0]
+
+
+def encode(column, values):
+    """What an encoder of one column that is known makes of cells."""
+    encoder = TableEncoder().fit(pd.DataFrame({"c": [1.0]}))
+    encoder.columns_ = (column,)
+    return encoder.transform(pd.DataFrame({"c": values}))
 
 
 @pytest.mark.parametrize(
@@ -49,22 +58,21 @@ def learn(values):
 def test_kinds(values, kind):
     column = learn(values)
     assert column.kind == kind
-    frame = pd.DataFrame({"c": values})
-    assert encode([column], frame).shape == (len(frame), column.width)
+    assert encode(column, values).shape == (len(values), column.width)
 
 
 @pytest.mark.parametrize(
     "values", [[1j, 2], pd.to_timedelta([1, 2], unit="D"), [b"x", b"y"], [{}, {}]]
 )
 def test_kinds_that_are_refused(values):
-    with pytest.raises(InputError, match="'c'"):
+    with pytest.raises(TableError, match="'c'"):
         learn(values)
 
 
 def test_numbers_keep_what_float32_cannot():
     start = 1.7e9  # seconds since 1970: float32 has steps of 128
     column = learn(start + np.arange(100.0))
-    X = encode([column], pd.DataFrame({"c": start + np.arange(100.0)}))
+    X = encode(column, start + np.arange(100.0))
     assert len(np.unique(X)) == 100
     assert X.std() == pytest.approx(1, abs=0.01)
 
@@ -102,11 +110,11 @@ UTC = datetime.UTC
 )
 def test_dates_beyond_what_nanoseconds_count(values):
     series = pd.Series(values, name="c")
-    column = learn_column(series)
+    column = learn(series)
     assert (column.kind, column.center) == ("date", 0.5)
     np.testing.assert_array_equal(numbers("c", "date", series), [LAST_DAY, FIRST_DAY, 0.5])
-    assert [cell_text(column, series.iloc[[i]]) for i in range(2)] == ["9999-12-31", "0001-01-01"]
-    assert typical_text(column) == "1970-01-01 12:00"
+    assert [column.cell_text(series.iloc[[i]]) for i in range(2)] == ["9999-12-31", "0001-01-01"]
+    assert column.typical_text == "1970-01-01 12:00"
 
 
 def test_dates_of_other_zones_and_without_a_time():
@@ -120,24 +128,24 @@ def test_dates_of_other_zones_and_without_a_time():
 def test_a_date_that_no_calendar_shows():
     years = np.array(["200000-01-01", "200000-01-02"], dtype="datetime64[s]")
     column = learn(years)
-    assert typical_text(column) == "7.233e+07 days after 1970-01-01"
+    assert column.typical_text == "7.233e+07 days after 1970-01-01"
     far = Column("c", "date", center=-1e300)
-    assert typical_text(far) == "-1e+300 days after 1970-01-01"
+    assert far.typical_text == "-1e+300 days after 1970-01-01"
 
 
 @pytest.mark.parametrize("cell", [20200101, 1.5, True, "01/02/2020", "2020-02-30", "soon"])
 def test_what_is_no_date(cell):
     series = pd.Series([cell, "2020-01-01"], name="c", dtype=object)
-    with pytest.raises(InputError, match=r"row 1.*is no date"):
+    with pytest.raises(TableError, match=r"row 1.*is no date"):
         numbers("c", "date", series)
-    with pytest.raises(InputError, match=r"row 1.*is no date"):
+    with pytest.raises(TableError, match=r"row 1.*is no date"):
         numbers("c", "date", pd.Series([cell], name="c"))
 
 
 def test_rare_and_unseen_levels_share_a_bucket():
     column = learn(["a"] * 150 + ["b"] * 50 + ["c"])
     assert column.levels == ("a", "b")
-    X = encode([column], pd.DataFrame({"c": ["b", "c", "new", None, "a"]}))
+    X = encode(column, ["b", "c", "new", None, "a"])
     level = np.sqrt(0.5)
     expected = [[0, level, 0], [0, 0, level], [0, 0, level], [np.nan] * 3, [level, 0, 0]]
     np.testing.assert_allclose(X, expected, rtol=1e-6)
@@ -148,11 +156,12 @@ def test_at_most_fifty_levels():
     assert len(column.levels) == 50 and column.width == 51
 
 
-def test_blocks_do_not_matter(monkeypatch, table):
-    columns = [learn_column(table[name]) for name in table]
-    whole = encode(columns, table)
-    monkeypatch.setattr("skrobust.cli._columns.BLOCK_ROWS", 7)
-    np.testing.assert_array_equal(encode(columns, table), whole)
+def test_blocks_do_not_matter(monkeypatch):
+    table = make_table()
+    encoder = TableEncoder().fit(table)
+    whole = encoder.transform(table)
+    monkeypatch.setattr("skrobust.tables._encoder.BLOCK_ROWS", 7)
+    np.testing.assert_array_equal(encoder.transform(table), whole)
 
 
 def test_truth_values_are_read_alike(tmp_path):
@@ -161,34 +170,3 @@ def test_truth_values_are_read_alike(tmp_path):
     inferred = read_table(path).frame["x"]
     as_str = read_table(path, ["x"]).frame["x"]
     assert list(as_text(inferred)) == list(as_text(as_str)) == ["True", "False"]
-
-
-def test_feature_scores_sum_to_the_score(trained_by_each, table):
-    model = load_model(trained_by_each.model)
-    X = encode(model.columns, table)
-    errors = model.feature_scores(X)
-    scores = model.detector.decision_function(X)
-    np.testing.assert_allclose(errors.sum(axis=1), scores, rtol=1e-4)
-
-
-def test_shares_are_of_columns_and_sum_to_one(trained, table):
-    model = load_model(trained.model)
-    shares = column_shares(model, table.iloc[trained.planted])
-    assert shares.shape == (3, len(widths(model.columns)))
-    np.testing.assert_allclose(shares.sum(axis=1), 1)
-    names = [column.name for column in model.columns]
-    assert (shares.argmax(axis=1) == names.index("pressure")).all()
-
-
-@pytest.mark.parametrize(
-    "n_rows, wanted, expected",
-    [
-        (300, None, (200, 500)),
-        (100_000, None, (25, 500)),
-        (10_000_000, None, (5, 500)),
-        (100_000, 60, (60, None)),
-    ],
-)
-def test_training_length(n_rows, wanted, expected):
-    plan = plan_epochs(n_rows, DETECTORS["rca"].build(), wanted)
-    assert (plan["max_epochs"], plan["min_steps"]) == expected

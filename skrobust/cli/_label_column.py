@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from skrobust.cli._errors import InputError
-from skrobust.cli._tables import as_text, quoted
+from skrobust.cli._console import InputError
+from skrobust.tables._cells import as_text, quoted
 
 __all__ = ["Evaluation", "LabelRule", "apply_rule", "evaluate", "learn_rule"]
 
