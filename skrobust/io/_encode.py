@@ -88,7 +88,7 @@ def digest(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
     result = hashlib.sha256(json.dumps(header, allow_nan=False).encode())
     for name, tensor in sorted(tensors.items()):
         result.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        result.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
+        result.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return result.hexdigest()
 
 
@@ -177,7 +177,9 @@ class _Writer:
         self.left_out.append(name)
         return default
 
-    def _module(self, module: nn.Module, name: str) -> dict[str, Any]:
+    def _module(self, module: nn.Module | None, name: str) -> dict[str, Any] | None:
+        if module is None:
+            return None
         kind = type(module)
         public = next((key for key, item in known("public").items() if item is kind), None)
         own = {key: item for key, item in vars(module).items() if key not in OF_MODULES}
@@ -196,7 +198,7 @@ class _Writer:
             "_modules": {k: self._module(m, f"{name}.{k}") for k, m in module._modules.items()},
         }
 
-    def _weights(self, tensors: dict[str, Tensor | None], name: str) -> dict[str, list | None]:
+    def _weights(self, tensors: Mapping[str, Tensor | None], name: str) -> dict:
         return {
             key: None if item is None else [self._put(item, f"{name}.{key}"), item.requires_grad]
             for key, item in tensors.items()
