@@ -132,11 +132,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     however rare they are. Scaled to one range, or to variance 1 each, levels outweigh numbers: a
     reconstruction error then ranks rows by how rare their levels are.
 
-    skrub's ``TableVectorizer`` reads more (numbers as text with their missing words, dates of many
-    forms), and is not used here: it passes on numbers unscaled and infinities unchanged, gives a
-    missing category a level of its own or none, learns hashed topics for text of many levels whose
-    sizes no column's share of a score can be read from, and turns a cell that is no number into a
-    missing one without a word.
+    skrub's ``TableVectorizer`` (0.11) reads more forms of dates and was tried first. It turns a
+    cell that is no number or no date into a missing one without a word and lets infinities pass;
+    it scales nothing, so that seconds since 1970 are all equal in float32; a missing or new
+    category is 0 in all features, which in a column of two levels is one of them; and text of many
+    levels becomes 30 components of character n-grams, which took 20 times as long.
 
     Examples
     --------

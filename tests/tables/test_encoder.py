@@ -1,4 +1,4 @@
-"""Encoding of columns, and which of them explain a row."""
+"""Encoding of columns: kinds, units, levels, missing cells; scikit-learn's contract."""
 
 import datetime
 from decimal import Decimal
@@ -6,7 +6,10 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from skrobust import PRLClassifier
 from skrobust.tables import TableEncoder, TableError, read_table
 from skrobust.tables._cells import as_text, numbers
 from skrobust.tables._encoder import Column
@@ -170,3 +173,93 @@ def test_truth_values_are_read_alike(tmp_path):
     inferred = read_table(path).frame["x"]
     as_str = read_table(path, ["x"]).frame["x"]
     assert list(as_text(inferred)) == list(as_text(as_str)) == ["True", "False"]
+
+
+@parametrize_with_checks([TableEncoder(), TableEncoder(max_levels=1, min_share=0.3)])
+def test_contract(estimator, check):
+    check(estimator)
+
+
+def test_features_are_named_and_beside_each_other():
+    table = make_table()
+    encoder = TableEncoder().fit(table)
+    names = ["heat", "flow", "town=Lima", "town=Ōsaka", "town (rare)"]
+    names += ["open=True", "open=False", "open (rare)", "since"]
+    assert sorted(encoder.get_feature_names_out()) == sorted(names)
+    assert encoder.widths == [1, 1, 3, 3, 1, 0]
+    X = encoder.set_output(transform="pandas").transform(table.set_index(table.index + 7))
+    assert list(X.columns) == list(encoder.get_feature_names_out())
+    assert list(X.index) == list(range(7, 67)) and (X.dtypes == np.float32).all()
+    assert X.loc[10, ["heat", "town=Lima", "town (rare)"]].isna().all()
+    assert not X.drop(index=10).isna().any(axis=None)
+    first = table["town"].iloc[0]
+    assert X.loc[7, f"town={first}"] == np.float32(np.sqrt(0.5))
+    assert X.loc[7, "town (rare)"] == 0
+
+
+def test_numbers_have_median_0_and_variance_1():
+    table = make_table()
+    X = TableEncoder().fit_transform(table).astype(np.float64)
+    np.testing.assert_allclose(np.nanmedian(X[:, :2], axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(np.nanvar(X[:, :2], axis=0), 1, rtol=1e-5)
+
+
+def test_arrays_are_tables_too():
+    X = np.array([[1.0, np.nan], [2.0, 5.0], [6.0, 5.0]])
+    np.testing.assert_array_equal(
+        TableEncoder().fit_transform(X), TableEncoder().fit_transform(pd.DataFrame(X))
+    )
+    mixed = np.array([["a", 1], ["b", 2]], dtype=object)
+    kinds = [column.kind for column in TableEncoder().fit(mixed).columns_]
+    assert kinds == ["categorical", "numeric"]
+
+
+def test_settings_of_levels():
+    frame = pd.DataFrame({"c": ["a"] * 5 + ["b"] * 3 + ["c"] * 2})
+    assert TableEncoder(max_levels=1).fit(frame).columns_[0].levels == ("a",)
+    assert TableEncoder(min_share=0.3).fit(frame).columns_[0].levels == ("a", "b")
+    assert TableEncoder(min_share=1).fit(frame).columns_[0].levels == ()
+
+
+def test_a_bad_cell_is_named_by_its_row_whatever_the_index(monkeypatch):
+    monkeypatch.setattr("skrobust.tables._encoder.BLOCK_ROWS", 2)
+    encoder = TableEncoder().fit(pd.DataFrame({"c": [1.0, 2.0]}))
+    frame = pd.DataFrame({"c": [1, 2, 3, "x"]}, index=[50, 51, 52, 53])
+    with pytest.raises(TableError, match="column 'c', row 4: 'x' is no number"):
+        encoder.transform(frame)
+    with pytest.raises(TableError, match="column 'c', row 2: 'inf' is infinite"):
+        encoder.fit(pd.DataFrame({"c": [1.0, np.inf]}))
+    assert encoder.columns_[0].center == 1.5  # as it was
+
+
+def test_other_columns_are_refused():
+    encoder = TableEncoder().fit(pd.DataFrame({"a": [1, 2], "b": [3, 4]}))
+    with pytest.raises(ValueError, match="feature names"):
+        encoder.transform(pd.DataFrame({"b": [1, 2], "a": [3, 4]}))
+
+
+def test_in_a_pipeline():
+    table = make_table().drop(columns="hollow")
+    y = (table["flow"] > 0).to_numpy()
+    model = make_pipeline(
+        TableEncoder(),
+        PRLClassifier(preprocessing=None, missing="mean", max_epochs=20, random_state=0),
+    )
+    assert model.fit(table, y).score(table, y) > 0.9
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": "magic"},
+        {"scale": 0.0},
+        {"scale": np.inf},
+        {"center": np.nan},
+        {"levels": ("a", "a")},
+        {"levels": (1,)},
+        {"name": 3},
+    ],
+)
+def test_a_column_that_cannot_be(fields):
+    with pytest.raises(ValueError, match="no column"):
+        Column(**{"name": "c", "kind": "numeric", **fields})
