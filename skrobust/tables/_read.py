@@ -23,7 +23,7 @@ _DELIMITERS = ",;\t|"
 class Table:
     """A table and what was noticed while it was read.
 
-    Attributes
+    Parameters
     ----------
     frame : DataFrame
         Rows in the order of the file, index 0 to n - 1.
