@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from skrobust import __version__, estimate_contamination
 from skrobust.cli._console import InputError, add_training_arguments, one_line_errors, say
@@ -20,7 +21,7 @@ from skrobust.cli._model import (
     score_in_blocks,
     typical_errors,
 )
-from skrobust.cli._output import Rows, check_outputs, finish
+from skrobust.cli._output import check_outputs, finish
 from skrobust.cli._training import (
     HOW_READ,
     describe_estimate,
@@ -70,10 +71,13 @@ def run(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     outputs = {"--out": args.out, "--report": args.report, "--save": args.save}
     check_outputs(outputs, [args.file])
-    rows, rule, notes = _read(args)
-    encoder, kinds, more = encode_table(args, rows.frame)
+    frame, labels, ids, notes = open_table(args, "--label", args.label)
+    rule, y = _rule(args, labels)
+    if len(frame) < 2:
+        raise InputError(f"{args.file} has one row; at least two are needed")
+    encoder, kinds, more = encode_table(args, frame)
     notes += more
-    X = encoder.transform(rows.frame)
+    X = encoder.transform(frame)
     detector = _fit(args, X)
     share = f"{detector.contamination_:g}, assumed"
     if args.contamination == "auto":
@@ -99,19 +103,19 @@ def run(args: argparse.Namespace) -> int:
         ("time", f"{time.perf_counter() - start:.0f} seconds on {detector.device_}"),
     ]
     saved = {} if args.save is None else {args.save: dump_model(model)}
-    return finish(args, model, rows, judgement, facts, notes, saved)
+    return finish(args, model, judgement, frame, ids, y, facts, notes, saved)
 
 
-def _read(args: argparse.Namespace) -> tuple[Rows, LabelRule | None, list[str]]:
-    """Read the table and take it apart, or say what cannot be used."""
-    frame, labels, ids, notes = open_table(args, "--label", args.label)
-    if args.abnormal is not None and labels is None:
-        raise InputError("--abnormal needs --label")
-    rule = None if labels is None else learn_rule(labels, args.abnormal)
-    y = None if rule is None else apply_rule(rule, labels)
-    if len(frame) < 2:
-        raise InputError(f"{args.file} has one row; at least two are needed")
-    return Rows(args.file.name, frame, ids, y), rule, notes
+def _rule(
+    args: argparse.Namespace, labels: pd.Series | None
+) -> tuple[LabelRule | None, np.ndarray | None]:
+    """Which label is abnormal, and which rows have it."""
+    if labels is None:
+        if args.abnormal is not None:
+            raise InputError("--abnormal needs --label")
+        return None, None
+    rule = learn_rule(labels, args.abnormal)
+    return rule, apply_rule(rule, labels)
 
 
 def _fit(args: argparse.Namespace, X: np.ndarray) -> Any:

@@ -8,7 +8,6 @@ import secrets
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,29 +19,7 @@ from skrobust.cli._model import Judgement, Model
 from skrobust.cli._report import Findings, build_report, describe_evaluation, find
 from skrobust.tables._read import reason
 
-__all__ = ["Rows", "as_bytes", "check_outputs", "finish", "table_csv", "write_all"]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A table, taken apart.
-
-    Attributes
-    ----------
-    name : str
-        Of the file.
-    frame : DataFrame
-        The columns that are used.
-    ids : Series or None
-        Names of the rows.
-    y : array of shape (n,), int, or None
-        1 for rows labelled abnormal.
-    """
-
-    name: str
-    frame: pd.DataFrame
-    ids: pd.Series | None
-    y: np.ndarray | None
+__all__ = ["as_bytes", "check_outputs", "finish", "table_csv", "write_all"]
 
 
 def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path]) -> None:
@@ -135,17 +112,19 @@ def as_bytes(text: str) -> bytes:
 def finish(
     args: argparse.Namespace,
     model: Model,
-    rows: Rows,
     judgement: Judgement,
+    frame: pd.DataFrame,
+    ids: pd.Series | None,
+    y: np.ndarray | None,
     facts: Sequence[tuple[str, str]],
     notes: Sequence[str],
     more: Mapping[Path, bytes],
 ) -> int:
     """Write scores, report and the files in ``more``, print the result; returns the status."""
-    evaluation = None if rows.y is None else evaluate(rows.y, judgement.scores)
-    if rows.y is not None and evaluation is None:
+    evaluation = None if y is None else evaluate(y, judgement.scores)
+    if y is not None and evaluation is None:
         notes = [*notes, "all rows have one label: nothing to compare the scores with"]
-    findings = find(rows.name, model, judgement, rows.frame, rows.ids, rows.y, evaluation)
+    findings = find(args.file.name, model, judgement, frame, ids, y, evaluation)
     scores = pd.DataFrame(
         {
             "row": range(1, len(judgement.scores) + 1),
@@ -155,7 +134,7 @@ def finish(
             "rank": judgement.rank,
         }
     )
-    contents = {args.out: table_csv(scores, rows.ids)}
+    contents = {args.out: table_csv(scores, ids)}
     if args.report is not None:
         contents[args.report] = as_bytes(build_report(findings, facts, notes))
     write_all({**contents, **more})

@@ -12,7 +12,7 @@ import pandas as pd
 from skrobust.cli._console import InputError, one_line_errors, say
 from skrobust.cli._label_column import apply_rule
 from skrobust.cli._model import Model, judge, load_model, score_in_blocks
-from skrobust.cli._output import Rows, check_outputs, finish
+from skrobust.cli._output import check_outputs, finish
 from skrobust.cli._training import check_missing
 from skrobust.tables import read_table
 from skrobust.tables._cells import quoted
@@ -43,27 +43,28 @@ def run(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     check_outputs({"--out": args.out, "--report": args.report}, [args.model, args.file])
     model = load_model(args.model)
-    rows, notes = _read(args, model)
-    say(f"{rows.name}: {len(rows.frame):,} rows")
-    encoder, detector, made = model.encoder, model.detector, model.facts
-    # a bad cell far down is found before the rows above it are scored
-    X = encoder.transform(rows.frame)
+    detector, made = model.detector, model.facts
+    frame, ids, y, notes = _read(args, model)
+    X = model.encoder.transform(frame)
+    say(f"{args.file.name}: {len(frame):,} rows")
     scores = score_in_blocks(detector.decision_function, X)
     if not np.isfinite(scores).all():
         raise InputError(
             f"{args.model} gives scores that are not finite: its weights are too large"
         )
     facts = [
-        ("table", f"{rows.name}: {len(scores):,} rows"),
+        ("table", f"{args.file.name}: {len(scores):,} rows"),
         ("model", f"{args.model.name}, made by skrobust {made['version']}"),
         ("trained on", f"{made['rows']:,} rows, {made['epochs']} epochs, seed {made['seed']}"),
         ("contamination", f"{made['contamination']:.3g}"),
         ("time", f"{time.perf_counter() - start:.0f} seconds on {detector.device_}"),
     ]
-    return finish(args, model, rows, judge(scores, model), facts, notes, {})
+    return finish(args, model, judge(scores, model), frame, ids, y, facts, notes, {})
 
 
-def _read(args: argparse.Namespace, model: Model) -> tuple[Rows, list[str]]:
+def _read(
+    args: argparse.Namespace, model: Model
+) -> tuple[pd.DataFrame, pd.Series | None, np.ndarray | None, list[str]]:
     """Read the table and take it apart, or say how it differs from the training table."""
     text = [column.name for column in model.columns if column.kind == "categorical"]
     table = read_table(args.file, text, model.id_column)
@@ -76,14 +77,14 @@ def _read(args: argparse.Namespace, model: Model) -> tuple[Rows, list[str]]:
             notes = [*notes, f"{rule.column}: all cells are missing; no labels to compare with"]
         else:
             y = apply_rule(rule, labels)
-    return Rows(args.file.name, _matching(args, model, frame), ids, y), notes
+    return _matching(args, model, frame), ids, y, notes
 
 
 def _matching(args: argparse.Namespace, model: Model, frame: pd.DataFrame) -> pd.DataFrame:
     """The model's columns, in its order."""
     names = [column.name for column in model.columns]
     held_back = [model.id_column, model.label and model.label.column]
-    lacking = [column.name for column in model.columns if column.name not in frame]
+    lacking = [name for name in names if name not in frame]
     extra = [name for name in frame if name not in names and name not in held_back]
     if lacking:
         raise InputError(f"{args.file} lacks columns of the model: {quoted(lacking)}")

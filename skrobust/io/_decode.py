@@ -187,10 +187,10 @@ class _Reader:
             )
         if content is None:
             return self.module
-        network = _make_network(self.owner)
         try:
+            network = _make_network(self.owner)
             network.load_state_dict({key: self.tensors[name] for key, name in content.items()})
-        except RuntimeError as error:
+        except (RuntimeError, TypeError, ValueError) as error:
             why = " ".join(str(error).split())
             raise ModelFileError(f"module does not fit the weights in the file: {why}") from error
         return network.train(node["training"])

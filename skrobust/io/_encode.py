@@ -43,11 +43,9 @@ class ModelFileError(ValueError):
 @cache
 def known(what: str) -> dict[str, Any]:
     """Classes and functions that files may name: "estimator", "object" or "public"."""
-    names = [name for name in skrobust.__all__ if name[0].isupper()]
-    ours = [
-        item for item in map(skrobust.__getattribute__, names) if issubclass(item, BaseEstimator)
-    ]
-    estimators = {kind.__name__: kind for kind in [*ours, TableEncoder, Pipeline]}
+    kinds = [getattr(skrobust, name) for name in skrobust.__all__ if name[0].isupper()]
+    kinds = [TableEncoder, Pipeline, *(kind for kind in kinds if issubclass(kind, BaseEstimator))]
+    estimators = {kind.__name__: kind for kind in kinds}
     if what == "estimator":
         return estimators
     if what == "object":

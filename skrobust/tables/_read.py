@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,8 +76,7 @@ def read_table(
         check_readable(path)
         with path.open("rb") as file:
             start = file.read(8192)
-        is_parquet = start.startswith(b"PAR1")
-        if is_parquet:
+        if start.startswith(b"PAR1"):
             table = _read_parquet(path)
         else:
             table = _read_csv(path, start, text_columns, id_column)
@@ -129,6 +127,9 @@ def _read_csv(
         delimiter, names = _check_lines(path)
         places = {name.strip(): place for place, name in enumerate(names)}
         text = {places[name] for name in (*text_columns, id_column) if name in places}
+        words = {place: list(MISSING) for place in places.values()}
+        if id_column in places:
+            words[places[id_column]] = [""]
         frame = pd.read_csv(
             path,
             sep=delimiter,
@@ -140,7 +141,7 @@ def _read_csv(
             names=range(len(names)),
             dtype=dict.fromkeys(text, str),
             keep_default_na=False,
-            na_values={place: _missing(name, id_column) for name, place in places.items()},
+            na_values=words,
         )
     except UnicodeDecodeError as error:
         raise TableError(f"{path} is not UTF-8 text: save it as UTF-8") from error
@@ -151,44 +152,30 @@ def _read_csv(
     return _without_unnamed(path, frame, names)
 
 
-def _missing(name: str, id_column: str | None) -> list[str]:
-    return [""] if name == id_column else list(MISSING)
-
-
 def _check_lines(path: Path) -> tuple[str, list[str]]:
     """Delimiter and names; pandas would fill a line that is too short without a word."""
     with path.open(encoding="utf-8-sig", newline="") as lines:
-        delimiter = _guess_delimiter(lines.readline())
+        delimiter = max(_DELIMITERS, key=lines.readline().count)
         lines.seek(0)
         names: list[str] = []
-        with _long_fields():
+        usual = csv.field_size_limit(2**31 - 1)  # pandas reads such fields
+        try:
             for number, row in _records(path, lines, delimiter):
                 if len(row) <= 1 and not "".join(row).strip():
                     continue  # pandas skips blank lines too
                 names = names or row
                 if len(row) != len(names):
-                    n, expected = len(row), len(names)
-                    raise TableError(
-                        f"{path}, line {number}: {n} fields, but the header has {expected}"
-                    )
+                    what = f"{len(row)} fields, but the header has {len(names)}"
+                    raise TableError(f"{path}, line {number}: {what}")
+        finally:
+            csv.field_size_limit(usual)
     return delimiter, names
-
-
-@contextmanager
-def _long_fields() -> Iterator[None]:
-    """Let Python's csv module read what pandas reads."""
-    usual = csv.field_size_limit(2**31 - 1)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(usual)
 
 
 def _records(path: Path, lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Records with the lines where they begin."""
-    rows = csv.reader(
-        _text_lines(path, lines), delimiter=delimiter, skipinitialspace=True, strict=True
-    )
+    text = _text_lines(path, lines)
+    rows = csv.reader(text, delimiter=delimiter, skipinitialspace=True, strict=True)
     number = 1
     try:
         for row in rows:
@@ -203,10 +190,6 @@ def _text_lines(path: Path, lines: Iterator[str]) -> Iterator[str]:
         if "\0" in line:
             raise TableError(f"{path}, line {number}: binary data")
         yield line
-
-
-def _guess_delimiter(header: str) -> str:
-    return max(_DELIMITERS, key=header.count)
 
 
 def _without_unnamed(path: Path, frame: pd.DataFrame, names: list[str]) -> Table:
