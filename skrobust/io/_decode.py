@@ -152,7 +152,7 @@ class _Reader:
         net.history = estimator.history_
         net.device = estimator.device_ = _available(node["device"])
         lay_out(net.module_, net.device)
-        net.module_.to(net.device)
+        net.module_.to(net.device).eval()
         estimator.net_ = net
         if isinstance(estimator, BackdoorRobustClassifier):  # its perturb asks for the step
             net.step = estimator._step(len(estimator.classes_))
@@ -171,7 +171,6 @@ class _Reader:
             module.register_buffer(name, entry and self.tensors[entry[0]])
         for name, part in node["_modules"].items():
             module.add_module(name, self.decode(part))
-        module.training = bool(node["training"])
         return module
 
     def _weights(self, name: str, key: str, requires_grad: bool) -> nn.Parameter:
@@ -193,7 +192,7 @@ class _Reader:
         except (RuntimeError, TypeError, ValueError) as error:
             why = " ".join(str(error).split())
             raise ModelFileError(f"module does not fit the weights in the file: {why}") from error
-        return network.train(node["training"])
+        return network
 
 
 def _make_network(estimator: Any) -> nn.Module:

@@ -186,10 +186,9 @@ class _Writer:
                 raise TypeError(f"{name} cannot be saved: it is a {kind.__name__}")
             weights = module.state_dict()
             tensors = {key: self._put(item, f"{name}.{key}") for key, item in weights.items()}
-            return {"given": tensors, "training": module.training}
+            return {"given": tensors}
         return {
             "module": public,
-            "training": module.training,
             "fields": {key: self.encode(item, f"{name}.{key}") for key, item in own.items()},
             "_parameters": self._weights(module._parameters, name),
             "_buffers": self._weights(module._buffers, name),
