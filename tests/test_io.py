@@ -262,6 +262,19 @@ def test_a_device_that_is_not_here(data, tmp_path, monkeypatch):
     assert_equal(judge(loaded, X, y), expected)
 
 
+@pytest.mark.parametrize("wrap", ["compiled", "parallel"])
+def test_networks_inside_a_wrapper(wrap, data, tmp_path):
+    model, X, y = fitted("prl", data)
+    expected = judge(model, X, y)
+    network = model.net_.module_
+    wrapped = nn.DataParallel(network)
+    if wrap == "compiled":
+        wrapped = torch.compile(network, backend="eager")
+    model.net_.module_ = wrapped
+    skrobust.io.save(model, tmp_path / "m")
+    assert_equal(judge(skrobust.io.load(tmp_path / "m"), X, y), expected)
+
+
 # ---- modules of the user's ----------------------------------------------------------------------
 
 

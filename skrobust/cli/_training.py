@@ -1,10 +1,11 @@
-"""What the commands that train share: a table taken apart and encoded, and errors of training."""
+"""What the commands that train share: the table, what is said of it, and errors of training."""
 
 from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,9 @@ import pandas as pd
 from skrobust import CorruptionEstimate
 from skrobust._base import RobustEstimator
 from skrobust.cli._console import InputError, say
-from skrobust.cli._notes import count_columns, notes_on_columns
 from skrobust.tables import TableEncoder, read_table
-from skrobust.tables._cells import quoted
+from skrobust.tables._cells import as_text, quoted
+from skrobust.tables._encoder import Column
 from skrobust.tables._read import MISSING, reason
 from skrobust.training._batches import count_batches
 
@@ -25,6 +26,7 @@ __all__ = [
     "describe_estimate",
     "encode_table",
     "facts_on_table",
+    "notes_on_columns",
     "open_table",
     "plan_epochs",
     "train",
@@ -43,6 +45,11 @@ HOW_READ = (
 _ENCODING = (
     "numbers and dates (days since 1970) scaled to variance 1; text and truth values: one feature "
     "per level with at least 1 % of the rows, at most 50, and one for all others"
+)
+
+_MOSTLY = 0.9
+_COMMA = (  # decimal: 1.234,5 or ,5; of thousands: 1,234.5
+    r"[+-]?(?:(?:\d{1,3}(?:\.\d{3})+|\d*),\d+|\d{1,3}(?:,\d{3})+(?:\.\d+)?)(?:[eE][+-]?\d+)?\s*"
 )
 
 
@@ -84,7 +91,9 @@ def encode_table(
     if not frame.shape[1] or not sum(encoder.fit(frame).widths):
         raise InputError(f"{args.file} has no column to learn from{besides}")
     columns = encoder.columns_
-    kinds = f"{len(columns)} columns ({count_columns(columns)}), {sum(encoder.widths)} features"
+    counts = Counter(column.kind for column in columns)
+    words = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    kinds = f"{len(columns)} columns ({words}), {sum(encoder.widths)} features"
     say(f"{args.file.name}: {len(frame):,} rows, {kinds}")
     return encoder, kinds, notes_on_columns(columns, frame)
 
@@ -140,3 +149,35 @@ def facts_on_table(
         ("encoding", _ENCODING),
         ("missing cells", "filled with the column's mean" if args.missing else "none"),
     ]
+
+
+def notes_on_columns(columns: Sequence[Column], frame: pd.DataFrame) -> list[str]:
+    """Sentences on empty columns, and on text that could be numbers or hardly ever repeats."""
+    notes = []
+    for column in columns:
+        if column.kind == "empty":
+            notes.append(f"{column.name}: all cells are missing; not used")
+        if column.kind == "categorical":
+            notes += _notes_on_text(column, as_text(frame[column.name].dropna()))
+    return notes
+
+
+def _notes_on_text(column: Column, text: pd.Series) -> list[str]:
+    counts = text.value_counts()
+    levels = pd.Series(counts.index, dtype=object)
+    with_comma = levels.str.fullmatch(_COMMA).to_numpy(dtype=bool)
+    is_number = pd.to_numeric(levels, errors="coerce").notna().to_numpy()
+    if with_comma.any() and counts[with_comma | is_number].sum() >= _MOSTLY * len(text):
+        return [
+            f"{column.name}: looks like numbers written with a comma, such as "
+            f"{levels[with_comma].iloc[0]!r}: used as text (for numbers write 1234.5)"
+        ]
+    if _MOSTLY <= counts[is_number].sum() / len(text) < 1:
+        other = levels[~is_number].iloc[0]
+        return [f"{column.name}: mostly numbers, but also {other!r}: used as text"]
+    if len(column.levels) == 0:
+        return [
+            f"{column.name}: {len(counts):,} different texts, none frequent: says nothing here "
+            "(--id carries a column into the output)"
+        ]
+    return []

@@ -147,8 +147,10 @@ class _Writer:
         fields = {key: self.encode(item, f"{name}.{key}") for key, item in state.items()}
         if not hasattr(value, "net_"):
             return {"object": kind.__name__, "fields": fields}
-        self.in_net = True
-        module = self._module(value.net_.module_, f"{name}.net_")
+        self.in_net, network = True, value.net_.module_
+        for wrapper in ("_orig_mod", "module"):  # of torch.compile, and for several devices
+            network = getattr(network, wrapper, network)
+        module = self._module(network, f"{name}.net_")
         self.in_net = False
         net = {"device": str(value.net_.device), "module": module}
         return {"object": kind.__name__, "fields": fields, "net": net}

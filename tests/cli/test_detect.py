@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skrobust.cli._notes import notes_on_columns
+from skrobust.cli._training import notes_on_columns
 from skrobust.tables import TableEncoder
 
 
