@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,11 @@ class _Reader:
         history.extend(self._items(content, node))
         return history
 
+    def _partial(self, content: list, node: dict) -> partial:
+        function, positional, named = self._items(content, node)
+        _require(function in known("public").values(), "a function that is not public")
+        return partial(function, *positional, **named)
+
     def _array(self, content: str, node: dict) -> Any:
         tensor = self.tensors[content]
         if "Tensor" in node:
@@ -239,6 +245,7 @@ _READERS: dict[str, Callable[[_Reader, Any, dict], Any]] = {
     **dict.fromkeys(("Tensor", "ndarray", "generic"), _Reader._array),
     "dict": lambda reader, content, node: {key: reader.decode(item) for key, item in content},
     "History": _Reader._history,
+    "partial": _Reader._partial,
     "object": _Reader._object,
     "module": _Reader._network,
     "given": _Reader._given,

@@ -7,7 +7,7 @@ import inspect
 import json
 import math
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -49,8 +49,9 @@ def known(what: str) -> dict[str, Any]:
     if what == "estimator":
         return estimators
     if what == "object":
-        parts = [getattr(_preprocessing, name) for name in _preprocessing.__all__]
-        return {**estimators, **{kind.__name__: kind for kind in [*parts, *_OTHERS]}}
+        parts = [vars(room)[name] for room in (_preprocessing, selection) for name in room.__all__]
+        parts = [kind for kind in [*parts, *_OTHERS] if isinstance(kind, type)]
+        return {**estimators, **{kind.__name__: kind for kind in parts}}
     kinds = [nn.Module]
     for kind in kinds:
         kinds += kind.__subclasses__()
@@ -116,6 +117,9 @@ class _Writer:
             return {form: value.str if form == "dtype" else str(value)}
         if value is _GIVEN:
             return {"given": None}
+        if kind is partial:
+            parts = (value.func, value.args, value.keywords)
+            return {"partial": [self.encode(part, name) for part in parts]}
         if isinstance(value, nn.Module):
             return self._module(value, name)
         return self._object(value, name)
