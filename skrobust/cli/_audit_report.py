@@ -11,10 +11,10 @@ import pandas as pd
 
 from skrobust import LabelAudit
 from skrobust._html import render
-from skrobust.cli._columns import Column, cell_text
 from skrobust.cli._pictures import draw_targets
 from skrobust.cli._report import row_names
-from skrobust.cli._target import Target
+from skrobust.cli._target_column import Target
+from skrobust.tables._encoder import Column
 
 __all__ = ["AuditFindings", "build_audit_report", "describe_top", "summarise"]
 
@@ -127,7 +127,7 @@ def _row(findings: AuditFindings, row: int, name: str) -> dict[str, Any]:
     """A row of the report with its cells, those of the first columns of many."""
     given, suggested, last = _verdict(findings, row)
     cells = [
-        (column.name, cell_text(column, findings.frame[column.name].iloc[[row]]))
+        (column.name, column.cell_text(findings.frame[column.name].iloc[[row]]))
         for column in findings.columns[:_N_CELLS]
     ]
     shown = {"given": given, "suggested": suggested, findings.measure: last}

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from skrobust._html import render
-from skrobust.cli._explain import Cause, column_shares, explain
-from skrobust.cli._labels import Evaluation
-from skrobust.cli._model import Judgement, Model
+from skrobust.cli._label_column import Evaluation
+from skrobust.cli._model import Cause, Judgement, Model, column_shares, explain
 from skrobust.cli._pictures import draw_columns, draw_scores
 
 __all__ = ["Findings", "build_report", "describe_evaluation", "find", "row_names"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
-from skrobust.cli._arguments import positive
+from skrobust.cli._console import whole
 
 __all__ = ["DESCRIPTION", "add_arguments", "run"]
 
@@ -20,7 +21,7 @@ DESCRIPTION = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    add = parser.add_argument
+    add, positive = parser.add_argument, partial(whole, 1, 2**31 - 1)
     add(
         "--out",
         type=Path,

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from skrobust.cli import _pictures
-from skrobust.cli._columns import learn_column
-from skrobust.cli._notes import notes_on_columns
+from skrobust.cli._training import notes_on_columns
+from skrobust.tables import TableEncoder
 
 LABELLED = ["labelled normal", "labelled abnormal"]
 
@@ -157,7 +157,7 @@ def test_notes_on_columns_that_may_not_be_meant(run, table, tmp_path):
 
 def notes_on(values):
     frame = pd.DataFrame({"c": values})
-    return notes_on_columns([learn_column(frame["c"])], frame)
+    return notes_on_columns(TableEncoder().fit(frame).columns_, frame)
 
 
 @pytest.mark.parametrize(
@@ -247,8 +247,8 @@ def test_seed_repeats(run, trained):
 
 
 def test_large_tables_get_fewer_epochs_and_are_told_so(run, trained, monkeypatch):
-    monkeypatch.setattr("skrobust.cli._detectors.MOST_STEPS", 18)
-    monkeypatch.setattr("skrobust.cli._detectors.LEAST_STEPS", 1)
+    monkeypatch.setattr("skrobust.cli._training.MOST_STEPS", 18)
+    monkeypatch.setattr("skrobust.cli._training.LEAST_STEPS", 1)
     done = run("detect", trained.table)
     assert "training: 6 epochs of 3 steps instead of 200" in done.out
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from skrobust.cli._errors import InputError
-from skrobust.cli._tables import as_text, quoted
+from skrobust.cli._console import InputError
+from skrobust.tables._cells import as_text, quoted
 
 __all__ = ["Evaluation", "LabelRule", "apply_rule", "evaluate", "learn_rule"]
 
@@ -73,7 +73,8 @@ def learn_rule(series: pd.Series, abnormal: str | None = None) -> LabelRule:
             f"label column {name!r} needs two values, it has {len(values)} ({quoted(values)})"
         )
     if abnormal is None:
-        abnormal = text[series.argmax()] if _is_ordered(series) else values[1]
+        is_ordered = pd.api.types.is_numeric_dtype(series.dtype)
+        abnormal = text[series.argmax()] if is_ordered else values[1]
     if abnormal not in values:
         raise InputError(f"label column {name!r} holds {quoted(values)}, not {abnormal!r}")
     return LabelRule(name, next(value for value in values if value != abnormal), abnormal)
@@ -110,7 +111,3 @@ def _text(series: pd.Series) -> pd.Series:
         row = int(np.argmax(series.isna())) + 1
         raise InputError(f"label column {str(series.name)!r} has missing cells, first in row {row}")
     return as_text(series)
-
-
-def _is_ordered(series: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(series.dtype)

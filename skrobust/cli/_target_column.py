@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from skrobust.cli._columns import numbers
-from skrobust.cli._errors import InputError
-from skrobust.cli._tables import as_text
+from skrobust.cli._console import InputError
+from skrobust.tables._cells import as_text, numbers
 
 __all__ = ["TASKS", "Target", "learn_target"]
 
