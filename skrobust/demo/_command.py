@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from skrobust.cli._arguments import positive
+from skrobust.cli._errors import one_line_errors
 
 __all__ = ["DESCRIPTION", "HELP", "NAME", "add_arguments", "run"]
 
@@ -49,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+@one_line_errors
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     import pandas as pd
