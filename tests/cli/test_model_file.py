@@ -161,9 +161,7 @@ EDITS = {
     ),
     "id": lambda header, tensors: change(header, id_column=1),
     "id text": lambda header, tensors: change(header, id_column="x\ud800"),
-    "weights nan": lambda header, tensors: put(
-        tensors, f"{DETECTOR}.net_.layers.0.weight", np.nan
-    ),
+    "weights nan": lambda header, tensors: put(tensors, f"{DETECTOR}.net_.layers.0.weight", np.nan),
     "scores": lambda header, tensors: put(tensors, f"{DETECTOR}.decision_scores_", np.nan),
     "typical": lambda header, tensors: tensors.update({"more.typical": torch.zeros(3)}),
     "typical nan": lambda header, tensors: put(tensors, "more.typical", np.nan),
