@@ -39,7 +39,7 @@ test: lint pytest notebooks docs  ## Everything CI runs: lint, tests, notebooks,
 lint: $(DEV)  ## Style, types, and docstrings against signatures
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy skrobust
+	$(BIN)/mypy skrobust benchmarks
 	$(if $(DOCSTRINGS),$(BIN)/python -m pytest -q $(DOCSTRINGS))
 
 pytest: $(DEV)  ## Tests and the examples of docstrings and documentation only
@@ -53,8 +53,8 @@ docs: $(DOCS)  ## Build the documentation in docs/_build/html
 	$(BIN)/python -m sphinx -q -n -W --keep-going -d docs/_build/doctrees docs docs/_build/html
 	@echo docs/_build/html/index.html
 
-bench: $(RUNTIME)  ## Measure speed
-	@$(BIN)/python -m benchmarks.run
+bench: $(RUNTIME)  ## Measure speed: adds to benchmarks/speed/results.csv
+	@$(BIN)/python -m benchmarks.speed
 
 coverage: $(DEV)  ## Tests with a coverage report
 	$(BIN)/python $(PYTEST) --cov $(PYTEST_ARGS) tests

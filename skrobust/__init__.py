@@ -9,11 +9,13 @@ if TYPE_CHECKING:
     from skrobust import datasets as datasets
     from skrobust import detectors as detectors
     from skrobust import diagnosis as diagnosis
+    from skrobust import io as io
     from skrobust import metrics as metrics
     from skrobust import networks as networks
     from skrobust import plotting as plotting
     from skrobust import selection as selection
     from skrobust import supervised as supervised
+    from skrobust import tables as tables
     from skrobust import training as training
     from skrobust.backdoor import (
         BackdoorRobustClassifier,
@@ -64,6 +66,7 @@ _SUBPACKAGES = {
     "datasets": (),
     "detectors": ("OutlierDetectorAdapter", "RCADetector", "RobustRealNVPDetector"),
     "diagnosis": ("CorruptionEstimate", "RobustFilter", "estimate_contamination"),
+    "io": (),
     "metrics": (),
     "networks": (),
     "plotting": (),
@@ -75,6 +78,7 @@ _SUBPACKAGES = {
         "audit_labels",
         "estimate_corruption_rate",
     ),
+    "tables": (),
     "training": (),
 }
 _HOMES = {name: home for home, names in _SUBPACKAGES.items() for name in names}

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from torch import Tensor, nn
+from skorch.callbacks import EarlyStopping
+from skorch.dataset import ValidSplit
+from torch import nn
 
-from skrobust._device import limited_threads, resolve_device
-from skrobust._random import contained_seeding, draw_seed
-from skrobust._validation import HasMethods, Integral, Interval, Real, RealNotInt
-from skrobust.training import EpochProgressBar, RobustNet, RobustStep, RowDataset, map_rows
+from skrobust._device import draw_seed, map_rows, resolve_device
+from skrobust._validation import HasMethods, Integral, Interval, Real, RealNotInt, StrOptions
+from skrobust.training import EpochProgressBar, RobustNet, count_batches
 
 __all__ = ["RobustEstimator"]
 
 _NET_PREFIXES = ("module__", "optimizer__", "iterator_train__", "iterator_valid__", "callbacks__")
+_VALID_ROWS = 1024
+_ENOUGH_ROWS = 1000
 _NET_NAMES = ("compile", "iterator_train", "iterator_valid", "train_split")
 
 
@@ -31,7 +34,15 @@ class RobustEstimator(BaseEstimator):
     ``callbacks__…``, ``train_split``, ``compile``) are accepted under their skorch names.
     """
 
+    early_stopping: bool | str = False
+    validation_fraction: float
+    patience: int
     _net_parameters: dict[str, Any]
+    _stopping_constraints: dict = {
+        "early_stopping": ["boolean", StrOptions({"auto"})],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "patience": [Interval(Integral, 1, None, closed="left")],
+    }
     _parameter_constraints: dict = {
         "margin": [Interval(Real, 0, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
@@ -50,13 +61,23 @@ class RobustEstimator(BaseEstimator):
         "callbacks": [None, list, tuple, HasMethods(["on_epoch_end"])],
     }
 
-    def _check_net_parameters(self) -> None:
-        """Refuse keywords that are neither ours nor skorch's (``__init__`` may not raise)."""
-        for name in self._net_parameters:
+    def _validate_params(self) -> None:
+        """Check parameters by themselves and together; what ``fit`` begins with."""
+        for name in self._net_parameters:  # __init__ may not raise
             if not _is_net_parameter(name):
                 close = difflib.get_close_matches(name, self._get_param_names(), n=1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 raise TypeError(f"{type(self).__name__} got an unexpected keyword {name!r}{hint}")
+        super()._validate_params()
+        sizes: Any = getattr(self, "hidden_layer_sizes", (1,))
+        if not len(sizes) or not all(isinstance(w, (int, np.integer)) and w > 0 for w in sizes):
+            raise ValueError(
+                f"hidden_layer_sizes must be a non-empty sequence of positive ints, got {sizes!r}"
+            )
+        self._check_combination()
+
+    def _check_combination(self) -> None:
+        """Refuse parameters that exclude each other."""
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters, those for skorch included.
@@ -92,69 +113,101 @@ class RobustEstimator(BaseEstimator):
         self._net_parameters = {**known, **for_net}
         return self
 
-    def _fit_net(
+    def _make_net(
         self,
-        module: type[nn.Module],
-        step: RobustStep,
-        x: Tensor,
-        y=None,
+        network: Callable[..., nn.Module],
+        step: Any,
+        n_rows: int,
         *,
         more_callbacks: Sequence = (),
-        **kwargs,
-    ):
-        """Build a net under a drawn seed and train it on rows that lie on the device.
+        **settings,
+    ) -> RobustNet:
+        """Describe the net for rows on the device; its networks are built when it is fitted.
 
-        ``kwargs`` go to the net. Call it inside :meth:`_isolated`.
+        ``settings`` are in the place of the estimator's own.
         """
-        callbacks = (
-            self.callbacks if isinstance(self.callbacks, (list, tuple)) else [self.callbacks]
-        )
-        callbacks = [*(c for c in callbacks if c is not None), *more_callbacks]
+        stopping = self._stopping(n_rows)
+        more = [*stopping.pop("callbacks", []), *more_callbacks]
+        chosen = {"callbacks": self.callbacks, **stopping, **settings, **self._net_parameters}
+        return self._make_plain_net(network, step, n_rows, more_callbacks=more, **chosen)
+
+    def _make_plain_net(
+        self,
+        network: Callable[..., nn.Module],
+        step: Any,
+        n_rows: int,
+        *,
+        callbacks: Any = None,
+        more_callbacks: Sequence = (),
+        **settings,
+    ) -> RobustNet:
+        """Describe a net without early stopping and skorch's parameters: for a training beside."""
+        given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+        callbacks = [*filter(None, given), *more_callbacks]
         if self.verbose:
-            callbacks = [*callbacks, ("progress_bar", EpochProgressBar(type(self).__name__))]
-        net = RobustNet(
-            module,
-            step=step,
-            n_rows=len(x),
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
-            lr=self.lr,
-            optimizer=self.optimizer,
-            callbacks=callbacks,
-            device=str(x.device),
-            **{"min_steps": self.min_steps, **self._fused(), **kwargs, **self._for_net()},
-        )
-        # skorch hands y to train_split, which may stratify by it
-        return net.fit(RowDataset(x, y), None if y is None else y.cpu().numpy())
+            callbacks.append(("progress_bar", EpochProgressBar(type(self).__name__)))
+        own = {
+            "max_epochs": self.max_epochs,
+            "min_steps": self.min_steps,
+            "batch_size": self.batch_size,
+            "lr": self.lr,
+            "optimizer": self.optimizer,
+            "callbacks": callbacks,
+            "device": self.device_,
+        }
+        settings = {**own, **self._fused(), **settings}
+        return RobustNet(network, step=step, n_rows=n_rows, **settings)
 
-    def _for_net(self) -> dict[str, Any]:
-        """Those of skorch's own parameters that the net gets."""
-        return self._net_parameters
-
-    def _take_record(
-        self, rows: Tensor, targets: Tensor | None = None, rescore: bool = False
-    ) -> None:
-        """Move what training recorded into fitted attributes.
-
-        Rows that were held out, or all with ``rescore``, are scored by the networks as they are.
-        """
-        record, memory = self.net_.state_.record, self.net_.state_.memory
-        known = record.scores if memory is None else memory.means(self.net_.state_.progress.epoch)
-        scores = known.mean(dim=0)
-        missing = torch.ones_like(record.seen) if rescore else ~record.seen
-        if missing.any():
-            given = None if targets is None else targets[missing]
-            scores[missing] = self.net_.score_rows(rows[missing], given)
-        self.sample_scores_ = scores.double().cpu().numpy()
-        self.keep_frequency_ = record.keep_frequency.double().cpu().numpy()
-        self.history_ = self.net_.history
-        del self.net_.state_
-
-    def _map(self, make_function: Callable[[], Callable], X: np.ndarray, prepare=None):
-        """Make a function of chunks and apply it to the rows, preprocessed unless told how."""
+    def _map(self, function: Callable, X: np.ndarray, prepare=None) -> np.ndarray:
+        """Apply a function of chunks to the rows, preprocessed unless told how."""
         prepare = prepare or self._preprocessor.transform
-        with limited_threads(self.n_threads), torch.no_grad():
-            return map_rows(make_function(), X, prepare, self.device_)
+        return map_rows(function, X, prepare, self.device_, self.n_threads)
+
+    def _stops_early(self, n_rows: int) -> bool:
+        """Whether rows are held out; "auto" leaves that to whoever passes a split."""
+        if self.early_stopping != "auto":
+            return bool(self.early_stopping)
+        return n_rows >= _ENOUGH_ROWS and "train_split" not in self._net_parameters
+
+    def _count_trained(self, n_rows: int) -> int:
+        """Rows that are not held out."""
+        if not self._stops_early(n_rows):
+            return n_rows
+        return n_rows - math.ceil(self.validation_fraction * n_rows)
+
+    def _stopping(self, n_rows: int) -> dict[str, Any]:
+        """Settings of the net for early stopping: a split and a callback of skorch, if asked for.
+
+        The loss of the split is trimmed (RobustNet), which is what needs no clean rows.
+        """
+        if not self._stops_early(n_rows):
+            return {}
+        if "train_split" in self._net_parameters:
+            raise ValueError(
+                "early_stopping=True makes a train_split of its own; pass validation_fraction, or "
+                "early_stopping=False and skorch's EarlyStopping"
+            )
+        n_trained = self._count_trained(n_rows)
+        if n_trained < 2:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} leaves {n_trained} of {n_rows} "
+                "rows to train on; pass more rows, a smaller fraction or early_stopping=False"
+            )
+        steps = count_batches(n_trained, self.batch_size)
+        stop = EarlyStopping(
+            monitor="valid_loss",
+            patience=math.ceil(self.patience / steps),
+            threshold=0.0,
+            threshold_mode="abs",
+            load_best=True,
+        )
+        return {
+            "train_split": ValidSplit(self.validation_fraction, random_state=draw_seed(None)),
+            "iterator_valid__batch_size": max(self.batch_size, _VALID_ROWS),
+            "callbacks": [("early_stopping", stop)],
+            # scores are of other epochs than the networks that are kept; what is remembered is not
+            "rescore": getattr(self, "memory", "none") is None,
+        }
 
     def __setstate__(self, state):
         super().__setstate__(state)
@@ -168,16 +221,6 @@ class RobustEstimator(BaseEstimator):
             return {}
         has_fused = "fused" in inspect.signature(self.optimizer).parameters
         return {"optimizer__fused": True} if has_fused else {}
-
-    @contextmanager
-    def _isolated(self) -> Iterator[torch.device]:
-        """Own random numbers and few threads for the time of ``fit``; yields the device.
-
-        numpy's generator is included, for splits and callbacks without a seed of their own.
-        """
-        device, seed = resolve_device(self.device), draw_seed(self.random_state)
-        with limited_threads(self.n_threads), contained_seeding(seed, device):
-            yield device
 
 
 def _is_net_parameter(name: str) -> bool:

@@ -30,7 +30,6 @@ __all__ = [
     "validate_examples",
     "validate_range",
     "validate_rows",
-    "validate_sizes",
     "warn_caller",
 ]
 
@@ -49,16 +48,16 @@ def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
         raise
 
 
-def warn_caller(message: str) -> None:
-    """Warn, pointing at the line that called the package, past scikit-learn's wrappers."""
+def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn, pointing at the first line outside the package and the libraries that call it."""
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and _is_inside(frame.f_globals.get("__name__", "")):
         level, frame = level + 1, frame.f_back
-    warnings.warn(message, UserWarning, stacklevel=level)
+    warnings.warn(message, category, stacklevel=level)
 
 
 def _is_inside(module: str) -> bool:
-    return module.partition(".")[0] in ("skrobust", "sklearn")
+    return module.partition(".")[0] in ("skrobust", "sklearn", "skorch", "torch", "contextlib")
 
 
 def remember_features(estimator: BaseEstimator, X) -> None:
@@ -99,7 +98,7 @@ def validate_rows(estimator: BaseEstimator, X, *, reset: bool, missing: str = "e
         ensure_all_finite="allow-nan",
         ensure_min_samples=2 if reset else 1,
     )
-    if missing == "error":
+    if missing == "error" and np.isnan(np.sum(X)):
         _refuse_nan(estimator, X)
     return X
 
@@ -145,8 +144,9 @@ def validate_examples(estimator, X, y="no_validation", *, reset, missing="error"
         allow_nd=True,
         **target_options,
     )
-    if is_table and missing == "error":
-        _refuse_nan(estimator, checked[0] if isinstance(checked, tuple) else checked)
+    rows = checked[0] if isinstance(checked, tuple) else checked
+    if is_table and missing == "error" and np.isnan(np.sum(rows)):
+        _refuse_nan(estimator, rows)
     return checked
 
 
@@ -157,7 +157,7 @@ def _n_dimensions(X) -> int:
 
 
 def _refuse_nan(estimator, X):
-    if np.isnan(np.sum(X)) and np.isnan(X).any():
+    if np.isnan(X).any():
         name = type(estimator).__name__
         n_cells, n_rows = int(np.isnan(X).sum()), int(np.isnan(X).any(axis=1).sum())
         raise ValueError(
@@ -165,18 +165,6 @@ def _refuse_nan(estimator, X):
             "accept as it is configured. Pass missing='mean', or impute first: "
             f"make_pipeline(SimpleImputer(), {name}(...))"
         )
-
-
-def validate_sizes(name: str, sizes) -> tuple[int, ...]:
-    """Check a sequence of layer widths and return it as a tuple."""
-    try:
-        widths = tuple(sizes)
-        valid = len(widths) > 0 and all(isinstance(w, (int, np.integer)) and w > 0 for w in widths)
-    except TypeError:
-        valid = False
-    if not valid:
-        raise ValueError(f"{name} must be a non-empty sequence of positive ints, got {sizes!r}")
-    return tuple(int(width) for width in widths)
 
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import readme
+from benchmarks.thesis import readme
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -20,7 +20,7 @@ def examples():
 
 def test_tables_are_those_of_the_committed_results():
     text = README.read_text(encoding="utf-8")
-    assert readme.fill(text) == text, "run python -m benchmarks.readme"
+    assert readme.fill(text) == text, "run python -m benchmarks.thesis.readme"
 
 
 def test_a_text_without_markers_is_refused():

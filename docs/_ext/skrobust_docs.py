@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import inspect
 import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
 
 from docutils import nodes
 from docutils.statemachine import StringList
 from docutils.utils.math import latex2mathml
 from sphinx.util.docutils import SphinxDirective
 
-from benchmarks.run import BENCHMARKS as SPEED
-from skrobust.benchmarks.__main__ import RESULTS
-from skrobust.benchmarks._registry import BENCHMARKS
-from skrobust.benchmarks._results import ResultFile
+from benchmarks._results import ResultFile
+from benchmarks.speed.__main__ import BENCHMARKS as SPEED
+from benchmarks.speed.__main__ import RESULTS as SPEED_RESULTS
+from benchmarks.speed.report import History
+from benchmarks.thesis._registry import BENCHMARKS, RESULTS
 
-SPEED_RESULTS = Path(__file__).parents[2] / "benchmarks" / "results.csv"
 _VERSIONS = ("cpu", "python", "torch", "numpy", "scikit-learn", "pyod", "deepod", "zuko")
 
 
@@ -47,7 +45,7 @@ class BenchmarkResults(_Generated):
             self.env.note_dependency(str(path))
             self.env.note_dependency(inspect.getfile(benchmark))
             table = benchmark.render(ResultFile(path, benchmark.VALUES).frame())
-            command = f"``python -m skrobust.benchmarks {name} --table``"
+            command = f"``python -m benchmarks.thesis {name} --table``"
             yield from [f".. _results-{name}:", "", *_heading(entry.what)]
             yield from [*inspect.getdoc(benchmark).splitlines(), "", f"{command}:", ""]
             yield from [".. code-block:: text", "", *_indented(table), ""]
@@ -59,9 +57,7 @@ class SpeedResults(_Generated):
     def lines(self) -> Iterator[str]:
         """Write the sections."""
         self.env.note_dependency(str(SPEED_RESULTS))
-        with SPEED_RESULTS.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        for name, group in groupby(rows, itemgetter("name")):
+        for name, group in groupby(History(SPEED_RESULTS).newest(), itemgetter("name")):
             what = (inspect.getdoc(SPEED[name]) if name in SPEED else None) or ""
             yield from [*_heading(name), _sentence(what.removeprefix("Yield ")), ""]
             yield from _speed_table(list(group))
@@ -82,7 +78,8 @@ def _speed_table(rows: list[dict[str, str]]) -> Iterator[str]:
         reached = {"reached": "yes", "MISSED": "**no**"}.get(row["verdict"], "–")
         yield from _cells([row["compared"] + note, value, row["goal"] or "–", reached])
     used = {f"{key} {row[key]}" for row in rows for key in _VERSIONS if row[key]}
-    yield from ["", f"Measured with {', '.join(sorted(used))}.", ""]
+    days = " and ".join(sorted({row["date"] for row in rows}))
+    yield from ["", f"Measured on {days} with {', '.join(sorted(used))}.", ""]
 
 
 def _sentence(text: str) -> str:

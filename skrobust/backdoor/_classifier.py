@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import torch
 from sklearn.utils import check_consistent_length, column_or_1d
-from torch import Tensor
 
-from skrobust._device import limited_threads
+from skrobust._device import isolated
 from skrobust._preprocessing import ImagePreprocessor, TablePreprocessor
-from skrobust._random import contained_seeding, draw_seed
 from skrobust._validation import (
     Integral,
     Interval,
@@ -22,18 +19,24 @@ from skrobust._validation import (
     refuse_outside,
     validate_range,
 )
-from skrobust.backdoor._occlude import RandomOcclusion
+from skrobust.backdoor._augment import RandomOcclusion
 from skrobust.backdoor._perturb import InputPerturbation
 from skrobust.backdoor._rules import (
     PoisonedLabelMixin,
     drop_schedule,
     noisy_label_rule,
     selects_per_class,
-    warn_of_lost_classes,
 )
-from skrobust.selection import DropSchedule, Progress
+from skrobust.selection import DropSchedule, Progress, Trim, crossentropy
 from skrobust.supervised._base import RobustLearner
-from skrobust.training import DeviceBatches, RobustStep, RowDataset, StepState, TrainingRecord
+from skrobust.training import (
+    DeviceBatches,
+    RobustStep,
+    RowDataset,
+    SharedPass,
+    StepState,
+    TrainingRecord,
+)
 
 __all__ = ["BackdoorRobustClassifier"]
 
@@ -347,29 +350,29 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         known = np.isin(y, self.classes_)
         if not known.all():
             raise ValueError(f"y holds {str(y[~known][0])!r}, which is none of classes_")
-        step = _moving_all(self.net_.step.perturb)
         rows = self._preprocessor.transform(X)
-        if step is not None:
-            device, seed = torch.device(self.device_), draw_seed(self.random_state)
-            with limited_threads(self.n_threads), contained_seeding(seed, device):
+        if self.net_.step.perturb:
+            with isolated(self.device_, self.random_state, self.n_threads) as device:
                 parts = (rows, np.searchsorted(self.classes_, y))
                 data = RowDataset(*(torch.from_numpy(part).to(device) for part in parts))
-                rows = self._moved_by(step, DeviceBatches(data, self.batch_size))
+                rows = self._moved(DeviceBatches(data, self.batch_size))
         rows = self._preprocessor.inverse_transform(rows)
         if self._movable is not None:  # scaling there and back costs digits
             rows = np.where(self._movable | np.isnan(X), rows, X)
         return rows
 
-    def _moved_by(self, step, batches: DeviceBatches) -> np.ndarray:
-        net = self.net_
-        module, n_networks = net.module_.eval(), net.n_networks
-        record = TrainingRecord(n_networks, len(batches.dataset), torch.device(self.device_))
-        state = StepState(Progress(0, 1, 0, 1), record)
-        moved = [
-            step(module, x.expand(n_networks, *x.shape), codes, row_ids, state)[0]
-            for x, (codes, row_ids) in batches
-        ]
-        return torch.cat(moved).cpu().numpy()
+    def _moved(self, batches: DeviceBatches) -> np.ndarray:
+        net, found = self.net_, []
+        networks, progress = net.module_.eval(), Progress(0, 1, 0, 1)
+        state = StepState(progress, TrainingRecord(net.n_networks, len(batches.dataset)))
+        for x, (codes, row_ids) in batches:
+            x = x.expand(net.n_networks, *x.shape)
+            for change in net.step.perturb:
+                if isinstance(change, InputPerturbation):  # rows that are not trusted move, too
+                    change = replace(change, schedule=None)
+                x = change(networks, x, codes, row_ids, state)
+            found.append(x[0])
+        return torch.cat(found).cpu().numpy()
 
     def _make_preprocessor(self, X: np.ndarray) -> TablePreprocessor | ImagePreprocessor:
         is_table = X.ndim == 2
@@ -411,48 +414,33 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         if self._is_declared:
             refuse_outside("feature_range", X, *self.feature_range_)
 
-    def _step(self, n_outputs: int) -> RobustStep:
-        rule = noisy_label_rule(self.noisy_label, n_outputs)
-        rate = self.corruption_rate_ if rule.drops else 0.0
-        schedule = drop_schedule(rate, self.warmup, self.margin)
-        loss = {True: rule.loss, False: rule.plain}
-        return RobustStep(
-            row_loss=loss[self.robust_outer],
-            row_score=rule.score,
-            schedule=schedule if self.robust_outer else DropSchedule(0.0),
-            perturb=self._perturb(loss[self.robust_inner], rule.score, schedule),
-            memory=self.memory,
-            memory_decay=self.memory_decay,
-            per_group=selects_per_class(self.per_class, len(self.classes_)),
-        )
-
-    def _perturb(self, loss, score, schedule: DropSchedule) -> Callable[..., Tensor] | None:
+    def _step(self, n_rows: int, n_outputs: int) -> RobustStep:
+        """Algorithm 6: hide parts of rows, move those that are trusted, update on those trusted."""
         low, high = self._bounds
         # arrays, no tensors of this device: the step is saved with the model
-        limits: dict = {"low": low, "high": high}
-        perturb: Callable[..., Tensor] | None = None
-        if self.perturbation_limit > 0:
-            perturb = InputPerturbation(
-                row_loss=loss,
-                limit=self.perturbation_limit * (high - low),
-                form=self.perturbation,
-                n_steps=self.n_steps,
-                movable=self._movable,
-                schedule=schedule if self.robust_inner and schedule.rate > 0 else None,
-                row_score=score,
-                **limits,
-            )
-        if self.occlusion > 0:
-            perturb = RandomOcclusion(self.occlusion, then=perturb, movable=self._movable, **limits)
-        return perturb
-
-    def _warn_of_result(self, targets: np.ndarray) -> None:
-        if self.noisy_label in ("prl", "spl") and self.robust_outer:
-            warn_of_lost_classes(self.classes_, targets, self.inlier_mask_, self.corruption_rate_)
-
-
-def _moving_all(step):
-    """Return the perturbation of a step without its selection: rows not trusted move, too."""
-    if isinstance(step, RandomOcclusion):
-        return replace(step, then=_moving_all(step.then))
-    return None if step is None else replace(step, schedule=None)
+        limits: dict = {"low": low, "high": high, "movable": self._movable}
+        rule = noisy_label_rule(self.noisy_label)
+        rate = self.corruption_rate_ if rule.drops else 0.0
+        schedule = drop_schedule(rate, self.warmup, self.margin)
+        per_group = selects_per_class(self.per_class, len(self.classes_))
+        hide = RandomOcclusion(self.occlusion, **limits)
+        move = InputPerturbation(
+            row_loss=rule.loss if self.robust_inner else crossentropy,
+            limit=self.perturbation_limit * (high - low),
+            form=self.perturbation,
+            n_steps=self.n_steps,
+            schedule=schedule if self.robust_inner and rate > 0 else None,
+            row_score=rule.score,
+            **limits,
+        )
+        hides, moves = self.occlusion > 0, self.perturbation_limit > 0
+        return SharedPass(
+            loss=rule.loss if self.robust_outer else crossentropy,
+            score=rule.score,
+            selector=Trim(
+                schedule if self.robust_outer else DropSchedule(0.0), per_group=per_group
+            ),
+            perturb=(hide,) * hides + (move,) * moves,
+            memory=self.memory,
+            memory_decay=self.memory_decay,
+        )

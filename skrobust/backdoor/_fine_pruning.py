@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import math
-import warnings
-from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from sklearn.model_selection import StratifiedShuffleSplit
-from torch import Tensor
+from skorch.callbacks import Callback
+from skorch.history import History
+from torch import Tensor, nn
 
 from skrobust._validation import (
     Integral,
     Interval,
     Real,
     fit_context,
-    unchanged_on_error,
     validate_examples,
+    warn_caller,
 )
-from skrobust.backdoor._prune import prunable_layer, prune_until
+from skrobust.backdoor._prune import PrunableLayer, prunable_layer, prune_until
 from skrobust.backdoor._rules import PoisonedLabelMixin
-from skrobust.selection import DropSchedule, crossentropy
-from skrobust.supervised._base import RobustLearner, of_rows
-from skrobust.training import DeviceBatches, RobustNet, RobustStep, RowDataset
+from skrobust.selection import DropSchedule, Trim, crossentropy
+from skrobust.supervised import PRLClassifier
+from skrobust.supervised._base import RobustLearner
+from skrobust.training import RobustStep, RowDataset, SharedPass
 
 __all__ = ["FinePruningClassifier"]
 
@@ -167,6 +169,7 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
         "clean_share": [Interval(Real, 0, 1, closed="neither")],
         "fine_tune_epochs": [Interval(Integral, 0, None, closed="left")],
         "fine_tune_lr": [None, Interval(Real, 0, None, closed="neither")],
+        "fine_tune_callbacks": RobustLearner._parameter_constraints["callbacks"],
     }
 
     def __init__(
@@ -178,6 +181,7 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
         clean_share=0.5,
         fine_tune_epochs=20,
         fine_tune_lr=None,
+        fine_tune_callbacks=None,
         hidden_layer_sizes=(256, 256),
         preprocessing="standard",
         missing="error",
@@ -202,6 +206,7 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
         self.clean_share = clean_share
         self.fine_tune_epochs = fine_tune_epochs
         self.fine_tune_lr = fine_tune_lr
+        self.fine_tune_callbacks = fine_tune_callbacks
         self.hidden_layer_sizes = hidden_layer_sizes
         self.preprocessing = preprocessing
         self.missing = missing
@@ -257,23 +262,23 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
         """
         if (X_clean is None) != (y_clean is None):
             raise ValueError("X_clean and y_clean belong together: one of them is None")
-        with unchanged_on_error(self):
-            self._given_clean = None if X_clean is None else (X_clean, y_clean)
-            super().fit(X, y)
-            del self._given_clean
-        return self
+        return self._fit(X, y, None if X_clean is None else (X_clean, y_clean))
 
-    def _step(self, n_outputs: int) -> RobustStep:
-        loss = partial(of_rows, function=crossentropy, n_outputs=n_outputs)
-        return RobustStep(loss, DropSchedule(0.0))
+    def _step(self, n_rows: int, n_outputs: int) -> RobustStep:
+        return SharedPass(loss=crossentropy, selector=Trim(DropSchedule(0.0)))
 
-    def _train(self, x: Tensor, y: Tensor, n_outputs: int) -> RobustNet:
-        net = super()._train(x, y, n_outputs)
-        module = net.module_
-        complete = not self._stops_early(len(x)) and bool(net.state_.record.seen.all())
-        self._unpruned_scores = None if complete else net.score_rows(x, y)
+    def _pilot(self) -> PRLClassifier:
+        """Return what the rate is estimated with: nothing is pruned for that."""
+        names = PRLClassifier._get_param_names()
+        shared = {k: v for k, v in self.get_params(deep=False).items() if k in names}
+        shared |= {k: v for k, v in self._net_parameters.items() if k != "train_split"}
+        return PRLClassifier(**shared).set_params(**PRLClassifier._pilot_settings)
+
+    def _after_training(self, x: Tensor, y: Tensor, extra: Any) -> None:
+        """Prune what clean rows do not use, and fine-tune what is left on them."""
+        module = self.net_.module_
         layer = prunable_layer(module)
-        rows, labels = self._clean_rows(x, y, net)
+        rows, labels = self._clean_rows(x, y, extra)
         self.n_clean_ = len(rows)
         kept, held = self._hold_out(labels)
 
@@ -290,33 +295,26 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
         units, accuracies = prune_until(layer, order, accuracy, self.tolerance)
         self.pruned_units_ = units.cpu().numpy()
         self.pruning_accuracies_ = np.array(accuracies)
-        lr = self.lr if self.fine_tune_lr is None else self.fine_tune_lr
-        prefix = "optimizer__"
-        own = {k: v for k, v in self._net_parameters.items() if k.startswith(prefix)}
-        own = {k.removeprefix(prefix): v for k, v in own.items()}
-        optimizer = self.optimizer(module.parameters(), **{"lr": lr, **own})
-        batches = DeviceBatches(RowDataset(rows, labels), self.batch_size, shuffle=True)
-        for _ in range(self.fine_tune_epochs):
-            module.train(len(rows) > 1)  # a row alone has no variance to be normalised by
-            for batch, (targets, _) in batches:
-                optimizer.zero_grad()
-                inputs = batch.unsqueeze(0)
-                net.step.row_loss(module(inputs), inputs, targets).mean().backward()
-                optimizer.step()
-                layer.switch_off(units)
-        return net
+        self.fine_tune_history_ = self._fine_tune(module, rows, labels, _KeepOff(layer, units))
 
-    def _take_record(self, rows, targets=None, rescore=False) -> None:
-        super()._take_record(rows, targets, rescore)
-        if self._unpruned_scores is not None:
-            self.sample_scores_ = self._unpruned_scores.double().cpu().numpy()
-        del self._unpruned_scores
+    def _fine_tune(self, module: nn.Module, x: Tensor, y: Tensor, keep_off: Callback) -> History:
+        step = self.net_.step if len(x) > 1 else _SingleRow(**vars(self.net_.step))
+        own = {k: v for k, v in self._net_parameters.items() if k.startswith("optimizer__")}
+        net = self._make_plain_net(
+            module,
+            step,
+            len(x),
+            callbacks=self.fine_tune_callbacks,
+            more_callbacks=[keep_off],
+            max_epochs=self.fine_tune_epochs,
+            min_steps=None,
+            **{"lr": self.lr if self.fine_tune_lr is None else self.fine_tune_lr, **own},
+        )
+        return net.fit(RowDataset(x, y)).history
 
-    def _clean_rows(self, x: Tensor, y: Tensor, net: RobustNet) -> tuple[Tensor, Tensor]:
-        if self._given_clean is not None:
-            X, given = validate_examples(
-                self, *self._given_clean, reset=False, missing=self.missing
-            )
+    def _clean_rows(self, x: Tensor, y: Tensor, given_clean: Any) -> tuple[Tensor, Tensor]:
+        if given_clean is not None:
+            X, given = validate_examples(self, *given_clean, reset=False, missing=self.missing)
             if X.shape[1:] != self._row_shape:
                 raise ValueError(
                     f"X_clean has examples of shape {X.shape[1:]}, X of {self._row_shape}"
@@ -328,26 +326,22 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
             rows = torch.from_numpy(self._preprocessor.transform(X)).to(x.device)
             absent = np.setdiff1d(self.classes_, given)
             if len(absent):
-                warnings.warn(
+                warn_caller(
                     f"no clean row is labelled {', '.join(map(repr, absent.tolist()))}: pruning "
-                    "and fine-tuning may lose what has no clean rows",
-                    UserWarning,
-                    stacklevel=6,
+                    "and fine-tuning may lose what has no clean rows"
                 )
             codes = np.searchsorted(self.classes_, given)
             return rows, torch.from_numpy(codes).to(y.device)
-        losses = net.score_rows(x, y)
+        losses = self.net_.score_rows(x, y)
         chosen = []
         for code in range(len(self.classes_)):
             own = (y == code).nonzero().squeeze(1)
             n_chosen = math.ceil(self.clean_share * len(own) - 1e-9)
             chosen.append(own[losses[own].argsort(stable=True)[:n_chosen]])
         rows = torch.cat(chosen).sort().values
-        warnings.warn(
+        warn_caller(
             f"no clean rows were given: the {len(rows)} rows of lowest loss, clean_share="
-            f"{self.clean_share} of each class, stand in for them, and may be poisoned",
-            UserWarning,
-            stacklevel=5,
+            f"{self.clean_share} of each class, stand in for them, and may be poisoned"
         )
         return x[rows], y[rows]
 
@@ -365,3 +359,22 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
             kept, held = next(split.split(codes, codes))
             return torch.from_numpy(kept), torch.from_numpy(held)
         return order[n_held:], order[:n_held]
+
+
+class _KeepOff(Callback):
+    """Switches units off again after every step."""
+
+    def __init__(self, layer: PrunableLayer, units: Tensor) -> None:
+        self.layer = layer
+        self.units = units
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        if training:
+            self.layer.switch_off(self.units)
+
+
+class _SingleRow(SharedPass):
+    """Trains in evaluation mode: a row alone has no variance to be normalised by."""
+
+    def __call__(self, networks, x, y, row_ids, state):
+        return super().__call__(networks.eval(), x, y, row_ids, state)

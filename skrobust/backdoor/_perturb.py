@@ -12,26 +12,41 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.instancenorm import _InstanceNorm
 
-from skrobust.backdoor._placed import Placed
-from skrobust.selection import DropSchedule, Selection, keep_lowest
+from skrobust.selection import DropSchedule, keep_lowest
 from skrobust.training import StepState
 
-__all__ = ["InputPerturbation"]
+__all__ = ["InputPerturbation", "Placed"]
 
 _FORMS = ("per-sample", "shared-sign", "shared-mean")
 _OVERSHOOT = 2.5  # length of all steps together over the limit, where there are several
+
+
+class Placed:
+    """Brings arrays to a device once instead of at every step, and is saved without the copies."""
+
+    def _placed(self, name: str, like: Tensor) -> Tensor:
+        """Return an attribute as a tensor of the type and the device of another one."""
+        copies = self.__dict__.setdefault("_copies", {})
+        key = name, like.dtype, like.device
+        if key not in copies:
+            copies[key] = torch.as_tensor(getattr(self, name)).to(like)
+        return copies[key]
+
+    def __getstate__(self) -> dict:
+        """Leave out the tensors, so that a model loads on a machine without the device."""
+        return {name: value for name, value in self.__dict__.items() if name != "_copies"}
 
 
 @dataclass
 class InputPerturbation(Placed):
     """Moves trusted rows against the network, each feature by at most a limit (Algorithm 6).
 
-    It is meant for ``RobustStep(perturb=...)``. The module's parameters, their gradients and the
+    It is meant for ``RobustStep(perturb=[...])``. The module's parameters, their gradients and the
     running statistics of its normalisations stay as they are.
 
     Parameters
     ----------
-    row_loss : callable ``(output, x, y) -> Tensor (n_networks, n_rows)``
+    row_loss : callable ``(output, target) -> Tensor (n_networks, n_rows)``
         The loss that is increased.
     limit : float, array or Tensor
         Largest change of a feature (the thesis's tau), in units of the inputs; a tensor that
@@ -51,13 +66,6 @@ class InputPerturbation(Placed):
         Share of the rows that are left alone, those of highest score. None: all rows move.
     row_score : callable of the form of ``row_loss``, optional
         What ranks them. None: the loss.
-    rule : callable ``(scores, drop_rate) -> Selection``, default=keep_lowest
-        Turns scores into rows that move.
-
-    Raises
-    ------
-    ValueError
-        If ``form`` is none of the above.
 
     References
     ----------
@@ -67,7 +75,7 @@ class InputPerturbation(Placed):
        ICLR, 2015.
     """
 
-    row_loss: Callable[[Any, Tensor, Tensor], Tensor]
+    row_loss: Callable[[Any, Tensor], Tensor]
     limit: Any
     form: str = "per-sample"
     n_steps: int = 1
@@ -75,12 +83,7 @@ class InputPerturbation(Placed):
     high: Any = 1.0
     movable: Any = None
     schedule: DropSchedule | None = None
-    row_score: Callable[[Any, Tensor, Tensor], Tensor] | None = None
-    rule: Callable[..., Selection] = keep_lowest
-
-    def __post_init__(self) -> None:
-        if self.form not in _FORMS:
-            raise ValueError(f"form must be one of {', '.join(_FORMS)}, got {self.form!r}")
+    row_score: Callable[[Any, Tensor], Tensor] | None = None
 
     def __call__(
         self, module: nn.Module, x: Tensor, y: Tensor, row_ids: Tensor, state: StepState
@@ -108,7 +111,7 @@ class InputPerturbation(Placed):
         Raises
         ------
         ValueError
-            If the module gives its inputs no gradient.
+            If ``form`` is none of the above, or the module gives its inputs no gradient.
         """
         start, moved, moves = x.detach(), x.detach(), None
         limit = self._placed("limit", start)
@@ -117,25 +120,24 @@ class InputPerturbation(Placed):
             for _ in range(self.n_steps):
                 moved = moved.detach().requires_grad_()
                 output = module(moved)
-                losses = self.row_loss(output, moved, y)
+                losses = self.row_loss(output, y)
                 gradient = _input_gradient(losses, moved)
                 if moves is None:  # rows are trusted for what they are before they move
-                    moves = self._trusted(output, moved, y, losses, state)
+                    moves = self._trusted(output, y, losses, state)
+                    moves = moves.view(*moves.shape, *[1] * (moved.ndim - 2))
                 with torch.no_grad():
                     direction, scale = self._direction(gradient, moves)
                     moved = self._clip(start, torch.addcmul(moved, direction, scale * length))
         return moved.detach()
 
-    def _trusted(
-        self, output: Any, x: Tensor, y: Tensor, losses: Tensor, state: StepState
-    ) -> Tensor:
-        """Which rows move, as 1 and 0, (n_networks, n_rows, 1, ...)."""
+    def _trusted(self, output: Any, y: Tensor, losses: Tensor, state: StepState) -> Tensor:
+        """Which rows move, as 1 and 0, (n_networks, n_rows)."""
         weights = torch.ones_like(losses)
         if self.schedule is not None:
-            scores = losses if self.row_score is None else self.row_score(output, x, y)
+            scores = losses if self.row_score is None else self.row_score(output, y)
             rate = self.schedule.drop_rate(state.progress, losses.shape[1])
-            weights = self.rule(scores.detach(), rate).mask(losses.shape[1]).to(losses.dtype)
-        return weights.detach().view(*weights.shape, *[1] * (x.ndim - 2))
+            weights = keep_lowest(scores.detach(), rate).mask(losses.shape[1]).to(losses.dtype)
+        return weights.detach()
 
     def _direction(self, gradient: Tensor, moves: Tensor) -> tuple[Tensor, Tensor]:
         """Between -1 and 1 per feature; and 1 for rows (and features) that move, 0 for others."""
@@ -143,9 +145,11 @@ class InputPerturbation(Placed):
             direction = gradient.sign_()
         elif self.form == "shared-sign":
             direction = (gradient * moves).sum(dim=1, keepdim=True).sign()
-        else:
+        elif self.form == "shared-mean":
             n_moved = moves.sum(dim=1, keepdim=True).clamp(min=1)
             direction = (gradient.sign() * moves).sum(dim=1, keepdim=True) / n_moved
+        else:
+            raise ValueError(f"form must be one of {', '.join(_FORMS)}, got {self.form!r}")
         scale = moves if self.movable is None else moves * self._placed("movable", gradient)
         return direction, scale
 

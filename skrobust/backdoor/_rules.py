@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
+from skrobust._validation import warn_caller
 from skrobust.diagnosis import FALLBACK_RATE, CorruptionEstimate
 from skrobust.selection import DropSchedule, crossentropy, crossentropy_gradient_norm
-from skrobust.supervised._base import of_rows
-from skrobust.supervised._labels import LabelMixin, bootstrap_functions
+from skrobust.supervised._base import RowFunction
+from skrobust.supervised._classes import LabelMixin, bootstrap_functions
 
 __all__ = [
     "NoisyLabelRule",
@@ -19,7 +18,6 @@ __all__ = [
     "drop_schedule",
     "noisy_label_rule",
     "selects_per_class",
-    "warn_of_lost_classes",
 ]
 
 _WARMUP_STEPS = 100
@@ -30,30 +28,24 @@ class NoisyLabelRule(NamedTuple):
 
     Parameters
     ----------
-    plain, loss : callable
-        Cross-entropy of each row, and the rule's own loss.
+    loss : callable
+        The rule's loss of each row.
     score : callable or None
         What it ranks rows by; None ranks by the loss.
     drops : bool
         Whether it drops rows.
     """
 
-    plain: partial
-    loss: partial
-    score: partial | None
+    loss: RowFunction
+    score: RowFunction | None
     drops: bool
 
 
-def noisy_label_rule(name: str | None, n_outputs: int) -> NoisyLabelRule:
-    """Look up "prl", "spl", "bootstrap" or None (no rule) for so many classes."""
-
-    def by_row(function) -> partial:
-        return partial(of_rows, function=function, n_outputs=n_outputs)
-
-    plain = by_row(crossentropy)
-    loss = by_row(bootstrap_functions(hard=False)[0]) if name == "bootstrap" else plain
-    score = by_row(crossentropy_gradient_norm) if name == "prl" else None
-    return NoisyLabelRule(plain, loss, score, drops=name in ("prl", "spl"))
+def noisy_label_rule(name: str | None) -> NoisyLabelRule:
+    """Look up "prl", "spl", "bootstrap" or None (no rule)."""
+    loss = bootstrap_functions(hard=False)[0] if name == "bootstrap" else crossentropy
+    score = crossentropy_gradient_norm if name == "prl" else None
+    return NoisyLabelRule(loss, score, drops=name in ("prl", "spl"))
 
 
 def drop_schedule(rate: float, warmup: int | float | str, margin: float) -> DropSchedule:
@@ -71,26 +63,27 @@ def selects_per_class(per_class: bool | str, n_classes: int) -> bool:
 class PoisonedLabelMixin(LabelMixin):
     """What classifiers for poisoned labels share: networks that learn a trigger agree with it."""
 
+    inlier_mask_: np.ndarray
+    corruption_rate_: float
+
     def _judge_rate(self, predictions: np.ndarray, targets: np.ndarray) -> CorruptionEstimate:
         found = super()._judge_rate(predictions, targets)
         doubt = "poison that the estimating networks have learnt agrees with what they predict"
         doubts = doubt if found.doubt is None else f"{found.doubt}; {doubt}"
         return CorruptionEstimate(max(found.rate, FALLBACK_RATE), found.low, 0.5, doubts)
 
-
-def warn_of_lost_classes(
-    classes: np.ndarray, targets: np.ndarray, kept: np.ndarray, rate: float
-) -> None:
-    """Warn of classes of which more than half of the rows are not trusted."""
-    n_rows = np.bincount(targets, minlength=len(classes))
-    n_kept = np.bincount(targets[kept], minlength=len(classes))
-    lost = classes[2 * n_kept < n_rows]
-    if len(lost):
-        names = ", ".join(map(repr, lost.tolist()))
-        warnings.warn(
-            f"more than half of the rows labelled {names} are not trusted: if that many are "
-            "poisoned, no guarantee holds; if they are rare or unlike the others, a smaller "
-            f"corruption_rate (now {rate}) keeps them",
-            UserWarning,
-            stacklevel=5,
-        )
+    def _warn_of_result(self, targets: np.ndarray) -> None:
+        """Warn of classes of which more than half of the rows are not trusted."""
+        selects = getattr(self, "noisy_label", None) in ("prl", "spl")
+        if not selects or not getattr(self, "robust_outer", True):
+            return
+        n_rows = np.bincount(targets, minlength=len(self.classes_))
+        n_kept = np.bincount(targets[self.inlier_mask_], minlength=len(self.classes_))
+        lost = self.classes_[2 * n_kept < n_rows]
+        if len(lost):
+            names = ", ".join(map(repr, lost.tolist()))
+            warn_caller(
+                f"more than half of the rows labelled {names} are not trusted: if that many are "
+                "poisoned, no guarantee holds; if they are rare or unlike the others, a smaller "
+                f"corruption_rate (now {self.corruption_rate_}) keeps them"
+            )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,30 +12,30 @@ import torch
 from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
+from skorch.history import History
 from torch import Tensor, nn
 
-from skrobust._device import lay_out
-from skrobust._preprocessing import ImagePreprocessor, TablePreprocessor
 from skrobust._validation import (
     Integral,
     Interval,
     Real,
     StrOptions,
     fit_context,
-    unchanged_on_error,
     validate_examples,
+    warn_caller,
 )
+from skrobust.backdoor._augment import ImageAugmentation, TableAugmentation
 from skrobust.backdoor._rules import (
     PoisonedLabelMixin,
     noisy_label_rule,
     selects_per_class,
-    warn_of_lost_classes,
 )
-from skrobust.backdoor._simclr import ImageAugmentation, TableAugmentation, pretrain
-from skrobust.networks import StackedLinear, run_with_embedding
-from skrobust.selection import DropSchedule
+from skrobust.backdoor._simclr import Contrastive, ContrastiveStep
+from skrobust.networks import LinearHead
+from skrobust.selection import DropSchedule, Trim
+from skrobust.supervised import PRLClassifier
 from skrobust.supervised._base import RobustLearner
-from skrobust.training import RobustNet, RobustStep
+from skrobust.training import RobustNet, RobustStep, RowDataset, SharedPass
 
 __all__ = ["SemiSupervisedBackdoorClassifier", "limit_spectrum"]
 
@@ -215,11 +216,14 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         "pretrain_epochs": [Interval(Integral, 0, None, closed="left")],
         "pretrain_batch_size": [Interval(Integral, 2, None, closed="left")],
         "pretrain_lr": [Interval(Real, 0, None, closed="neither")],
+        "pretrain_callbacks": RobustLearner._parameter_constraints["callbacks"],
         "memory": [None, StrOptions({"sum", "average"})],
         "memory_decay": [Interval(Real, 0, 1, closed="left")],
         "per_class": ["boolean", StrOptions({"auto"})],
     }
 
+    _rate_comes_later = True
+    _images_are_scaled = True
     _pilot_settings: dict = {**RobustLearner._pilot_settings, "noisy_label": "prl"}
 
     def __init__(
@@ -236,6 +240,7 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         pretrain_epochs=50,
         pretrain_batch_size=512,
         pretrain_lr=1e-3,
+        pretrain_callbacks=None,
         hidden_layer_sizes=(256, 256),
         preprocessing="standard",
         missing="error",
@@ -270,6 +275,7 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         self.pretrain_epochs = pretrain_epochs
         self.pretrain_batch_size = pretrain_batch_size
         self.pretrain_lr = pretrain_lr
+        self.pretrain_callbacks = pretrain_callbacks
         self.hidden_layer_sizes = hidden_layer_sizes
         self.preprocessing = preprocessing
         self.missing = missing
@@ -326,26 +332,24 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
             If -1 stands beside a single other label, or more than half of the rows of a label are
             not trusted.
         """
-        with unchanged_on_error(self):
-            if y is None:
-                return super().fit(X, y)  # which says that it needs y
-            y = column_or_1d(y, warn=True)
-            check_consistent_length(X, y)
-            labelled = np.flatnonzero(self._has_label(y))
-            without = np.setdiff1d(np.arange(len(np.asarray(y))), labelled)
-            if len(without) and not len(labelled):
-                raise ValueError(f"y has no label: all {len(without)} rows are -1, which is none")
-            given = (X, y)
-            self._others = []
-            if len(without):
-                given = (_safe_indexing(X, labelled), _safe_indexing(y, labelled))
-                self._others.append(("X", _safe_indexing(X, without)))
-            if X_unlabeled is not None:
-                self._others.append(("X_unlabeled", X_unlabeled))
-            super().fit(*given)
-            del self._others
-            if len(without):
-                self._spread(labelled, len(labelled) + len(without))
+        if y is None:
+            return self._fit(X, y)  # which says that it needs y
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(X, y)
+        labelled = self._has_label(y)
+        if not labelled.any():
+            raise ValueError(f"y has no label: all {len(y)} rows are -1, which is none")
+        self._fit(X, y, (X_unlabeled,), labelled)
+        values = torch.linalg.svdvals(self.net_.module_.layers[0].weight.detach()[0])
+        self.spectral_norm_ = float(values[0])
+        for name, value in (
+            ("sample_scores_", np.nan),
+            ("keep_frequency_", np.nan),
+            ("inlier_mask_", True),
+        ):
+            spread = np.full(len(y), value)  # over the rows without labels, too
+            spread[labelled] = getattr(self, name)
+            setattr(self, name, spread)
         return self
 
     def score(self, X, y, sample_weight=None):
@@ -389,148 +393,118 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         if without.any() and not without.all():
             rest = labels[~without]
             if (rest == rest[0]).all():
-                warnings.warn(
+                warn_caller(
                     f"y holds -1 and only one other label, {rest[0]!r}: both are taken for "
-                    "classes; rows without a label need two labels beside them",
-                    UserWarning,
-                    stacklevel=4,
+                    "classes; rows without a label need two labels beside them"
                 )
                 return np.ones(len(labels), dtype=bool)
         return ~without
 
-    def _spread(self, labelled: np.ndarray, n_rows: int) -> None:
-        for name, value in (("sample_scores_", np.nan), ("keep_frequency_", np.nan)):
-            spread = np.full(n_rows, value)
-            spread[labelled] = getattr(self, name)
-            setattr(self, name, spread)
-        mask = np.ones(n_rows, dtype=bool)
-        mask[labelled] = self.inlier_mask_
-        self.inlier_mask_ = mask
-
-    def _train(self, x: Tensor, y: Tensor, n_outputs: int) -> RobustNet:
-        make, settings = super()._network(x, n_outputs)
-        settings |= {k: v for k, v in self._net_parameters.items() if k.startswith("module__")}
-        encoder = make(**{name.removeprefix("module__"): value for name, value in settings.items()})
-        encoder = encoder.to(x.device)
-        lay_out(encoder, x.device)
-        augment = self.augment or self._augmentation(x)
-        rows = torch.cat([x, *(self._checked_others(name, X, x) for name, X in self._others)])
+    def _prepare_net(self, x, y, n_outputs, extra):
+        """Algorithm 7: learn from all rows without labels, then a linear layer from the labels."""
+        rows = torch.cat([x, *self._unlabelled(x, *extra)])
         self.n_unlabeled_ = len(rows) - len(x)
-        losses = pretrain(
-            encoder,
-            rows,
-            augment,
-            temperature=self.temperature,
-            projection_size=self.projection_size,
-            n_epochs=self.pretrain_epochs,
+        make: Any = partial(self.make_network, x.shape[1:], n_outputs, **self._module_parameters())
+        encoder: Any = make().to(x.device) if self.pretrain_epochs == 0 else None
+        self.pretrain_history_ = History()
+        if encoder is None:
+            net = self._contrastive_net(make, rows)
+            try:
+                net.fit(RowDataset(rows))
+            except FloatingPointError as error:
+                raise FloatingPointError(f"pre-training, lr pretrain_lr: {error}") from error
+            encoder, self.pretrain_history_ = net.module_.encoder, net.history
+        encoder = encoder.eval().requires_grad_(False)
+        seen: Tensor = encoder.embed_rows(x, self.pretrain_batch_size)
+        if not isinstance(self.corruption_rate, Real):
+            self._set_rate(seen.cpu().numpy(), y.cpu().numpy(), self._linear_pilot())
+        scale = float(seen.square().mean().sqrt().clamp(min=torch.finfo(seen.dtype).tiny))
+        limit = [] if self.truncate is None else [_Limit(self.spectral_limit, self.truncate)]
+        head = partial(LinearHead, encoder, seen.shape[1], n_outputs, scale)
+        step = self._step(len(seen), n_outputs)
+        return self._make_net(head, step, len(seen), more_callbacks=limit), seen / scale
+
+    def _module_parameters(self) -> dict[str, Any]:
+        """Return the ``module__…`` parameters, without the prefix."""
+        given, prefix = self._net_parameters, "module__"
+        return {k.removeprefix(prefix): v for k, v in given.items() if k.startswith(prefix)}
+
+    def _contrastive_net(self, make: Callable[[], nn.Module], rows: Tensor) -> RobustNet:
+        """Return what learns that two views of a row are alike (SimCLR)."""
+        return self._make_plain_net(
+            partial(Contrastive, make, rows[:2], self.projection_size),
+            ContrastiveStep(self.augment or _augmentation(rows), self.temperature),
+            len(rows),
+            callbacks=self.pretrain_callbacks,
+            max_epochs=self.pretrain_epochs,
+            min_steps=None,
             batch_size=self.pretrain_batch_size,
             lr=self.pretrain_lr,
+            optimizer=torch.optim.Adam,
+            optimizer__fused=None,
         )
-        self.pretrain_losses_ = np.array(losses)
-        with torch.no_grad():
-            parts = x.split(self.pretrain_batch_size)
-            self._embedded = torch.cat([_embed(encoder, part) for part in parts])
-        net = super()._train(self._embedded, y, n_outputs)
-        net.module_.encoder = encoder.requires_grad_(False)
-        values = torch.linalg.svdvals(net.module_.layer.weight.detach()[0])
-        self.spectral_norm_ = float(values[0])
-        return net
 
-    def _augmentation(self, x: Tensor) -> Callable[[Tensor], Tensor]:
-        if x.ndim not in (2, 4):
-            raise ValueError(
-                "augment=None is for tables and for images (n_samples, channels, height, width); X "
-                f"has examples of shape {tuple(x.shape[1:])}: pass a callable"
-            )
-        return TableAugmentation() if x.ndim == 2 else ImageAugmentation()
+    @property
+    def pretrain_losses_(self) -> np.ndarray:
+        """Mean loss of each epoch of the training without labels."""
+        check_is_fitted(self)
+        return np.array([epoch["train_loss"] for epoch in self.pretrain_history_])
 
-    def _make_preprocessor(self, X: np.ndarray) -> TablePreprocessor | ImagePreprocessor:
-        if X.ndim > 2:
-            return ImagePreprocessor(X.min(), X.max())
-        return super()._make_preprocessor(X)
+    def _linear_pilot(self) -> PRLClassifier:
+        """Return what the rate is estimated with, from embedded rows."""
+        names = ("max_epochs", "min_steps", "batch_size", "lr", "optimizer", "warmup", "margin")
+        shared = {name: getattr(self, name) for name in (*names, "device", "random_state")}
+        return PRLClassifier(nn.Linear, **shared).set_params(**PRLClassifier._pilot_settings)
 
-    def _for_net(self) -> dict[str, Any]:
-        return {k: v for k, v in self._net_parameters.items() if not k.startswith("module__")}
+    def _unlabelled(self, x: Tensor, without: np.ndarray, more: Any) -> list[Tensor]:
+        """Rows without labels, scaled: those that stand among the others, and those given apart."""
+        parts = [without] if len(without) else []
+        if more is not None:
+            more = validate_examples(self, more, reset=False, missing=self.missing)
+            if more.shape[1:] != self._row_shape:
+                raise ValueError(
+                    f"X_unlabeled has examples of shape {more.shape[1:]} without labels, those "
+                    f"with labels have {self._row_shape}"
+                )
+            parts.append(more)
+        return [torch.from_numpy(self._preprocessor.transform(rows)).to(x.device) for rows in parts]
 
-    def _checked_others(self, name: str, X, x: Tensor) -> Tensor:
-        rows = validate_examples(self, X, reset=False, missing=self.missing)
-        if rows.shape[1:] != self._row_shape:
-            raise ValueError(
-                f"{name} has examples of shape {rows.shape[1:]} without labels, those with labels "
-                f"have {self._row_shape}"
-            )
-        return torch.from_numpy(self._preprocessor.transform(rows)).to(x.device)
-
-    def _network(self, x: Tensor, n_outputs: int):
-        scale = float(x.square().mean().sqrt().clamp(min=torch.finfo(x.dtype).tiny))
-        return _LinearHead, {
-            "module__n_inputs": x.shape[1],
-            "module__n_outputs": n_outputs,
-            "module__scale": scale,
-        }
-
-    def _more_callbacks(self) -> list:
-        return [] if self.truncate is None else [_Limit(self.spectral_limit, self.truncate)]
-
-    def _step(self, n_outputs: int) -> RobustStep:
-        rule = noisy_label_rule(self.noisy_label, n_outputs)
+    def _step(self, n_rows: int, n_outputs: int) -> RobustStep:
+        rule = noisy_label_rule(self.noisy_label)
         rate = self.corruption_rate_ if rule.drops else 0.0
-        return RobustStep(
-            row_loss=rule.loss,
-            row_score=rule.score,
-            schedule=DropSchedule(rate, warmup=self.warmup, margin=self.margin),
+        return SharedPass(
+            loss=rule.loss,
+            score=rule.score,
+            selector=Trim(
+                DropSchedule(rate, warmup=self.warmup, margin=self.margin),
+                per_group=selects_per_class(self.per_class, len(self.classes_)),
+            ),
             memory=self.memory,
             memory_decay=self.memory_decay,
-            per_group=selects_per_class(self.per_class, len(self.classes_)),
         )
 
-    def _take_record(self, rows, targets=None, rescore=False) -> None:
-        super()._take_record(self._embedded, targets, rescore)
-        del self._embedded
+    def _embed_chunks(self, chunks: Tensor) -> Tensor:
+        encoder = self.net_.module_.eval().encoder
+        return torch.stack([encoder.embed(x.unsqueeze(0))[0].double() for x in chunks])
 
-    def _embedder(self) -> Callable[[Tensor], Tensor]:
-        encoder = self.net_.module_.encoder.eval()
-        return lambda chunks: torch.stack([_embed(encoder, x).double() for x in chunks])
-
-    def _predictor(self) -> Callable[[Tensor], Tensor]:
-        module = self.net_.module_.eval()
-
-        def run(x: Tensor) -> Tensor:
-            return self._combine(module(_embed(module.encoder, x).unsqueeze(0)).double())
-
-        return lambda chunks: torch.stack([run(x) for x in chunks])
-
-    def _warn_of_result(self, targets: np.ndarray) -> None:
-        if self.noisy_label in ("prl", "spl"):
-            warn_of_lost_classes(self.classes_, targets, self.inlier_mask_, self.corruption_rate_)
+    def _predict_chunks(self, chunks: Tensor) -> Tensor:
+        head, predictions = self.net_.module_.eval(), []
+        for x in chunks:
+            output = head(head.encoder.embed(x.unsqueeze(0)) / head.scale)
+            predictions.append(self._combine(output.double()))
+        return torch.stack(predictions)
 
 
-class _LinearHead(nn.Module):
-    """A linear layer on a scaled embedding; it carries the network that makes that."""
-
-    n_networks = 1
-    encoder: nn.Module
-
-    def __init__(self, n_inputs: int, n_outputs: int, scale: float) -> None:
-        super().__init__()
-        self.layer = StackedLinear(1, n_inputs, n_outputs)
-        self.scale = scale
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map embeddings (1, n_rows, n_inputs) to logits (1, n_rows, n_outputs)."""
-        return self.layer(x / self.scale)
-
-
+@dataclass
 class _Limit(Callback):
     """Limits the layer's singular values after every step."""
 
-    def __init__(self, limit: float, how: str) -> None:
-        self.limit = limit
-        self.how = how
+    limit: float
+    how: str
 
     def on_batch_end(self, net, training=False, **kwargs):
         if training:
-            limit_spectrum(net.module_.layer.weight, self.limit, self.how)
+            limit_spectrum(net.module_.layers[0].weight, self.limit, self.how)
 
 
 def _is_unlabelled(labels: np.ndarray) -> np.ndarray:
@@ -561,6 +535,10 @@ def limit_spectrum(weight: Tensor, limit: float, how: str) -> None:
         weight.div_((values[..., 0] / limit).clamp(min=1.0)[..., None, None])
 
 
-def _embed(encoder: nn.Module, x: Tensor) -> Tensor:
-    """Rows (n_rows, ...) as the encoder's last layer sees them."""
-    return run_with_embedding(encoder, x.unsqueeze(0))[0][0]
+def _augmentation(x: Tensor) -> Callable[[Tensor], Tensor]:
+    if x.ndim not in (2, 4):
+        raise ValueError(
+            "augment=None is for tables and for images (n_samples, channels, height, width); X "
+            f"has examples of shape {tuple(x.shape[1:])}: pass a callable"
+        )
+    return TableAugmentation() if x.ndim == 2 else ImageAugmentation()

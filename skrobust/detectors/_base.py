@@ -1,26 +1,18 @@
-"""PyOD's contract, and what a fitted detector knows about its training rows."""
+"""The base of the detectors: PyOD's interface over a robustly trained net."""
 
 from __future__ import annotations
 
 import math
-import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from copy import deepcopy
+from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
-from pyod.models.base import BaseDetector
-from scipy.stats import binom
-from sklearn.base import BaseEstimator, clone
-from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.metrics import roc_auc_score
-from sklearn.utils.validation import check_is_fitted, column_or_1d
-from torch import Tensor
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
 
 from skrobust._base import RobustEstimator
+from skrobust._device import isolated, map_rows
 from skrobust._preprocessing import TablePreprocessor
 from skrobust._validation import (
     HasMethods,
@@ -30,26 +22,38 @@ from skrobust._validation import (
     fit_context,
     unchanged_on_error,
     validate_rows,
-    warn_caller,
 )
-from skrobust.diagnosis import DiagnosisMixin, estimate_contamination
-from skrobust.training import RobustNet
+from skrobust.detectors._pyod import PyODMixin
+from skrobust.selection import DropSchedule, Selector, Trim
+from skrobust.training import RobustStep, RowDataset, SharedPass
 
 __all__ = ["RobustDetector"]
 
 
-class RobustDetector(DiagnosisMixin, RobustEstimator, BaseDetector):
-    """Base of the detectors: PyOD's interface over a robustly trained net.
+class RobustDetector(RobustEstimator, PyODMixin):
+    """Base of the detectors, and of a detector of one's own: PyOD's interface over a robust net.
 
-    A subclass trains in :meth:`_train` and scores chunks of rows in :meth:`_row_scorer`. Scores
-    are high for abnormal rows and labels are 0 and 1, as everywhere in PyOD.
+    A subclass writes two methods: :meth:`make_network` builds the networks, :meth:`row_scores`
+    scores rows by their outputs. Everything else is there: selection, the record of each row,
+    thresholds and labels, skorch's parameters, devices, seeds. :meth:`before_training` may look at
+    the networks between building and the first step. Scores are high for abnormal rows and labels
+    are 0 and 1, as everywhere in PyOD.
+
+    Parameters
+    ----------
+    contamination : float in [0, 0.5], "auto" or PyThresh object, default=0.1
+        Share of anomalies in the training rows.
+    selection : {"loss", None} or Selector, default="loss"
+        Which rows of a batch are trained on: those of lowest loss, all, or what an object says, see
+        :class:`skrobust.selection.Selector`.
+    training_rate, preprocessing, missing, margin, max_epochs, min_steps, batch_size, lr, \
+    optimizer, warmup, device, n_threads, random_state, verbose, callbacks, **net_parameters
+        As in :class:`RCADetector`. With ``selection=None`` and with an object training drops
+        nothing of its own.
     """
 
     contamination: Any
-    training_rate: float
-    preprocessing: str | None
-    missing: str
-    lr: float
+    select: bool = True
 
     _parameter_constraints: dict = {
         **RobustEstimator._parameter_constraints,
@@ -58,22 +62,88 @@ class RobustDetector(DiagnosisMixin, RobustEstimator, BaseDetector):
             StrOptions({"auto"}),
             HasMethods(["fit", "eval"]),
         ],
+        "selection": [None, StrOptions({"loss"}), callable],
         "training_rate": [Interval(Real, 0, 0.5, closed="both")],
         "preprocessing": [None, StrOptions({"minmax", "standard"})],
         "missing": [StrOptions({"error", "mean"})],
     }
 
-    # PyOD carries old copies of these four.
-    _get_param_names: Any = classmethod(BaseEstimator._get_param_names.__func__)
-    __repr__ = BaseEstimator.__repr__
+    def __init__(
+        self,
+        contamination=0.1,
+        *,
+        selection="loss",
+        training_rate=0.1,
+        preprocessing="standard",
+        missing="error",
+        margin=1.0,
+        max_epochs=100,
+        min_steps=None,
+        batch_size=128,
+        lr=1e-3,
+        optimizer=torch.optim.Adam,
+        warmup=0.1,
+        device=None,
+        n_threads=1,
+        random_state=None,
+        verbose=0,
+        callbacks=None,
+        **net_parameters,
+    ):
+        self.contamination = contamination
+        self.selection = selection
+        self.training_rate = training_rate
+        self.preprocessing = preprocessing
+        self.missing = missing
+        self.margin = margin
+        self.max_epochs = max_epochs
+        self.min_steps = min_steps
+        self.batch_size = batch_size
+        self.lr = lr
+        self.optimizer = optimizer
+        self.warmup = warmup
+        self.device = device
+        self.n_threads = n_threads
+        self.random_state = random_state
+        self.verbose = verbose
+        self.callbacks = callbacks
+        self._net_parameters = net_parameters
 
     @abstractmethod
-    def _train(self, x: Tensor, rate: float) -> RobustNet:
-        """Train on scaled rows (n_samples, n_features) that lie on the device."""
+    def make_network(self, n_features: int) -> nn.Module:
+        """Build the networks, in ``fit``, under its seed.
+
+        Parameters
+        ----------
+        n_features : int
+            Columns of the table.
+
+        Returns
+        -------
+        nn.Module
+            Maps rows (n_networks, n_rows, n_features) to outputs (n_networks, n_rows, ...) and has
+            the attribute ``n_networks``, such as :class:`skrobust.networks.StackedMLP`.
+        """
 
     @abstractmethod
-    def _row_scorer(self) -> Callable[[Tensor], Tensor]:
-        """Return a function from chunks (n_chunks, rows, n_features) to scores."""
+    def row_scores(self, output: Any, x: Tensor) -> Tensor:
+        """Score rows by what the networks make of them: what training minimises, too.
+
+        Parameters
+        ----------
+        output : Tensor of shape (n_networks, n_rows, ...)
+            Of the networks.
+        x : Tensor of shape (n_networks, n_rows, n_features)
+            The rows, scaled.
+
+        Returns
+        -------
+        Tensor of shape (n_networks, n_rows)
+            High for abnormal rows.
+        """
+
+    def before_training(self, networks: nn.Module, x: Tensor) -> None:
+        """Look at the networks after they are built, with the scaled rows (n_rows, n_features)."""
 
     @fit_context
     def fit(self, X, y=None):
@@ -104,18 +174,20 @@ class RobustDetector(DiagnosisMixin, RobustEstimator, BaseDetector):
         Whatever interrupts ``fit`` leaves the detector as it was before.
         """
         with unchanged_on_error(self):
-            self._check_net_parameters()
             X = validate_rows(self, X, reset=True, missing=self.missing)
             rate = self._training_rate(len(X))
             self._preprocessor = TablePreprocessor(self.preprocessing, self.missing).fit(X)
             x = self._preprocessor.transform(X)
-            with self._isolated() as device:
+            with isolated(self.device, self.random_state, self.n_threads) as device:
                 self.device_ = str(device)
                 rows = torch.from_numpy(x).to(device)
-                self.net_ = self._train(rows, rate)
-                self._take_record(rows)
-            self.decision_scores_ = self._score(X)
-            self._check_scores()
+                step, settings = self._step(rate), self._net_settings(len(rows))
+                network = partial(self.make_network, rows.shape[1])
+                self.net_ = self._make_net(network, step, len(rows), **settings)
+                self.net_.fit(RowDataset(rows))
+                self._after_training(rows)
+                _, self.sample_scores_, self.keep_frequency_, self.history_ = self.net_.result(rows)
+                self.decision_scores_ = self._score(X)
             self._process_decision_scores()
         return self
 
@@ -133,178 +205,8 @@ class RobustDetector(DiagnosisMixin, RobustEstimator, BaseDetector):
             A row's score does not depend on the rows beside it, and is the same at every call.
         """
         check_is_fitted(self)
-        return self._score(validate_rows(self, X, reset=False, missing=self._preprocessor.missing))
-
-    def predict(self, X, return_confidence=False):
-        """Label rows: 1 where the score exceeds ``threshold_``.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to label.
-        return_confidence : bool, default=False
-            Whether to return :meth:`predict_confidence` too.
-
-        Returns
-        -------
-        labels : array of shape (n_samples,), int
-            0 for normal rows, 1 for anomalies.
-        confidence : array of shape (n_samples,)
-            Only with ``return_confidence=True``.
-        """
-        scores = self.decision_function(X)
-        labels = (scores > self.threshold_).astype(int)
-        return (labels, self._confidence(scores)) if return_confidence else labels
-
-    def reset_threshold(self, contamination):
-        """Label by another rate, without training anew.
-
-        Parameters
-        ----------
-        contamination : float in [0, 0.5], "auto" or PyThresh object
-            As in ``__init__``, whose parameter stays what it is. What training dropped stays, too.
-
-        Returns
-        -------
-        self
-            With new ``threshold_``, ``labels_``, ``inlier_mask_``, ``contamination_`` and, for
-            "auto", ``contamination_interval_``.
-
-        Raises
-        ------
-        NotFittedError
-            Before ``fit``.
-        ValueError
-            If ``contamination`` is none of these.
-        """
-        check_is_fitted(self)
-        clone(self).set_params(contamination=contamination)._validate_params()
-        with unchanged_on_error(self):
-            self._set_threshold(contamination)
-        return self
-
-    def fit_predict(self, X, y=None):
-        """Fit and return the labels of the training rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Training rows.
-        y : Ignored
-            Present for the convention's sake.
-
-        Returns
-        -------
-        array of shape (n_samples,), int
-            0 for normal rows, 1 for anomalies.
-        """
-        return self.fit(X).labels_
-
-    def predict_proba(self, X, method="linear", return_confidence=False):
-        """Probability of being normal and of being abnormal, as PyOD defines them.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to judge.
-        method : {"linear", "unify"}, default="linear"
-            "linear" scales the score by the range of the training scores, "unify" uses their
-            normal distribution (Kriegel et al., 2011).
-        return_confidence : bool, default=False
-            Whether to return :meth:`predict_confidence` too.
-
-        Returns
-        -------
-        probabilities : array of shape (n_samples, 2)
-            Columns: normal, abnormal.
-        confidence : array of shape (n_samples,)
-            Only with ``return_confidence=True``.
-        """
-        check_is_fitted(self)
-        X = X if hasattr(X, "shape") else np.asarray(X)
-        return super().predict_proba(X, method=method, return_confidence=return_confidence)
-
-    def predict_confidence(self, X):
-        """Confidence that a row's label would survive another training set (Perini et al., 2020).
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to judge.
-
-        Returns
-        -------
-        array of shape (n_samples,)
-            Probabilities.
-        """
-        return self._confidence(self.decision_function(X))
-
-    def predict_with_rejection(self, X, *args, **kwargs):
-        """Label rows, -2 where the confidence is too low; see PyOD's ``BaseDetector``.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to label.
-        *args, **kwargs
-            As in PyOD.
-
-        Returns
-        -------
-        labels : array of shape (n_samples,), int
-            0, 1 or -2; with ``return_stats=True`` also three rates, as in PyOD.
-        """
-        check_is_fitted(self)
-        with self._numeric_contamination():
-            return super().predict_with_rejection(X, *args, **kwargs)
-
-    def compute_rejection_stats(self, *args, **kwargs):
-        """Expected rejection rate, its bound and the cost's bound; see PyOD's ``BaseDetector``.
-
-        Parameters
-        ----------
-        *args, **kwargs
-            As in PyOD.
-
-        Returns
-        -------
-        tuple of three floats
-        """
-        check_is_fitted(self)
-        with self._numeric_contamination():
-            return super().compute_rejection_stats(*args, **kwargs)
-
-    def score(self, X, y=None):
-        """Quality on held-out rows, higher is better: what a grid search maximises.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Held-out rows.
-        y : array-like of shape (n_samples,), optional
-            Two-valued labels; the larger one marks anomalies.
-
-        Returns
-        -------
-        float
-            With labels the ROC AUC; nan and an UndefinedMetricWarning if they are not two-valued.
-            Without labels minus the mean of the lower half of the scores, which does not depend
-            on ``contamination`` and compares models of one loss only.
-        """
-        scores = self.decision_function(X)
-        if y is None:
-            n_lower = max(1, len(scores) // 2)
-            return -float(np.partition(scores, n_lower - 1)[:n_lower].mean())
-        y = column_or_1d(y)
-        values = np.unique(y)
-        if len(values) != 2:
-            warnings.warn(
-                f"ROC AUC needs two label values, got {len(values)}; score is nan",
-                UndefinedMetricWarning,
-                stacklevel=2,
-            )
-            return float("nan")
-        return float(roc_auc_score(y == values[1], scores))
+        X = validate_rows(self, X, reset=False, missing=self._preprocessor.missing)
+        return self._score(X)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -327,67 +229,35 @@ class RobustDetector(DiagnosisMixin, RobustEstimator, BaseDetector):
     def _has_rate(self) -> bool:
         return isinstance(self.contamination, Real)
 
-    def _check_scores(self) -> None:
-        """The loss is checked before each update; this looks at what the last one left."""
-        if not (
-            np.isfinite(self.decision_scores_).all() and np.isfinite(self.sample_scores_).all()
-        ):
-            raise FloatingPointError(
-                f"training ended with weights whose scores are not finite; try a smaller lr "
-                f"(now {self.lr})"
-            )
+    def _step(self, rate: float) -> RobustStep:
+        """Describe the training step."""
+        return SharedPass(
+            loss=self.row_scores,
+            selector=self._selector(rate),
+            reconstructs=True,
+            exchange=False,
+            rate=rate,
+        )
+
+    def _selector(self, rate: float, kind: str = "linear") -> Selector:
+        if callable(self.selection):
+            return self.selection
+        dropped = rate if self.select and self.selection is not None else 0.0
+        return Trim(DropSchedule(dropped, warmup=self.warmup, kind=kind, margin=self.margin))
+
+    def _net_settings(self, n_rows: int) -> dict[str, Any]:
+        """Settings of the net in the place of the detector's own."""
+        return {}
+
+    def _after_training(self, rows: Tensor) -> None:
+        """Do what is left once the networks are trained, under the seed of ``fit``."""
 
     def _score(self, X: np.ndarray) -> np.ndarray:
-        return self._map(self._row_scorer, X)
+        prepare = self._preprocessor.transform
+        return map_rows(self._score_chunks, X, prepare, self.device_, self.n_threads)
 
-    def _process_decision_scores(self):
-        """Set threshold and labels from ``decision_scores_`` (PyOD's name for it)."""
-        self._classes = 2
-        self._mu, self._sigma = np.mean(self.decision_scores_), np.std(self.decision_scores_)
-        self._set_threshold(self.contamination)
-        return self
-
-    def _set_threshold(self, contamination) -> None:
-        scores = self.decision_scores_
-        self.__dict__.pop("contamination_interval_", None)
-        if contamination == "auto":
-            contamination = self._estimated_rate(scores)
-        if isinstance(contamination, Real):
-            self.contamination_ = float(contamination)
-            self.threshold_ = float(np.percentile(scores, 100 * (1 - self.contamination_)))
-            self.labels_ = (scores > self.threshold_).astype(int)
-        else:
-            thresholder = deepcopy(contamination).fit(scores)
-            self.labels_ = np.asarray(thresholder.labels_, dtype=int)
-            self.contamination_ = float(self.labels_.mean())
-            normal = scores[self.labels_ == 0]
-            self.threshold_ = float(normal.max()) if len(normal) else float(-np.inf)
-        self.inlier_mask_ = self.labels_ == 0
-
-    def _estimated_rate(self, scores: np.ndarray) -> float:
-        estimate = estimate_contamination(scores)
-        if estimate.doubt is not None:
-            warn_caller(
-                f"contamination='auto' takes {estimate.rate:.2g}, which cannot be relied on: "
-                f"{estimate.doubt}"
-            )
-        self.contamination_interval_ = (estimate.low, estimate.high)
-        return estimate.rate
-
-    def _confidence(self, scores: np.ndarray) -> np.ndarray:
-        """PyOD's formula with a binary search instead of a count per row."""
-        n = len(self.decision_scores_)
-        n_below = np.searchsorted(np.sort(self.decision_scores_), scores, side="right")
-        posterior = (1 + n_below) / (2 + n)
-        abnormal = 1 - binom.cdf(n - int(n * self.contamination_), n, posterior)
-        return np.where(scores > self.threshold_, abnormal, 1 - abnormal)
-
-    @contextmanager
-    def _numeric_contamination(self) -> Iterator[None]:
-        """Show the fitted rate to inherited methods that compute with ``contamination``."""
-        given = self.contamination
-        self.contamination = self.contamination_
-        try:
-            yield
-        finally:
-            self.contamination = given
+    def _score_chunks(self, chunks: Tensor) -> Tensor:
+        """Scores (n_chunks, n_rows) of chunks (n_chunks, n_rows, n_features)."""
+        networks = self.net_.module_.eval()
+        shared = chunks.unsqueeze(1).expand(-1, self.net_.n_networks, -1, -1)
+        return torch.stack([self.row_scores(networks(x), x).double().mean(dim=0) for x in shared])

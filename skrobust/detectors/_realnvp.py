@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,20 +11,17 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from skrobust._stopping import EarlyStoppingMixin
-from skrobust._validation import Integral, Interval, Real, StrOptions, validate_rows, validate_sizes
+from skrobust._validation import Integral, Interval, Real, StrOptions, validate_rows
 from skrobust.detectors._base import RobustDetector
 from skrobust.networks import CouplingFlow, LipschitzBound
-from skrobust.selection import DropSchedule
-from skrobust.training import RobustNet, RobustStep
-from skrobust.training._batches import count_batches
+from skrobust.training import RobustStep, SharedPass, count_batches
 
 __all__ = ["RobustRealNVPDetector"]
 
 _STEPS, _EPOCHS = 1000, 100
 
 
-class RobustRealNVPDetector(EarlyStoppingMixin, RobustDetector):
+class RobustRealNVPDetector(RobustDetector):
     """Robust density estimation: abnormal rows are those of low density under a normalising flow.
 
     The flow (RealNVP) is trained by maximum likelihood. In every batch the rows of lowest density
@@ -39,8 +36,11 @@ class RobustRealNVPDetector(EarlyStoppingMixin, RobustDetector):
         training drops, ``threshold_`` and ``labels_``. "auto" estimates it from the scores after
         training (:func:`estimate_contamination`), a PyThresh object sets the threshold; training
         drops ``training_rate`` then. 0 trains on all rows.
+    selection : {"loss", None} or Selector, default="loss"
+        Which rows of a batch are trained on: those of highest density, all, or what an object says,
+        see :class:`skrobust.selection.Selector`.
     trim : bool, default=True
-        Whether to drop rows in training.
+        False is a short form of ``selection=None``: no rows are dropped in training.
     lipschitz : float or None, default=0.75
         Limit on the largest singular value of every matrix in the networks s and t (the thesis's
         k). A network of three layers changes at most k^3 times as fast as its input. None: no
@@ -161,7 +161,7 @@ class RobustRealNVPDetector(EarlyStoppingMixin, RobustDetector):
     Departures from the text: matrices are capped instead of rescaled; the second mask is the
     complement of the first; the drop rate has a margin; the last, smaller batch of an epoch is
     used. Scaling, limit, length and margin were compared on real tables with planted anomalies
-    (``python -m skrobust.benchmarks nvp-planted``), none of which is an ODDS set: standardised
+    (``python -m benchmarks.thesis nvp-planted``), none of which is an ODDS set: standardised
     rows are better there than rows in [0, 1] (by .017 in mean AUC) and a limit of 0.5 is worse (by
     .042); limits from 0.75 to 1.5, 500 to 2,000 steps and margins from 0 to 2 are within .005 of
     the default. After training, the singular vectors that the power iterations follow are replaced
@@ -199,13 +199,14 @@ class RobustRealNVPDetector(EarlyStoppingMixin, RobustDetector):
         "hidden_layer_sizes": ["array-like"],
         "mask": [StrOptions({"complement", "official"})],
         "min_steps": [*RobustDetector._parameter_constraints["min_steps"], StrOptions({"auto"})],
-        **EarlyStoppingMixin._stopping_constraints,
+        **RobustDetector._stopping_constraints,
     }
 
     def __init__(
         self,
         contamination=0.1,
         *,
+        selection="loss",
         trim=True,
         lipschitz=0.75,
         constraint="cap",
@@ -233,6 +234,7 @@ class RobustRealNVPDetector(EarlyStoppingMixin, RobustDetector):
         **net_parameters,
     ):
         self.contamination = contamination
+        self.selection = selection
         self.trim = trim
         self.lipschitz = lipschitz
         self.constraint = constraint
@@ -292,7 +294,7 @@ class RobustRealNVPDetector(EarlyStoppingMixin, RobustDetector):
         """
         check_is_fitted(self)
         X = validate_rows(self, X, reset=False, missing=self._preprocessor.missing)
-        return self._map(partial(self._row_scorer, per_feature=True), X)
+        return self._map(partial(self._score_chunks, per_feature=True), X)
 
     def sample(self, n_samples=1, random_state=None):
         """Draw rows from the estimated density.
@@ -322,7 +324,7 @@ class RobustRealNVPDetector(EarlyStoppingMixin, RobustDetector):
         def generate(chunks: Tensor) -> Tensor:
             return torch.stack([self._flow().inverse(z.unsqueeze(0))[0] for z in chunks])
 
-        rows = self._map(lambda: generate, codes, prepare=lambda z: z.astype(np.float32))
+        rows = self._map(generate, codes, prepare=lambda z: z.astype(np.float32))
         return self._preprocessor.inverse_transform(rows)
 
     @property
@@ -332,59 +334,60 @@ class RobustRealNVPDetector(EarlyStoppingMixin, RobustDetector):
         bound = self._flow().lipschitz_bound(self._radius)
         return LipschitzBound(bound.scale[0].numpy(), bound.shift[0].numpy(), bound.map.item())
 
-    def _train(self, x: Tensor, rate: float) -> RobustNet:
-        if x.shape[1] == 1 and (self.mask == "official" or self.n_couplings < 2):
+    def make_network(self, n_features, **module_parameters):
+        """Build the flow."""
+        if n_features == 1 and (self.mask == "official" or self.n_couplings < 2):
             raise ValueError(
                 f"mask={self.mask!r} with n_couplings={self.n_couplings} transforms nothing of a "
                 "table with 1 feature; mask='complement' with two couplings or more fits a normal "
                 "distribution to it"
             )
-        log_volume = float(self._preprocessor.log_scales.sum())
-        step = RobustStep(
-            row_loss=partial(_negative_log_density, log_volume=log_volume),
-            schedule=DropSchedule(
-                rate=rate if self.trim else 0.0, warmup=self.warmup, margin=self.margin
-            ),
-        )
-        network, settings = self._network(x.shape[1])
-        settings["min_steps"] = self.min_steps
-        if self.min_steps == "auto":
-            steps = count_batches(self._count_trained(len(x)), self.batch_size)
-            settings["min_steps"] = min(_STEPS, _EPOCHS * steps)
-        net = self._fit_net(network, step, x, **settings, **self._stopping(len(x)))
-        net.module_.settle()
-        self._radius = float(x.double().abs().amax(dim=0).norm())
-        return net
-
-    def _network(self, n_features: int):
-        """Class of the network and its settings, for the net to build it under the seed."""
-        return CouplingFlow, {
-            "module__in_features": n_features,
-            "module__n_couplings": self.n_couplings,
-            "module__hidden_layer_sizes": validate_sizes(
-                "hidden_layer_sizes", self.hidden_layer_sizes
-            ),
-            "module__mask": self.mask,
-            "module__lipschitz": self.lipschitz,
-            "module__exact": self.constraint == "exact",
+        settings = {
+            "n_couplings": self.n_couplings,
+            "hidden_layer_sizes": self.hidden_layer_sizes,
+            "mask": self.mask,
+            "lipschitz": self.lipschitz,
+            "exact": self.constraint == "exact",
         }
+        return CouplingFlow(n_features, **{**settings, **module_parameters})
+
+    def row_scores(self, output, x):
+        """Return the negative log-density, in the units before scaling."""
+        return -output - float(self._preprocessor.log_scales.sum())
+
+    def _step(self, rate: float) -> RobustStep:
+        log_volume = float(self._preprocessor.log_scales.sum())
+        return SharedPass(
+            loss=partial(_negative_log_density, log_volume=log_volume),
+            selector=self._selector(rate if self.trim else 0.0),
+            reconstructs=True,
+            rate=rate,
+        )
+
+    def _net_settings(self, n_rows: int) -> dict[str, Any]:
+        min_steps = self.min_steps
+        if min_steps == "auto":
+            steps = count_batches(self._count_trained(n_rows), self.batch_size)
+            min_steps = min(_STEPS, _EPOCHS * steps)
+        return {"min_steps": min_steps}
+
+    def _after_training(self, rows: Tensor) -> None:
+        self.net_.module_.settle()
+        self._radius = float(rows.double().abs().amax(dim=0).norm())
 
     def _flow(self) -> CouplingFlow:
         return self.net_.module_.eval()
 
-    def _row_scorer(self, per_feature: bool = False) -> Callable[[Tensor], Tensor]:
+    def _score_chunks(self, chunks: Tensor, per_feature: bool = False) -> Tensor:
+        """Negative log-densities, of each feature on request."""
         flow = self._flow()
-        log_scales = torch.from_numpy(self._preprocessor.log_scales).float().to(self.device_)
-
-        def score(chunks: Tensor) -> Tensor:
-            if per_feature:
-                parts = [-flow.feature_densities(x.unsqueeze(0))[0] for x in chunks]
-                return torch.stack(parts) - log_scales
-            return torch.stack([-flow(x.unsqueeze(0))[0] for x in chunks]) - log_scales.sum()
-
-        return score
+        log_scales = torch.from_numpy(self._preprocessor.log_scales).float().to(chunks.device)
+        if per_feature:
+            parts = [-flow(x.unsqueeze(0), per_feature=True)[0] for x in chunks]
+            return torch.stack(parts) - log_scales
+        return torch.stack([-flow(x.unsqueeze(0))[0] for x in chunks]) - log_scales.sum()
 
 
-def _negative_log_density(output: Tensor, x: Tensor, y: Tensor, log_volume: float) -> Tensor:
-    """Of each row, in the units before scaling (x and y are not used)."""
+def _negative_log_density(output: Tensor, x: Tensor, log_volume: float) -> Tensor:
+    """Of each row, in the units before scaling (x is not used)."""
     return -output - log_volume

@@ -56,7 +56,7 @@ def estimate_contamination(scores) -> CorruptionEstimate:
     0.10 to 0.11. Of 25 thresholders of PyThresh on the same scores the best in the mean of both
     detectors, HIST, has 0.08; MIXMOD is better than this function on the autoencoders' scores
     (0.07 against 0.08) and worse on the flow's (0.10 against 0.07). A uniform tail beside the three
-    changes little (``python -m skrobust.benchmarks unknown-rate``).
+    changes little (``python -m benchmarks.thesis unknown-rate``).
 
     References
     ----------

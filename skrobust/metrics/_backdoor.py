@@ -186,7 +186,7 @@ def separation_score(estimator, X, y, rate: float, *, per_label: bool = True) ->
 
     Notes
     -----
-    Measured by ``python -m skrobust.benchmarks backdoor-choice``. On MNIST, of 60 networks those
+    Measured by ``python -m benchmarks.thesis backdoor-choice``. On MNIST, of 60 networks those
     above 0.7 have 93 % or more of both clean and poison accuracy, and those below (0.61 and less)
     have not. On Fashion-MNIST, whose shirts, pullovers and coats are much alike, all have less than
     0.5, and good defences no more than bad ones.

@@ -25,6 +25,11 @@ class NetworkEnsemble(nn.Module):
     **kwargs
         Passed to ``module`` when it is called.
 
+    Attributes
+    ----------
+    n_outputs : int or None
+        Width that the outputs must have; None does not look.
+
     Raises
     ------
     TypeError
@@ -37,6 +42,7 @@ class NetworkEnsemble(nn.Module):
     ) -> None:
         super().__init__()
         self.n_networks = n_networks
+        self.n_outputs: int | None = None
         if isinstance(module, nn.Module):
             networks = [copy.deepcopy(module) for _ in range(n_networks)]
             if n_networks > 1:
@@ -47,8 +53,52 @@ class NetworkEnsemble(nn.Module):
         self.networks = nn.ModuleList(networks)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (n_networks, n_rows, ...) to the stacked outputs (n_networks, n_rows, ...)."""
-        return torch.stack([network(rows) for network, rows in zip(self.networks, x, strict=True)])
+        """Map (n_networks, n_rows, ...) to the stacked outputs (n_networks, n_rows, ...).
+
+        Raises
+        ------
+        ValueError
+            If an output does not have the shape (n_rows, n_outputs).
+        """
+        output = torch.stack(
+            [network(rows) for network, rows in zip(self.networks, x, strict=True)]
+        )
+        if self.n_outputs is not None and output.shape[1:] != (x.shape[1], self.n_outputs):
+            raise ValueError(
+                f"module must map n_rows inputs to outputs of shape (n_rows, {self.n_outputs}), "
+                f"one column per class or target; {x.shape[1]} rows gave {tuple(output.shape[1:])}"
+            )
+        return output
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Map (n_networks, n_rows, ...) to what each network's last linear layer is given.
+
+        Raises
+        ------
+        ValueError
+            If a network has no linear layer.
+        """
+        return torch.stack([_embed(*pair) for pair in zip(self.networks, x, strict=True)])
+
+    @torch.no_grad()
+    def embed_rows(self, x: Tensor, batch_size: int) -> Tensor:
+        """What the last layer of one network is given for rows (n_rows, ...), batch by batch."""
+        return torch.cat([self.embed(part.unsqueeze(0))[0] for part in x.split(batch_size)])
+
+
+def _embed(network: nn.Module, x: Tensor) -> Tensor:
+    linear = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+    if not linear:
+        raise ValueError(
+            f"{type(network).__name__} has no linear layer, so nothing comes before it"
+        )
+    seen: list[Tensor] = []
+    watch = linear[-1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    try:
+        network(x)
+    finally:
+        watch.remove()
+    return seen[-1]
 
 
 def _draw_anew(network: nn.Module) -> None:

@@ -15,11 +15,35 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skrobust.networks._dropout import dropout as cheap_dropout
-
-__all__ = ["LEAST_COLUMNS", "StackedLinear", "StackedMLP"]
+__all__ = ["LEAST_COLUMNS", "LinearHead", "StackedLinear", "StackedMLP", "draw_kept", "dropout"]
 
 LEAST_COLUMNS = 16
+
+
+def dropout(x: Tensor, p: float, training: bool) -> Tensor:
+    """Set each element to 0 with probability ``p`` and scale the others by 1 / (1 - p).
+
+    torch draws one floating-point number per element, which is most of a small network's training
+    time on a CPU; here 16 random bits decide, so that ``p`` is rounded to a multiple of 2**-16, or
+    8 bits where ``p`` is a multiple of 2**-8 already. Other devices use torch's own.
+    """
+    if not training or p == 0:
+        return x
+    if x.device.type != "cpu":
+        return F.dropout(x, p, training=True)
+    kept, scale = draw_kept(x.shape, p)
+    return x * kept.to(x.dtype).mul_(scale)
+
+
+def draw_kept(shape: tuple[int, ...], p: float) -> tuple[Tensor, float]:
+    """Draw on the CPU what is kept, integers 0 (with probability ``p``) and 1; 1 / their mean."""
+    dtype, n = torch.int8 if 256 * p % 1 == 0 else torch.int16, math.prod(shape)
+    words = torch.empty(-(-n * dtype.itemsize // 8), dtype=torch.int64)
+    bits = words.random_(-(2**63), None).view(dtype)[:n]
+    least, levels = torch.iinfo(bits.dtype).min, 1 << torch.iinfo(bits.dtype).bits
+    n_dropped = min(round(p * levels), levels - 1)
+    kept = bits.ge_(least + n_dropped)  # 0 or 1 in place: filling a bool tensor is not vectorised
+    return kept.view(shape), levels / (levels - n_dropped)
 
 
 class StackedLinear(nn.Module):
@@ -97,6 +121,8 @@ class StackedMLP(nn.Module):
     narrow_output : bool, default=False
         Whether an output layer of fewer than 16 units is computed in the way that is fast for
         it, which rounds differently.
+    output : {"linear", "sigmoid"}, default="linear"
+        Last activation.
     """
 
     def __init__(
@@ -107,17 +133,19 @@ class StackedMLP(nn.Module):
         negative_slope: float = 0.0,
         dropout: float = 0.0,
         narrow_output: bool = False,
+        output: str = "linear",
     ) -> None:
         super().__init__()
-        *inner, output = pairwise(sizes)
+        *inner, last = pairwise(sizes)
         is_narrow = narrow_output and sizes[-1] < LEAST_COLUMNS
         last_layer = _NarrowLinear if is_narrow else StackedLinear
         self.layers = nn.ModuleList(StackedLinear(n_networks, a, b) for a, b in inner)
-        self.layers.append(last_layer(n_networks, *output))
+        self.layers.append(last_layer(n_networks, *last))
         self.sizes = list(sizes)
         self.n_networks = n_networks
         self.negative_slope = negative_slope
         self.dropout = dropout
+        self.output = output
 
     @property
     def dropout_sizes(self) -> list[int]:
@@ -126,52 +154,107 @@ class StackedMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n_networks, n_rows, ...), flattened, to (n_networks, n_rows, sizes[-1])."""
+        x = self.layers[-1](self.embed(x))
+        return torch.sigmoid(x) if self.output == "sigmoid" else x
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Map (n_networks, n_rows, ...) to what the last layer is given."""
         x = x.flatten(2)
-        last = len(self.layers) - 1
-        for i, layer in enumerate(self.layers):
+        last = len(self.layers) - 2
+        for i, layer in enumerate(self.layers[:-1]):
             x = layer(x)
+            x = F.leaky_relu(x, self.negative_slope) if self.negative_slope else F.relu(x)
             if i < last:
-                x = F.leaky_relu(x, self.negative_slope) if self.negative_slope else F.relu(x)
-            if i < last - 1:
-                x = cheap_dropout(x, self.dropout, self.training)
+                x = dropout(x, self.dropout, self.training)
         return x
 
-    def thinned(self, network: int, kept: Sequence[Tensor] | None = None) -> list:
-        """Weights and biases of one network, without the units that dropout removed.
+    @torch.no_grad()
+    def embed_rows(self, x: Tensor, batch_size: int) -> Tensor:
+        """What the last layer of one network is given for rows (n_rows, ...), batch by batch."""
+        return torch.cat([self.embed(part.unsqueeze(0))[0] for part in x.split(batch_size)])
 
-        Parameters
-        ----------
-        network : int
-            Which of the K networks.
-        kept : list of bool tensors of shapes ``dropout_sizes``, optional
-            Units that stay. Dropping a unit and scaling the others is the same as leaving out
-            its column here and its row in the next layer, which is then scaled: the network
-            becomes smaller instead of being masked. None keeps every unit.
+    def draw_passes(self, n_passes: int) -> Tensor | None:
+        """Draw which units each stochastic pass keeps, for scores with dropout on.
+
+        One mask serves all rows of a pass, so that a pass is one random sub-network, as the
+        thesis words it (section 2.3), and a row's score does not depend on its neighbours.
 
         Returns
         -------
-        list of (weight, bias)
-            Shapes (in, out) and (out,), detached, for :meth:`run_thinned`.
+        Tensor of shape (n_passes, n_networks, n_units), bool, or None
+            None where there is nothing to draw: no pass, or no dropout.
         """
-        chain = [
-            (layer.weight[network].detach(), layer.bias[network, 0].detach())
-            for layer in cast("list[StackedLinear]", self.layers)
-        ]
-        for i, mask in enumerate(kept or ()):
-            units = mask.nonzero().squeeze(1)
-            weight, bias = chain[i]
-            chain[i] = (weight.index_select(1, units), bias[units])
-            weight, bias = chain[i + 1]
-            chain[i + 1] = (weight.index_select(0, units) / (1.0 - self.dropout), bias)
-        return _widen(chain)
+        sizes = self.dropout_sizes
+        if n_passes == 0 or not sizes:
+            return None
+        return torch.rand(n_passes, self.n_networks, sum(sizes)) >= self.dropout
 
-    def run_thinned(self, chain: list, x: Tensor) -> Tensor:
-        """Run the result of :meth:`thinned` on rows (n_rows, ...), without gradient."""
-        x = x.flatten(1)
-        for weight, bias in chain[:-1]:
-            x = F.leaky_relu_(torch.addmm(bias, x, weight), self.negative_slope)
-        weight, bias = chain[-1]
-        return torch.addmm(bias, x, weight)[:, : self.sizes[-1]]
+    def sub_networks(self, units: Tensor | None = None) -> list[list]:
+        """Weights and biases of each network, without the units that dropout removed.
+
+        Parameters
+        ----------
+        units : Tensor of shape (n_networks, n_units), bool, optional
+            One pass of :meth:`draw_passes`. Dropping a unit and scaling the others is the same as
+            leaving out its column here and its row in the next layer, which is then scaled: the
+            network becomes smaller instead of being masked. None keeps every unit.
+
+        Returns
+        -------
+        list of lists of (weight, bias)
+            Shapes (in, out) and (out,), detached, for :meth:`run_sub_networks`.
+        """
+        layers = cast("list[StackedLinear]", self.layers)
+        chains = []
+        for k in range(self.n_networks):
+            chain = [(one.weight[k].detach(), one.bias[k, 0].detach()) for one in layers]
+            kept = () if units is None else units[k].split(self.dropout_sizes)
+            for i, mask in enumerate(kept):
+                places = mask.to(chain[i][0].device).nonzero().squeeze(1)
+                weight, bias = chain[i]
+                chain[i] = (weight.index_select(1, places), bias[places])
+                weight, bias = chain[i + 1]
+                chain[i + 1] = (weight.index_select(0, places) / (1.0 - self.dropout), bias)
+            chains.append(_widen(chain))
+        return chains
+
+    def run_sub_networks(self, chains: list[list], x: Tensor | list[Tensor]) -> Tensor:
+        """Run the result of :meth:`sub_networks`, without gradient.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n_rows, ...), or list of such
+            Rows for all networks, or for each its own.
+        """
+        own = x if isinstance(x, list) else [x] * len(chains)
+        outputs = []
+        for chain, rows in zip(chains, own, strict=True):
+            h = rows.flatten(1)
+            for weight, bias in chain[:-1]:
+                h = F.leaky_relu_(torch.addmm(bias, h, weight), self.negative_slope)
+            weight, bias = chain[-1]
+            outputs.append(torch.addmm(bias, h, weight)[:, : self.sizes[-1]])
+        output = torch.stack(outputs)
+        return torch.sigmoid(output) if self.output == "sigmoid" else output
+
+
+class LinearHead(StackedMLP):
+    """A linear layer on what a frozen network sees of rows, scaled; it carries that network.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        The network, with ``embed``. Its embedding is divided by ``scale`` before it comes here.
+    n_inputs, n_outputs : int
+        Width of the embedding, and of the outputs.
+    scale : float
+        Size of the embedding's numbers.
+    """
+
+    def __init__(self, encoder: nn.Module, n_inputs: int, n_outputs: int, scale: float) -> None:
+        super().__init__((n_inputs, n_outputs))
+        self.scale = scale
+        self.encoder = encoder
 
 
 def _widen(chain: list) -> list:

@@ -1,10 +1,11 @@
 """Which rows of a batch train which network: scores, rules, schedules, exchange, memory."""
 
-from skrobust.selection._exchange import derangement, exchange
 from skrobust.selection._memory import ScoreMemory, ScoreWindow
 from skrobust.selection._rules import (
     Selection,
+    derangement,
     drop_above,
+    exchange,
     keep_all,
     keep_both,
     keep_count,
@@ -13,7 +14,6 @@ from skrobust.selection._rules import (
     keep_lowest_per_group,
     keep_single_lowest,
 )
-from skrobust.selection._schedules import DropSchedule, Progress, binomial_margin
 from skrobust.selection._scores import (
     absolute_error,
     absolute_gradient_norm,
@@ -26,18 +26,29 @@ from skrobust.selection._scores import (
     gaussian_divergence,
     huber,
     huber_gradient_norm,
+    output_gradient_norm,
     squared_error,
     squared_gradient_norm,
 )
-from skrobust.selection._sever import sever_scores
+from skrobust.selection._selectors import (
+    LIMIT_ROWS,
+    DropSchedule,
+    Progress,
+    Selector,
+    Trim,
+    binomial_margin,
+)
 from skrobust.selection._spectral import spectral_signature_scores
 
 __all__ = [
+    "LIMIT_ROWS",
     "DropSchedule",
     "Progress",
     "ScoreMemory",
     "ScoreWindow",
     "Selection",
+    "Selector",
+    "Trim",
     "absolute_error",
     "absolute_gradient_norm",
     "binary_crossentropy",
@@ -60,7 +71,7 @@ __all__ = [
     "keep_lowest",
     "keep_lowest_per_group",
     "keep_single_lowest",
-    "sever_scores",
+    "output_gradient_norm",
     "spectral_signature_scores",
     "squared_error",
     "squared_gradient_norm",

@@ -17,10 +17,10 @@ class ScoreMemory:
     ----------
     n_networks, n_rows : int
         Size of the memory; rows are addressed by their id, 0 to ``n_rows - 1``.
-    mode : {"last", "sum", "average"}, default="last"
-        "last" overwrites, "sum" adds up, "average" is an exponential moving average in which
-        the first scores have no more weight than their age gives them (as Adam corrects for its
-        start): the mean for as long as there are few.
+    mode : {"sum", "average"}
+        "sum" adds up, "average" is an exponential moving average in which the first scores have no
+        more weight than their age gives them (as Adam corrects for its start): the mean for as long
+        as there are few.
     decay : float in [0, 1), default=0.9
         Weight of the past in the moving average.
     device : torch.device or str, default="cpu"
@@ -32,9 +32,9 @@ class ScoreMemory:
         The remembered scores; nan for a row never seen.
     """
 
-    def __init__(self, n_networks, n_rows, *, mode="last", decay=0.9, device="cpu"):
-        if mode not in ("last", "sum", "average"):
-            raise ValueError(f"mode must be 'last', 'sum' or 'average', got {mode!r}")
+    def __init__(self, n_networks, n_rows, *, mode, decay=0.9, device="cpu"):
+        if mode not in ("sum", "average"):
+            raise ValueError(f"mode must be 'sum' or 'average', got {mode!r}")
         self.mode = mode
         self.decay = decay
         self.values = torch.full((n_networks, n_rows), torch.nan, device=device)
@@ -43,15 +43,12 @@ class ScoreMemory:
     def update(self, row_ids: Tensor, scores: Tensor) -> Tensor:
         """Take in the scores (n_networks, m) of the rows ``row_ids`` (m,); return what is known."""
         self._counts[row_ids] += 1
-        if self.mode == "last":
-            known = scores
+        past = self.values[:, row_ids].nan_to_num()  # nan where there is none
+        if self.mode == "sum":
+            known = past + scores
         else:
-            past = self.values[:, row_ids].nan_to_num()  # nan where there is none
-            if self.mode == "sum":
-                known = past + scores
-            else:
-                counts = self._counts[row_ids]
-                known = past + (1.0 - self.decay) / (1.0 - self.decay**counts) * (scores - past)
+            counts = self._counts[row_ids]
+            known = past + (1.0 - self.decay) / (1.0 - self.decay**counts) * (scores - past)
         self.values[:, row_ids] = known
         return known
 

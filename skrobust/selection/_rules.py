@@ -1,4 +1,4 @@
-"""Rules that turn the scores of a batch into the rows each network keeps.
+"""Rules that turn the scores of a batch into the rows each network keeps, and their exchange.
 
 Scores have shape (n_networks, n_rows); a low score means a trusted row. The number of kept rows
 is a Python integer wherever it does not depend on the data, so no rule waits for the device.
@@ -7,14 +7,19 @@ is a Python integer wherever it does not depend on the data, so no rule waits fo
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 __all__ = [
     "Selection",
+    "derangement",
     "drop_above",
+    "exchange",
     "keep_all",
     "keep_both",
     "keep_count",
@@ -34,10 +39,13 @@ class Selection(NamedTuple):
         Positions in the batch, most trusted first.
     weights : Tensor of shape (n_networks, n_kept) or None
         Weight of each row in the mean loss; rows of weight 0 are dropped. None: all equal.
+    counts : bool, default=True
+        Whether the epoch counts for how often rows were kept: False while the drop rate grows.
     """
 
     rows: Tensor
     weights: Tensor | None = None
+    counts: bool = True
 
     def mask(self, n_rows: int) -> Tensor:
         """Which of the ``n_rows`` rows are kept, (n_networks, n_rows) bool."""
@@ -45,6 +53,21 @@ class Selection(NamedTuple):
         if self.weights is None:
             return mask.scatter_(1, self.rows, True)
         return mask.scatter_(1, self.rows, self.weights > 0)
+
+    @staticmethod
+    def join(selections: Sequence[Selection], sizes: Sequence[int]) -> Selection:
+        """Selections from batches of these sizes as one from the batches put together."""
+        device = selections[0].rows.device
+        starts = torch.tensor([0, *accumulate(sizes[:-1])], device=device)
+        counts = torch.tensor([one.rows.shape[1] for one in selections], device=device)
+        rows = torch.cat([one.rows for one in selections], dim=1)
+        rows = rows + starts.repeat_interleave(counts, output_size=rows.shape[1])
+        if all(one.weights is None for one in selections):
+            return Selection(rows)
+        weights = [
+            torch.ones_like(one.rows) if one.weights is None else one.weights for one in selections
+        ]
+        return Selection(rows, torch.cat(weights, dim=1))
 
     def weighted_mean(self, losses: Tensor) -> Tensor:
         """Mean loss of the kept rows, one per network.
@@ -250,3 +273,58 @@ def keep_both(first: Selection, second: Selection, n_rows: int) -> Selection:
     """
     weights = second.mask(n_rows).gather(1, first.rows).float()
     return first._replace(weights=weights if first.weights is None else weights * first.weights)
+
+
+def derangement(n_networks: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw a permutation without fixed point, uniformly: nobody keeps their own selection.
+
+    Parameters
+    ----------
+    n_networks : int
+        One network has nobody to exchange with and gets the identity.
+    rng : numpy.random.Generator
+        Where it is drawn from.
+
+    Returns
+    -------
+    array of shape (n_networks,), int
+        A permutation of the networks.
+    """
+    identity = np.arange(n_networks)
+    if n_networks == 1:
+        return identity
+    if n_networks == 2:
+        return identity[::-1].copy()
+    while True:  # succeeds with probability of about 1/e
+        permutation = rng.permutation(n_networks)
+        if not np.any(permutation == identity):
+            return permutation
+
+
+def exchange(selection: Selection, permutation: np.ndarray) -> Selection:
+    """Give network k the selection of network ``permutation[k]`` (Algorithm 1).
+
+    Parameters
+    ----------
+    selection : Selection
+        Each network's own choice.
+    permutation : array of shape (n_networks,), int
+        Whose choice each network gets.
+
+    Returns
+    -------
+    Selection
+        What each network trains on.
+    """
+    if np.array_equal(permutation, np.arange(len(permutation))):
+        return selection
+    weights = selection.weights
+    return selection._replace(
+        rows=_permute(selection.rows, permutation),
+        weights=None if weights is None else _permute(weights, permutation),
+    )
+
+
+def _permute(part: Tensor, permutation: np.ndarray) -> Tensor:
+    """Index by Python numbers: a tensor of indices would make a GPU wait for its copy."""
+    return torch.stack([part[k] for k in permutation.tolist()])

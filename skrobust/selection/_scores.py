@@ -5,6 +5,8 @@ Outputs and targets have shape (..., n_rows, n_features); the result has shape (
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -21,6 +23,7 @@ __all__ = [
     "gaussian_divergence",
     "huber",
     "huber_gradient_norm",
+    "output_gradient_norm",
     "squared_error",
     "squared_gradient_norm",
 ]
@@ -307,3 +310,27 @@ def error_beyond(output: Tensor, target: Tensor, delta: float = 0.0) -> Tensor:
     """
     beyond = (output - target).abs() - delta
     return torch.where((beyond > 0).all(dim=-1), beyond.sum(dim=-1), 0.0)
+
+
+def output_gradient_norm(
+    output: Tensor, target: Tensor, loss: Callable[[Tensor, Tensor], Tensor]
+) -> Tensor:
+    """Norm of the gradient of any loss with respect to the network's output (Algorithm 4).
+
+    Parameters
+    ----------
+    output : Tensor of shape (n_networks, n_rows, n_outputs)
+        Of the networks; their graph is left alone.
+    target : Tensor of shape (n_rows, ...)
+        Labels or targets.
+    loss : callable ``(output, target) -> Tensor (n_networks, n_rows)``
+        Differentiated automatically.
+
+    Returns
+    -------
+    Tensor of shape (n_networks, n_rows)
+    """
+    with torch.enable_grad():
+        output = output.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(loss(output, target).sum(), output)
+    return gradient.norm(dim=-1)

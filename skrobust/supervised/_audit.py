@@ -16,7 +16,15 @@ from tqdm import tqdm
 
 from skrobust._validation import Integral
 
-__all__ = ["LabelAudit", "audit_labels", "label_suspicion", "target_suspicion"]
+__all__ = [
+    "LabelAudit",
+    "audit_labels",
+    "encode_labels",
+    "fitted_models",
+    "label_suspicion",
+    "make_splits",
+    "target_suspicion",
+]
 
 _Split = tuple[np.ndarray, np.ndarray]
 
@@ -171,10 +179,10 @@ def target_suspicion(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray
 def _audit_classes(estimator, X, y, cv, random_state, verbose) -> LabelAudit:
     if not hasattr(estimator, "predict_proba"):
         raise ValueError(f"{type(estimator).__name__} has no predict_proba, which the audit needs")
-    classes, codes = _encode(y)
-    splits = _splits(StratifiedKFold, cv, X, codes, random_state)
+    classes, codes = encode_labels(y)
+    splits = make_splits(estimator, cv, X, codes, random_state)
     probabilities = np.zeros((len(y), len(classes)))
-    for test, rows, model in _models(estimator, X, y, splits, verbose):
+    for test, rows, model in fitted_models(estimator, X, y, splits, verbose):
         known = np.searchsorted(classes, model.classes_)
         probabilities[np.ix_(test, known)] = model.predict_proba(rows)
     scores, folds = label_suspicion(probabilities, codes), _numbers(splits, len(y))
@@ -187,16 +195,16 @@ def _audit_targets(estimator, X, y, cv, random_state, verbose) -> LabelAudit:
     targets = np.asarray(y, dtype=np.float64)
     if not np.isfinite(targets).all():
         raise ValueError("y has missing or infinite targets")
-    splits = _splits(KFold, cv, X, targets, random_state)
+    splits = make_splits(estimator, cv, X, targets, random_state)
     predictions = np.zeros(len(y))
-    for test, rows, model in _models(estimator, X, targets, splits, verbose):
+    for test, rows, model in fitted_models(estimator, X, targets, splits, verbose):
         predictions[test] = column_or_1d(model.predict(rows))
     scores, folds = target_suspicion(targets, predictions), _numbers(splits, len(y))
     given = targets - predictions
     return LabelAudit(scores, _order(scores), predictions, predictions, None, given, folds)
 
 
-def _encode(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def encode_labels(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sorted classes and the place of each label among them."""
     if pd.isna(y).any():
         raise ValueError("y has missing labels")
@@ -215,9 +223,10 @@ def _encode(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return classes, codes
 
 
-def _splits(kind: type, cv, X, y: np.ndarray, random_state) -> list[_Split]:
+def make_splits(estimator, cv, X, y: np.ndarray, random_state) -> list[_Split]:
     """Rows to train on and rows to judge, of each fold."""
     if isinstance(cv, Integral):
+        kind = StratifiedKFold if is_classifier(estimator) else KFold
         if not 2 <= int(cv) <= len(y):
             raise ValueError(f"cv must be from 2 to the number of rows, {len(y)}, got {cv}")
         cv = kind(int(cv), shuffle=True, random_state=random_state)
@@ -236,7 +245,7 @@ def _splits(kind: type, cv, X, y: np.ndarray, random_state) -> list[_Split]:
     return splits
 
 
-def _models(estimator, X, y, splits: list[_Split], verbose: int) -> Iterator[tuple]:
+def fitted_models(estimator, X, y, splits: list[_Split], verbose: int) -> Iterator[tuple]:
     """For each fold the rows to judge, their inputs, and a model that has not seen them."""
     for train, test in tqdm(splits, desc="folds", unit="fold", disable=not verbose):
         model = clone(estimator).fit(_safe_indexing(X, train), y[train])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from copy import copy
@@ -17,8 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from skrobust._base import RobustEstimator
+from skrobust._device import CHUNK_ROWS, draw_seed, isolated, map_rows
 from skrobust._preprocessing import ImagePreprocessor, TablePreprocessor
-from skrobust._stopping import EarlyStoppingMixin
 from skrobust._validation import (
     Interval,
     Real,
@@ -26,27 +25,26 @@ from skrobust._validation import (
     fit_context,
     unchanged_on_error,
     validate_examples,
-    validate_sizes,
     warn_caller,
 )
-from skrobust.diagnosis import LEAST_ROWS, CorruptionEstimate, DiagnosisMixin, few_rows
-from skrobust.networks import NetworkEnsemble, StackedMLP, run_with_embedding
-from skrobust.training import CHUNK_ROWS, RobustNet, RobustStep
+from skrobust.diagnosis import CorruptionEstimate, DiagnosisMixin
+from skrobust.networks import NetworkEnsemble, StackedMLP
+from skrobust.supervised._estimate import estimate_rate
+from skrobust.training import RobustNet, RobustStep, RowDataset
 
-__all__ = ["RobustLearner", "RowFunction", "of_rows"]
+__all__ = ["RobustLearner", "RowFunction", "count_trusted"]
 
 PILOT_RATE = 0.3
-PILOT_ROWS = 20_000
-N_FOLDS = 3
 
 RowFunction = Callable[[Tensor, Tensor], Tensor]
 
 
-class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
+class RobustLearner(DiagnosisMixin, RobustEstimator):
     """Base of the learners: trains on the rows of each batch that a score trusts.
 
     A subclass turns targets into numbers in :meth:`_encode`, describes its training in
     :meth:`_step`, and turns the networks' outputs into predictions in :meth:`_combine`.
+    :meth:`make_network` builds the networks.
     """
 
     module: Any
@@ -62,6 +60,8 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
     lr: float
 
     _target_options: dict[str, bool] = {}
+    _rate_comes_later = False  # what the rate is estimated from is not there before training
+    _images_are_scaled = False  # to [0, 1]
     # of the networks that corruption_rate="auto" estimates the rate with
     _pilot_settings: dict[str, Any] = {
         "corruption_rate": PILOT_RATE,
@@ -70,7 +70,7 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
     }
     _parameter_constraints: dict = {
         **RobustEstimator._parameter_constraints,
-        **EarlyStoppingMixin._stopping_constraints,
+        **RobustEstimator._stopping_constraints,
         "module": [None, callable],
         "corruption_rate": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
         "hidden_layer_sizes": ["array-like"],
@@ -83,7 +83,7 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
         """Learn from the targets; return them as numbers, and the number of outputs."""
 
     @abstractmethod
-    def _step(self, n_outputs: int) -> RobustStep:
+    def _step(self, n_rows: int, n_outputs: int) -> RobustStep:
         """Describe the training step, at the rate ``corruption_rate_``."""
 
     @abstractmethod
@@ -93,9 +93,6 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
     @abstractmethod
     def _combine(self, outputs: Tensor) -> Tensor:
         """Turn outputs (n_networks, n_rows, n_outputs) into one prediction per row."""
-
-    def _check_combination(self) -> None:
-        """Refuse parameters that exclude each other."""
 
     def _warn_of_result(self, targets: np.ndarray) -> None:
         """Warn where the outcome shows that an assumption of the method does not hold."""
@@ -134,127 +131,135 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
         -----
         Whatever interrupts ``fit`` leaves the estimator as it was before.
         """
+        return self._fit(X, y)
+
+    def _fit(self, X, y, extra: Any = None, labelled: np.ndarray | None = None):
+        """Fit; ``extra`` is what a subclass takes besides, for its own methods.
+
+        Rows that are not ``labelled`` are checked with the others and then left to the subclass.
+        """
         with unchanged_on_error(self):
-            self._check_net_parameters()
-            self._check_combination()
+            given = X
             X, y = validate_examples(
                 self, X, y, reset=True, missing=self.missing, **self._target_options
             )
-            if isinstance(self.corruption_rate, Real):
-                self._check_rate(self.corruption_rate, len(X))
+            if labelled is not None:
+                X, y, extra = X[labelled], y[labelled], (X[~labelled], *extra)
             targets, n_outputs = self._encode(y)
+            self._set_rate(given, y)
             self._row_shape = X.shape[1:]
             self._preprocessor = self._make_preprocessor(X)
             x = self._preprocessor.transform(X)
-            with self._isolated() as device:
+            with isolated(self.device, self.random_state, self.n_threads) as device:
                 self.device_ = str(device)
-                rows, given = (torch.from_numpy(part).to(device) for part in (x, targets))
-                self.net_ = self._train(rows, given, n_outputs)
-                # of an earlier epoch are the networks that early stopping keeps
-                rescore = self._stops_early(len(rows)) and self.memory is None
-                self._take_record(rows, given, rescore)
-            self._check_result(X)
+                rows, codes = torch.from_numpy(x).to(device), torch.from_numpy(targets).to(device)
+                self.net_, rows = self._prepare_net(rows, codes, n_outputs, extra)
+                self.net_.fit(RowDataset(rows, codes), targets)
+                trained = self.net_.result(rows, codes)
+                _, self.sample_scores_, self.keep_frequency_, self.history_ = trained
+                self._after_training(rows, codes, extra)
+                self._check_result(X)
             n_trusted = count_trusted(self.corruption_rate_, len(X))
-            self.inlier_mask_ = _lowest(self.sample_scores_, n_trusted)
+            self.inlier_mask_ = np.zeros(len(X), dtype=bool)  # of equal scores the first
+            self.inlier_mask_[np.argsort(self.sample_scores_, kind="stable")[:n_trusted]] = True
             self._warn_of_result(targets)
         return self
 
-    def _check_rate(self, rate: float, n_rows: int) -> None:
+    def _set_rate(self, X, y: np.ndarray, pilot=None) -> None:
+        """Set the rate, if it is not known by what networks say of rows that they have not seen."""
+        self.__dict__.pop("corruption_rate_interval_", None)
+        if not isinstance(self.corruption_rate, Real):
+            if pilot is None and self._rate_comes_later:
+                return
+            seed = draw_seed(self.random_state)
+            estimate = estimate_rate(self, pilot or self._pilot(), X, y, random_state=seed)
+            if estimate.doubt is not None:
+                warn_caller(
+                    f"corruption_rate='auto' takes {estimate.rate:.2g}, which cannot be relied on: "
+                    f"{estimate.doubt}"
+                )
+            self.corruption_rate_ = estimate.rate
+            self.corruption_rate_interval_ = (estimate.low, estimate.high)
+            return
+        rate, n_rows = self.corruption_rate, len(y)
         if count_trusted(rate, n_rows) < 1:
             raise ValueError(
                 f"corruption_rate={rate} leaves none of {n_rows} training rows (n_samples); pass "
                 "more rows or a smaller rate"
             )
         if rate > 0.5:
-            warnings.warn(
+            warn_caller(
                 f"corruption_rate={rate} is above 0.5: no guarantee holds where corrupted rows "
-                "are the majority, and only corruption without a pattern is likely to be found",
-                UserWarning,
-                stacklevel=4,
+                "are the majority, and only corruption without a pattern is likely to be found"
             )
+        self.corruption_rate_ = float(rate)
+
+    def _pilot(self) -> RobustLearner:
+        """Return what the rate is estimated with."""
+        pilot = copy(self).set_params(**self._pilot_settings)
+        # a split of one's own may be made for all rows
+        pilot._net_parameters.pop("train_split", None)
+        return pilot
 
     def _make_preprocessor(self, X: np.ndarray) -> TablePreprocessor | ImagePreprocessor:
         """Fit the preprocessing, from checked training rows."""
         if X.ndim > 2:
-            return ImagePreprocessor()
+            return ImagePreprocessor(*((X.min(), X.max()) if self._images_are_scaled else ()))
         return TablePreprocessor(self.preprocessing, self.missing).fit(X)
 
-    def _train(self, x: Tensor, y: Tensor, n_outputs: int) -> RobustNet:
-        self.__dict__.pop("corruption_rate_interval_", None)
-        if isinstance(self.corruption_rate, Real):
-            self.corruption_rate_ = float(self.corruption_rate)
-        else:
-            self._estimate_rate(x, y, n_outputs)
-        return self._train_net(x, y, n_outputs)
+    def _prepare_net(
+        self, x: Tensor, y: Tensor, n_outputs: int, extra: Any
+    ) -> tuple[RobustNet, Tensor]:
+        """Return the net, and the rows that it is to be trained on."""
+        network = partial(self.make_network, x.shape[1:], n_outputs)
+        more = self._more_callbacks()
+        step = self._step(len(x), n_outputs)
+        return self._make_net(network, step, len(x), more_callbacks=more), x
 
-    def _train_net(self, x: Tensor, y: Tensor, n_outputs: int) -> RobustNet:
-        module, settings = self._network(x, n_outputs)
-        settings |= self._stopping(len(x))
-        more = [*settings.pop("more_callbacks", []), *self._more_callbacks()]
-        step = self._step(n_outputs)
-        return self._fit_net(module, step, x, y, more_callbacks=more, **settings)
+    def _after_training(self, x: Tensor, y: Tensor, extra: Any) -> None:
+        """Do what is left once the networks are trained, under the seed of ``fit``."""
 
-    def _estimate_rate(self, x: Tensor, y: Tensor, n_outputs: int) -> None:
-        """Set the rate by what networks say of rows that they have not seen."""
-        estimate = few_rows(len(x))
-        if len(x) >= LEAST_ROWS:
-            estimate = self._judge_rate(*self._unseen(x, y, n_outputs))
-        if estimate.doubt is not None:
-            warn_caller(
-                f"corruption_rate='auto' takes {estimate.rate:.2g}, which cannot be relied on: "
-                f"{estimate.doubt}"
-            )
-        self.corruption_rate_ = estimate.rate
-        self.corruption_rate_interval_ = (estimate.low, estimate.high)
+    def make_network(self, in_shape, n_outputs, **module_parameters) -> nn.Module:
+        """Build the networks, in ``fit``, under its seed.
 
-    def _unseen(self, x: Tensor, y: Tensor, n_outputs: int) -> tuple[np.ndarray, np.ndarray]:
-        """Predictions for rows by networks that have not seen them, and the rows' targets."""
-        pilot = copy(self).set_params(**self._pilot_settings)
-        # a split of one's own may be made for all rows
-        pilot._net_parameters = {
-            k: v for k, v in self._net_parameters.items() if k != "train_split"
-        }
-        pilot.corruption_rate_ = PILOT_RATE
-        places = torch.randperm(len(x))[:PILOT_ROWS].to(x.device)
-        predictions = []
-        parts = places.tensor_split(N_FOLDS)
-        for i, held in enumerate(parts):
-            seen = torch.cat([*parts[:i], *parts[i + 1 :]])
-            net = pilot._train_net(x[seen], y[seen], n_outputs)
-            predictions.append(pilot._combine(net.run_rows(x[held]).double()))
-        return torch.cat(predictions).cpu().numpy(), y[places].cpu().numpy()
+        Parameters
+        ----------
+        in_shape : tuple of int
+            Shape of one row.
+        n_outputs : int
+            Classes, or targets.
+        **module_parameters
+            The estimator's ``module__…`` parameters.
 
-    def _network(self, x: Tensor, n_outputs: int):
-        """Return what makes the networks, and its settings, for the net to call under the seed."""
-        n_inputs = math.prod(x.shape[1:])
+        Returns
+        -------
+        nn.Module
+            Maps rows (n_networks, n_rows, ...) to outputs (n_networks, n_rows, n_outputs) and has
+            the attribute ``n_networks`` and the method ``embed``: a
+            :class:`skrobust.networks.StackedMLP` or :class:`skrobust.networks.NetworkEnsemble`.
+        """
+        n_inputs = math.prod(in_shape)
         if self.module is None:
-            hidden = validate_sizes("hidden_layer_sizes", self.hidden_layer_sizes)
-            sizes = (n_inputs, *hidden, n_outputs)
-            return StackedMLP, {
-                "module__sizes": sizes,
-                "module__n_networks": self.n_networks,
-                "module__narrow_output": True,
-            }
-        ensemble = partial(NetworkEnsemble, self.module, n_networks=self.n_networks)
+            sizes = (n_inputs, *self.hidden_layer_sizes, n_outputs)
+            settings = {"n_networks": self.n_networks, "narrow_output": True}
+            return StackedMLP(sizes, **{**settings, **module_parameters})
+        known = {}
         if isinstance(self.module, nn.Module):
-            self._refuse_module_parameters()
-            return ensemble, {}
-        known = {
-            "in_features": n_inputs,
-            "in_channels": x.shape[1],
-            "out_features": n_outputs,
-            "n_classes": n_outputs,
-        }
-        wanted = inspect.signature(self.module).parameters.keys()
-        bound = getattr(self.module, "keywords", {}).keys()  # what a functools.partial has fixed
-        return ensemble, {f"module__{name}": known[name] for name in known.keys() & wanted - bound}
-
-    def _refuse_module_parameters(self) -> None:
-        for name in self._net_parameters:
-            if name.startswith("module__"):
+            if module_parameters:
                 raise ValueError(
-                    f"{name} was given for a module that is built already; pass the module's class"
+                    f"module__{next(iter(module_parameters))} was given for a module that is built "
+                    "already; pass the module's class"
                 )
+        else:
+            known = {"in_features": n_inputs, "in_channels": in_shape[0]}
+            known |= {"out_features": n_outputs, "n_classes": n_outputs}
+            wanted = inspect.signature(self.module).parameters.keys()
+            fixed = getattr(self.module, "keywords", {}).keys()  # of a functools.partial
+            known = {name: known[name] for name in known.keys() & wanted - fixed}
+        parameters = {**known, **module_parameters}
+        networks = NetworkEnsemble(self.module, n_networks=self.n_networks, **parameters)
+        networks.n_outputs = n_outputs
+        return networks
 
     def embed(self, X) -> np.ndarray:
         """Activations before the networks' last layer.
@@ -274,20 +279,17 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
         ValueError
             If the rows are invalid or the module has no linear layer.
         """
-        return self._map(self._embedder, self._checked(X))
+        return self._map(self._embed_chunks, self._checked(X))
 
-    def _embedder(self) -> Callable[[Tensor], Tensor]:
-        module = self.net_.module_.eval()
-
-        def run(x: Tensor) -> Tensor:
-            inputs, _ = run_with_embedding(module, x.expand(self.net_.n_networks, *x.shape))
-            return inputs.movedim(0, 1).flatten(1).double()
-
-        return lambda chunks: torch.stack([run(x) for x in chunks])
+    def _embed_chunks(self, chunks: Tensor) -> Tensor:
+        """Activations (n_chunks, n_rows, n_activations)."""
+        networks, n_networks = self.net_.module_.eval(), self.net_.n_networks
+        found = [networks.embed(x.expand(n_networks, *x.shape)) for x in chunks]
+        return torch.stack([one.movedim(0, 1).flatten(1) for one in found]).double()
 
     def _predictions(self, X) -> np.ndarray:
         """Predictions (n_samples, ...) in the units of training, float64."""
-        return self._map(self._predictor, self._checked(X))
+        return self._map(self._predict_chunks, self._checked(X))
 
     def _checked(self, X) -> np.ndarray:
         check_is_fitted(self)
@@ -306,24 +308,23 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
     def _missing_allowed(self) -> str:
         return getattr(self._preprocessor, "missing", "error")
 
-    def _predictor(self) -> Callable[[Tensor], Tensor]:
-        """Return a function from chunks (n_chunks, rows, ...) to predictions."""
+    def _predict_chunks(self, chunks: Tensor) -> Tensor:
+        """Predictions (n_chunks, n_rows, ...) in the units of training."""
         module = self.net_.module_.eval()
-        if isinstance(module, StackedMLP):
-            chains = [module.thinned(k) for k in range(module.n_networks)]
-
-            def run(x: Tensor) -> Tensor:
-                return torch.stack([module.run_thinned(chain, x) for chain in chains])
-        else:
-
-            def run(x: Tensor) -> Tensor:
-                return module(x.expand(self.net_.n_networks, *x.shape))
-
-        return lambda chunks: torch.stack([self._combine(run(x).double()) for x in chunks])
+        small = module.sub_networks() if isinstance(module, StackedMLP) else None
+        predictions = []
+        for x in chunks:
+            if small is not None:
+                output = module.run_sub_networks(small, x)
+            else:
+                output = module(x.expand(module.n_networks, *x.shape))
+            predictions.append(self._combine(output.double()))
+        return torch.stack(predictions)
 
     def _check_result(self, X: np.ndarray) -> None:
         """The loss is checked before each update; this looks at what the last one left."""
-        predictions = self._map(self._predictor, X[:CHUNK_ROWS])
+        prepare, first = self._preprocessor.transform, X[:CHUNK_ROWS]
+        predictions = map_rows(self._predict_chunks, first, prepare, self.device_, self.n_threads)
         if not (np.isfinite(predictions).all() and np.isfinite(self.sample_scores_).all()):
             raise FloatingPointError(
                 "training ended with weights whose predictions are not finite; try a smaller lr "
@@ -334,26 +335,13 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self.missing == "mean"
         tags.input_tags.three_d_array = True
+        is_poor = getattr(self, "selection", None) == "min"  # one row a step is not enough
+        for own in (tags.classifier_tags, tags.regressor_tags):
+            if own is not None:
+                own.poor_score = is_poor
         return tags
-
-
-def of_rows(output: Tensor, x: Tensor, y: Tensor, function: RowFunction, n_outputs: int) -> Tensor:
-    """Apply a loss or score to outputs (n_networks, n_rows, n_outputs); x is not used."""
-    if output.shape != (*x.shape[:2], n_outputs):
-        raise ValueError(
-            f"module must map n_rows inputs to outputs of shape (n_rows, {n_outputs}), one column "
-            f"per class or target; {x.shape[1]} rows gave {tuple(output.shape[1:])}"
-        )
-    return function(output, y)
 
 
 def count_trusted(rate: float, n_rows: int) -> int:
     """Return n - ceil(rate n), whatever the rounding of the product."""
     return n_rows - math.ceil(rate * n_rows - 1e-9)
-
-
-def _lowest(scores: np.ndarray, n_lowest: int) -> np.ndarray:
-    """Mark the lowest scores; of equal ones the first."""
-    mask = np.zeros(len(scores), dtype=bool)
-    mask[np.argsort(scores, kind="stable")[:n_lowest]] = True
-    return mask

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
-
 import torch
-from torch import Tensor
 
 from skrobust._validation import Interval, Real, StrOptions
-from skrobust.selection import crossentropy, crossentropy_gradient_norm, keep_disagreement
-from skrobust.supervised._base import RowFunction, of_rows
-from skrobust.supervised._labels import LabelMixin, bootstrap_functions
+from skrobust.selection import crossentropy, crossentropy_gradient_norm
+from skrobust.supervised._base import RowFunction
+from skrobust.supervised._classes import LabelMixin, bootstrap_functions
 from skrobust.supervised._selecting import SelectingLearner
 
 __all__ = ["PRLClassifier"]
@@ -197,8 +193,9 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         "selection": [
             None,
             StrOptions({"loss-gradient", "gradient", "loss", "min", "disagreement"}),
+            callable,
         ],
-        "loss": [StrOptions({"cross_entropy", "bootstrap-hard", "bootstrap-soft"})],
+        "loss": [StrOptions({"cross_entropy", "bootstrap-hard", "bootstrap-soft"}), callable],
         "bootstrap_weight": [None, Interval(Real, 0, 1, closed="right")],
     }
 
@@ -267,27 +264,7 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         self.callbacks = callbacks
         self._net_parameters = net_parameters
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.poor_score = self.selection == "min"  # one row a step is not enough
-        return tags
-
     def _row_functions(self) -> tuple[RowFunction, RowFunction]:
         if self.loss == "cross_entropy":
             return crossentropy, crossentropy_gradient_norm
         return bootstrap_functions(self.loss == "bootstrap-hard", self.bootstrap_weight)
-
-    def _step_settings(self, n_outputs: int) -> dict[str, Any]:
-        if self.selection != "disagreement":
-            return {}
-        loss, _ = self._row_functions()
-        return {
-            "row_score": _predicted_class,
-            "row_record": partial(of_rows, function=loss, n_outputs=n_outputs),
-            "rule": keep_disagreement,
-            "exchange": False,
-        }
-
-
-def _predicted_class(output: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    return output.argmax(dim=-1).to(output.dtype)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,12 +21,10 @@ from skrobust.selection import (
     squared_error,
     squared_gradient_norm,
 )
-from skrobust.supervised._base import RowFunction, of_rows
+from skrobust.supervised._base import RowFunction
 from skrobust.supervised._selecting import SelectingLearner
 
 __all__ = ["PRLRegressor"]
-
-_START_DELTA = 0.1
 
 
 class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
@@ -212,7 +209,7 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
     _target_options = {"multi_output": True, "y_numeric": True}
     _parameter_constraints: dict = {
         **SelectingLearner._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "huber", "absolute_error"})],
+        "loss": [StrOptions({"squared_error", "huber", "absolute_error"}), callable],
         "huber_delta": [Interval(Real, 0, None, closed="neither")],
         "robust_start": [Interval(Real, 0, 1, closed="left")],
         "score_limit": [None, Interval(Real, 1, None, closed="left")],
@@ -317,11 +314,6 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         self._scaler = TargetScaler().fit(targets)
         return self._scaler.transform(targets), targets.shape[1]
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.regressor_tags.poor_score = self.selection == "min"  # one row a step is not enough
-        return tags
-
     def _row_functions(self) -> tuple[RowFunction, RowFunction]:
         if self.loss == "squared_error":
             return squared_error, squared_gradient_norm
@@ -329,15 +321,6 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
             return absolute_error, _absolute_score
         delta = self.huber_delta
         return partial(huber, delta=delta), partial(_huber_score, delta=delta)
-
-    def _step_settings(self, n_outputs: int) -> dict[str, Any]:
-        loss = partial(huber, delta=_START_DELTA)
-        start_loss = partial(of_rows, function=loss, n_outputs=n_outputs)
-        return {
-            "start": self.robust_start,
-            "start_loss": start_loss,
-            "score_limit": self.score_limit,
-        }
 
     def _judge_rate(self, predictions: np.ndarray, targets: np.ndarray) -> CorruptionEstimate:
         return wrong_target_rate(targets, predictions)

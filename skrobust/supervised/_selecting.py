@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from skorch.callbacks import GradientNormClipping
+from torch import Tensor
 
-from skrobust._validation import Integral, Interval, Real, StrOptions
-from skrobust.selection import DropSchedule, keep_lowest, keep_single_lowest
-from skrobust.supervised._base import RobustLearner, RowFunction, of_rows
-from skrobust.training import RobustStep
+from skrobust._validation import Integral, Interval, Real, StrOptions, check_choice
+from skrobust.selection import (
+    LIMIT_ROWS,
+    DropSchedule,
+    Selector,
+    Trim,
+    huber,
+    keep_disagreement,
+    keep_lowest,
+    keep_single_lowest,
+    output_gradient_norm,
+)
+from skrobust.supervised._base import RobustLearner, RowFunction
+from skrobust.training import ByRowGradients, RobustStep, ScoredApart, SharedPass
 
 __all__ = ["SelectingLearner"]
+
+_RULES = {"min": keep_single_lowest, "disagreement": keep_disagreement}
+_START_DELTA = 0.1
 
 
 class SelectingLearner(RobustLearner):
@@ -23,7 +36,10 @@ class SelectingLearner(RobustLearner):
     A subclass names its losses in :meth:`_row_functions`.
     """
 
-    selection: str | None
+    selection: Any
+    loss: Any
+    score_limit: float | None = None
+    robust_start: float = 0.0
     reforward: bool
     clip: str | None
     max_norm: float
@@ -31,7 +47,7 @@ class SelectingLearner(RobustLearner):
 
     _parameter_constraints: dict = {
         **RobustLearner._parameter_constraints,
-        "selection": [None, StrOptions({"loss-gradient", "gradient", "loss", "min"})],
+        "selection": [None, StrOptions({"loss-gradient", "gradient", "loss", "min"}), callable],
         "clip": [None, StrOptions({"batch", "row"})],
         "max_norm": [Interval(Real, 0, None, closed="neither")],
         "n_networks": [Interval(Integral, 1, None, closed="left")],
@@ -50,9 +66,30 @@ class SelectingLearner(RobustLearner):
     def _row_functions(self) -> tuple[RowFunction, RowFunction]:
         """Loss of each row, and the norm of its gradient at the output (Algorithm 4)."""
 
-    def _step_settings(self, n_outputs: int) -> dict[str, Any]:
-        """Settings of the step that only this learner has."""
-        return {}
+    def row_losses(self, output: Tensor, target: Tensor) -> Tensor:
+        """Loss of each row: a subclass may have one of its own.
+
+        Parameters
+        ----------
+        output : Tensor of shape (n_networks, n_rows, n_outputs)
+            Of the networks.
+        target : Tensor of shape (n_rows, ...) or (n_networks, n_rows, ...)
+            Labels as numbers from 0, or scaled targets (n_rows, n_outputs).
+
+        Returns
+        -------
+        Tensor of shape (n_networks, n_rows)
+        """
+        return self._row_functions()[0](output, target)
+
+    def _losses(self) -> tuple[RowFunction, RowFunction]:
+        """The same, of a loss of one's own too."""
+        own = self.loss if callable(self.loss) else None
+        if type(self).row_losses is not SelectingLearner.row_losses:
+            own = self.row_losses
+        if own is None:
+            return self._row_functions()
+        return own, partial(output_gradient_norm, loss=own)
 
     def _check_combination(self) -> None:
         if self.selection == "disagreement" and self.n_networks < 2:
@@ -72,25 +109,50 @@ class SelectingLearner(RobustLearner):
         clipping = GradientNormClipping(gradient_clip_value=self.max_norm)
         return [("gradient_norm_clipping", clipping)]
 
-    def _step(self, n_outputs: int) -> RobustStep:
-        loss, gradient_norm = (
-            partial(of_rows, function=function, n_outputs=n_outputs)
-            for function in self._row_functions()
+    def _selector(self, n_rows: int) -> Selector:
+        if callable(self.selection):
+            return self.selection
+        rate = 0.0 if self.selection is None else self.corruption_rate_
+        return Trim(
+            DropSchedule(rate, warmup=self.warmup, margin=self.margin),
+            rule=_RULES.get(self.selection, keep_lowest),
+            score_limit=self.score_limit,
+            n_recent=min(LIMIT_ROWS, n_rows),
         )
-        step = RobustStep(
-            row_loss=loss,
-            row_score=gradient_norm if self.selection == "loss-gradient" else None,
-            by_gradient=self.selection == "gradient",
-            row_clip=float(self.max_norm) if self.clip == "row" else None,
-            rule=keep_single_lowest if self.selection == "min" else keep_lowest,
-            schedule=DropSchedule(
-                rate=0.0 if self.selection is None else self.corruption_rate_,
-                warmup=self.warmup,
-                margin=self.margin,
-            ),
-            exchange=self.n_networks > 1 and self.selection is not None,
-            score_apart="train" if self.reforward else None,
-            memory=self.memory,
-            memory_decay=self.memory_decay,
-        )
-        return replace(step, **self._step_settings(n_outputs))
+
+    def _step(self, n_rows: int, n_outputs: int) -> RobustStep:
+        ranked = check_score(self.selection) if callable(self.selection) else self.selection
+        selector = self._selector(n_rows)
+        loss, gradient_norm = self._losses()
+        score = {"loss-gradient": gradient_norm, "disagreement": predicted_class}.get(ranked)
+        settings: dict[str, Any] = {
+            "loss": loss,
+            "selector": selector,
+            "score": score,
+            "noted": loss if ranked == "disagreement" else None,
+            "by_gradient": ranked == "gradient",
+            "exchange": self.n_networks > 1 and ranked not in (None, "disagreement"),
+            "memory": self.memory,
+            "memory_decay": self.memory_decay,
+            "start": self.robust_start,
+            "start_loss": partial(huber, delta=_START_DELTA) if self.robust_start > 0 else None,
+            "rate": self.corruption_rate_,
+        }
+        if self.reforward:
+            return ScoredApart(**settings, training=True)
+        if ranked == "gradient" or self.clip == "row":
+            clip = float(self.max_norm) if self.clip == "row" else None
+            return ByRowGradients(**settings, row_clip=clip)
+        return SharedPass(**settings)
+
+
+def predicted_class(output: Tensor, target: Tensor) -> Tensor:
+    """What networks agree or disagree on."""
+    return output.argmax(dim=-1).to(output.dtype)
+
+
+def check_score(selection: Selector) -> str:
+    """Return what the scores of somebody's own selector are to be."""
+    score = getattr(selection, "score", "loss")
+    check_choice("selection.score", score, ("loss", "loss-gradient", "gradient"))
+    return score

@@ -1,15 +1,22 @@
 """The robust training step, the skorch net that runs it, and what they need."""
 
-from skrobust.training._batches import DeviceBatches, RowDataset
+from skrobust._device import CHUNK_ROWS, map_rows
 from skrobust.training._callbacks import EpochProgressBar, KeptShare
-from skrobust.training._inference import CHUNK_ROWS, map_rows
-from skrobust.training._net import RobustNet
-from skrobust.training._record import TrainingRecord
+from skrobust.training._net import DeviceBatches, RobustNet, RowDataset, Trained, count_batches
 from skrobust.training._row_gradients import RowGradients, per_sample_gradient_norms
-from skrobust.training._step import RobustStep, StepState
+from skrobust.training._step import (
+    ByRowGradients,
+    RobustStep,
+    ScoredApart,
+    SharedPass,
+    StepState,
+    TrainingRecord,
+    TrainingStep,
+)
 
 __all__ = [
     "CHUNK_ROWS",
+    "ByRowGradients",
     "DeviceBatches",
     "EpochProgressBar",
     "KeptShare",
@@ -17,8 +24,13 @@ __all__ = [
     "RobustStep",
     "RowDataset",
     "RowGradients",
+    "ScoredApart",
+    "SharedPass",
     "StepState",
+    "Trained",
     "TrainingRecord",
+    "TrainingStep",
+    "count_batches",
     "map_rows",
     "per_sample_gradient_norms",
 ]

@@ -7,17 +7,29 @@ rows, for stacked layers).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.graph import get_gradient_edge
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from skrobust.networks import StackedLinear
 
-__all__ = ["CHUNK_NUMBERS", "Part", "Rule", "rule_of"]
+__all__ = [
+    "CHUNK_NUMBERS",
+    "Part",
+    "Rule",
+    "Watch",
+    "find_obstacle",
+    "layers_of",
+    "refuse_batch_statistics",
+    "rule_of",
+]
 
 CHUNK_NUMBERS = 2**24  # gradients of rows that are held at once where a layer needs them whole
 
@@ -77,11 +89,12 @@ def _product_squares(x: Tensor, g: Tensor) -> Tensor:
     return torch.cat([_squared_norm(b.mT @ a, (1, 2)) for a, b in chunks])
 
 
-def _stacked(layer: nn.Module, x: Tensor, g: Tensor) -> Part:
-    squares = _squared_norm(g, -1)
-    with_bias = float(_trainable(layer, "bias"))
-    if _trainable(layer, "weight"):
-        squares = squares * (_squared_norm(x, -1) + with_bias)
+def _stacked(layer: Any, x: Tensor, g: Tensor) -> Part:
+    weight, bias = layer.weight.requires_grad, layer.bias.requires_grad
+    squares = torch.linalg.vector_norm(g, dim=-1).square_()
+    if weight:
+        own = torch.linalg.vector_norm(x, dim=-1).square_()
+        squares = squares * (own + float(bias))
 
     def weighted(weights: Tensor, rows: Tensor | None) -> dict[str, Tensor]:
         own, given = g, x
@@ -89,9 +102,12 @@ def _stacked(layer: nn.Module, x: Tensor, g: Tensor) -> Part:
             network = torch.arange(len(x), device=x.device).unsqueeze(1)
             own, given, weights = g[network, rows], x[network, rows], weights.gather(1, rows)
         own = own * weights.unsqueeze(-1)
-        return _only_trainable(
-            layer, weight=lambda: given.mT @ own, bias=lambda: own.sum(dim=1, keepdim=True)
-        )
+        found = {}
+        if weight:
+            found["weight"] = given.mT @ own
+        if bias:
+            found["bias"] = own.sum(dim=1, keepdim=True)
+        return found
 
     return Part(squares, weighted)
 
@@ -235,6 +251,86 @@ def _normalised(layer: Any, x: Tensor) -> Tensor:
     shape = (1, -1, *[1] * (x.ndim - 2))
     mean, variance = layer.running_mean.view(shape), layer.running_var.view(shape)
     return (x - mean) / (variance + layer.eps).sqrt()
+
+
+def layers_of(network: nn.Module) -> dict[str, nn.Module]:
+    """Modules that own trainable parameters, by name."""
+    layers = {}
+    for name, layer in network.named_modules():
+        for parameter in layer.parameters(recurse=False):
+            if parameter.requires_grad:
+                layers[name or type(layer).__name__] = layer
+    return layers
+
+
+def refuse_batch_statistics(module: nn.Module) -> None:
+    """Raise ValueError if a layer normalises with the statistics of the batch."""
+    for name, layer in module.named_modules():
+        shares = isinstance(layer, _BatchNorm) and not isinstance(layer, _InstanceNorm)
+        if shares and (layer.training or layer.running_mean is None):
+            raise ValueError(
+                f"layer {name!r} ({type(layer).__name__}) normalises with the statistics of the "
+                "batch, so that no row has a gradient of its own; use group, layer or instance "
+                "normalisation (such as CNN9(norm='group')), or a selection that needs no "
+                "gradients of rows (such as 'loss-gradient')"
+            )
+
+
+def find_obstacle(layers: Sequence[dict[str, nn.Module]], is_stacked: bool) -> str:
+    """Return the layer, if there is one, whose rows have no rule; by name, for each network."""
+    seen: set[int] = set()
+    for own in layers:
+        for name, layer in own.items():
+            if rule_of(layer) is None or isinstance(layer, StackedLinear) > is_stacked:
+                return f"layer {name!r} ({type(layer).__name__})"
+            if isinstance(layer, nn.Embedding) and (
+                layer.max_norm is not None or layer.scale_grad_by_freq or layer.sparse
+            ):
+                return f"layer {name!r} (Embedding with max_norm, scaling or sparse gradients)"
+            parameters = {id(p) for p in layer.parameters(recurse=False)}
+            if seen & parameters:
+                return f"layer {name!r}, which shares parameters with another one"
+            seen |= parameters
+    return ""
+
+
+class Call(NamedTuple):
+    """One call of a layer in the forward pass, with the place of its output in the graph."""
+
+    layer: nn.Module
+    x: Tensor
+    edge: Any
+
+
+@dataclass
+class Watch:
+    """What a forward pass calls, and what arrives there on the way back.
+
+    Parameters
+    ----------
+    calls : list of Call
+        In the order of the calls.
+    arrived : list of int
+        Places of the calls that a gradient has come to.
+    taken : list of (layer, Part), or None
+        What they contribute, in the order of arrival; None takes nothing.
+    """
+
+    calls: list[Call] = field(default_factory=list)
+    arrived: list[int] = field(default_factory=list)
+    taken: list[tuple[nn.Module, Part]] | None = None
+
+    def note(self, layer: nn.Module, args: tuple, output: Tensor) -> None:
+        """Note a layer's inputs, and wait at its outputs: a forward hook."""
+        x = args[0].detach() if args else torch.empty(0)
+        output.register_hook(partial(self._arrive, len(self.calls)))
+        self.calls.append(Call(layer, x, get_gradient_edge(output)))
+
+    def _arrive(self, i: int, gradient: Tensor) -> None:
+        self.arrived.append(i)
+        if self.taken is not None:
+            layer, x, _ = self.calls[i]
+            self.taken.append((layer, cast("Rule", rule_of(layer))(layer, x, gradient)))
 
 
 _NORMS = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm)

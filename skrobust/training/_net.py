@@ -1,41 +1,143 @@
-"""The skorch net whose loss is the robust step."""
+"""The skorch net whose loss is a robust step, and the batches that it trains on."""
 
 from __future__ import annotations
 
 import dis
 import math
-from typing import Any
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer
+from skorch.history import History
+from torch import Tensor, nn
+from torch.utils.data import Dataset, Subset
 
-from skrobust._device import lay_out
-from skrobust.selection import Progress, ScoreMemory, ScoreWindow
-from skrobust.training._batches import DeviceBatches, RowDataset
-from skrobust.training._record import TrainingRecord
-from skrobust.training._row_gradients import RowGradients
-from skrobust.training._step import LIMIT_ROWS, RobustStep, StepState
+from skrobust.selection import Progress
 
-__all__ = ["RobustNet"]
+__all__ = ["DeviceBatches", "RobustNet", "RowDataset", "Trained", "count_batches"]
+
+
+def count_batches(n_rows: int, batch_size: int) -> int:
+    """Return how many batches rows make; a single row that is left over joins the last one.
+
+    Normalisations over a batch have nothing to go by in a row alone.
+    """
+    whole, rest = divmod(n_rows, batch_size)
+    return whole + (rest > 1 or (rest == 1 and whole == 0))
+
+
+class RowDataset(Dataset):
+    """Rows, their targets and their ids, as tensors on the training device.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_rows, ...)
+        Inputs.
+    y : Tensor of shape (n_rows, ...), optional
+        Targets; None for methods without (the row ids stand in for them).
+
+    Notes
+    -----
+    An item is ``(x, (y, row_id))``, which skorch and torch's own DataLoader pass on unchanged.
+    """
+
+    def __init__(self, x: Tensor, y: Tensor | None = None) -> None:
+        self.row_ids = torch.arange(len(x), device=x.device)
+        self.x = x
+        self.y = self.row_ids if y is None else y
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, i) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        return self.x[i], (self.y[i], self.row_ids[i])
+
+
+class DeviceBatches:
+    """Iterate over a :class:`RowDataset` (or a ``Subset`` of one) without per-row collation.
+
+    Parameters
+    ----------
+    dataset : RowDataset or Subset of one
+        Rows on the device.
+    batch_size : int
+        Rows per batch. The last one may be shorter; a single row that is left over joins it.
+    shuffle : bool, default=False
+        Draw a new order in every epoch, from torch's CPU generator, so that the order does not
+        depend on the device.
+    """
+
+    def __init__(
+        self, dataset: RowDataset | Subset, batch_size: int, shuffle: bool = False
+    ) -> None:
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+
+    def __len__(self) -> int:
+        return count_batches(len(self.dataset), self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
+        dataset: Any = self.dataset
+        order = torch.arange(len(dataset))
+        while isinstance(dataset, Subset):
+            order = torch.as_tensor(dataset.indices)[order]
+            dataset = dataset.dataset
+        if self.shuffle:
+            order = order[torch.randperm(len(order))]
+        x, (y, row_ids) = dataset[order.to(dataset.x.device)]
+        ends = [*range(self.batch_size, len(self) * self.batch_size, self.batch_size), len(order)]
+        for start, end in pairwise([0, *ends]):
+            rows = slice(start, end)
+            yield x[rows], (y[rows], row_ids[rows])
+
+
+class Trained(NamedTuple):
+    """What a training gives.
+
+    Parameters
+    ----------
+    net : RobustNet
+        The trained networks.
+    scores : array of shape (n_rows,), float64
+        Last score of each row, mean over the networks.
+    keep_frequency : array of shape (n_rows,), float64
+        Share of the epochs after warm-up in which the row was kept; nan for held-out rows.
+    history : skorch.history.History
+        One entry per epoch.
+    """
+
+    net: RobustNet
+    scores: np.ndarray
+    keep_frequency: np.ndarray
+    history: History
 
 
 class RobustNet(NeuralNet):
-    """A skorch net that trains with a :class:`RobustStep`.
+    """A skorch net that trains with a step of its own.
 
     Parameters
     ----------
     module : nn.Module class
         Maps inputs (n_networks, n_rows, ...) to outputs and has the attribute ``n_networks``.
-    step : RobustStep
+    step : RobustStep, or another object with ``begin``, called as one
         The method.
     n_rows : int
         Number of rows of the data set that row ids refer to.
     min_steps : int, optional
         Epochs repeat until both ``max_epochs`` and ``min_steps`` are met.
+    rescore : bool, default=False
+        Whether :meth:`result` scores all rows by the networks as they are in the end, not only
+        those held out.
+    before_training : callable ``(module, x)``, optional
+        Runs between building and the first step, with the networks and the rows.
     iterator_train : class, default=DeviceBatches
-        Where batches come from; ``torch.utils.data.DataLoader`` works too.
+        Where batches come from; ``torch.utils.data.DataLoader`` works too. Its length may change
+        from epoch to epoch.
     iterator_train__shuffle : bool, default=True
         Whether every epoch has a new order.
     iterator_valid : class, default=DeviceBatches
@@ -49,8 +151,8 @@ class RobustNet(NeuralNet):
 
     Attributes
     ----------
-    state_ : StepState or None
-        Present from the first epoch on; estimators drop it after training.
+    state_ : StepState
+        Present from the first epoch on, until :meth:`result` takes it.
 
     Notes
     -----
@@ -63,9 +165,11 @@ class RobustNet(NeuralNet):
         self,
         module,
         *,
-        step: RobustStep,
+        step: Any,
         n_rows: int,
         min_steps: int | None = None,
+        rescore: bool = False,
+        before_training: Callable[[nn.Module, Tensor], object] | None = None,
         iterator_train=DeviceBatches,
         iterator_train__shuffle: bool = True,
         iterator_valid=DeviceBatches,
@@ -76,6 +180,8 @@ class RobustNet(NeuralNet):
         self.step = step
         self.n_rows = n_rows
         self.min_steps = min_steps
+        self.rescore = rescore
+        self.before_training = before_training
         super().__init__(
             module,
             criterion=torch.nn.Identity,
@@ -98,9 +204,10 @@ class RobustNet(NeuralNet):
         return [("epoch_timer", EpochTimer())]
 
     def initialize_module(self):
-        """Create the networks, laid out for the device."""
+        """Create the networks; on a CPU convolutions are fastest with the channels last."""
         super().initialize_module()
-        lay_out(self.module_, self.device)
+        if str(self.device).startswith("cpu"):
+            self.module_.to(memory_format=torch.channels_last)
         return self
 
     def infer(self, x, **fit_params):
@@ -115,14 +222,12 @@ class RobustNet(NeuralNet):
             super()._set_training(training)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
-        """Run the robust step in training; otherwise the mean of the lowest losses.
-
-        Held-out rows are as corrupted as the others: those of largest loss, the share that the
-        schedule ends with, do not count, nor those beyond the step's limit. Summed over networks.
-        """
-        y, row_ids = (part.to(self.device) for part in y_true)
+        """Run the step in training; otherwise the loss of held-out rows."""
+        y, row_ids = y_true[0].to(self.device), y_true[1].to(self.device)
         if training:
-            return self.step(self.module_, X.to(self.device), y, row_ids, self.state_)
+            x = X.to(self.device)
+            shared = x.expand(self.state_.record.n_networks, *x.shape)
+            return self.step(self.module_, shared, y, row_ids, self.state_)
         return self.step.held_out_loss(y_pred, self._shared(X), y)
 
     def _shared(self, x):
@@ -146,40 +251,56 @@ class RobustNet(NeuralNet):
         """
         self._set_training(False)
         batches = DeviceBatches(RowDataset(x, y), self.batch_size)
-        module, step = self.module_, self.step
-        gradients = RowGradients(module) if step.by_gradient else None
-        scores = [step.score(module, self._shared(x), t, gradients)[1] for x, (t, _) in batches]
+        scores = [
+            self.step.score_rows(self.module_, self._shared(x), t)[1] for x, (t, _) in batches
+        ]
         return torch.cat(scores, dim=1).mean(dim=0)
 
-    @torch.no_grad()
-    def run_rows(self, x):
-        """Outputs for rows under the net as it is, dropout off.
+    def result(self, x: Tensor, y: Tensor | None = None) -> Trained:
+        """Give what the training has found out, and forget how it came to it.
 
         Parameters
         ----------
-        x : Tensor of shape (n_rows, ...)
-            Inputs.
+        x, y : Tensor of shape (n_rows, ...)
+            The rows that it trained on, and those held out.
 
         Returns
         -------
-        Tensor of shape (n_networks, n_rows, ...)
+        Trained
         """
-        self._set_training(False)
-        parts = x.split(self.batch_size)
-        return torch.cat([self.module_(self._shared(part)) for part in parts], dim=1)
+        record, memory = self.state_.record, self.state_.memory
+        known = record.scores if memory is None else memory.means(self.state_.progress.epoch)
+        scores = known.mean(dim=0)
+        missing = torch.ones_like(record.seen) if self.rescore else ~record.seen
+        if missing.any():
+            scores[missing] = self.score_rows(x[missing], None if y is None else y[missing])
+        frequency = record.keep_frequency.double().cpu().numpy()
+        del self.state_
+        return Trained(self, scores.double().cpu().numpy(), frequency, self.history)
 
     def fit_loop(self, X, y=None, epochs=None, *, _routing_method="fit", **fit_params):
-        """Train for the planned number of epochs (``max_epochs`` and ``min_steps``)."""
+        """Train until ``max_epochs`` and ``min_steps`` are met, without waiting for the device."""
         train, valid = self.get_split_datasets(X, y)
-        batches = self.get_iterator(train, training=True)
-        valid_batches = None if valid is None else self.get_iterator(valid)
-        self._start(epochs or self.max_epochs, len(batches), len(train))
-        for _ in range(self.state_.progress.n_epochs):
+        phases = [("train", self.get_iterator(train, training=True), self.train_step)]
+        if valid is not None:
+            phases.append(("valid", self.get_iterator(valid), self.validation_step))
+        self._begin(len(train))
+        while self._plan(epochs or self.max_epochs, len(phases[0][1])):
             self.notify("on_epoch_begin", dataset_train=train, dataset_valid=valid)
-            self.state_.record.start_epoch()
-            self.run_single_epoch(batches, True, "train", self.train_step, **fit_params)
-            self._end_training_epoch()
-            self.run_single_epoch(valid_batches, False, "valid", self.validation_step, **fit_params)
+            for prefix, batches, step_fn in phases:
+                losses, sizes, training = [], [], prefix == "train"
+                for batch in batches:
+                    self.notify("on_batch_begin", batch=batch, training=training)
+                    step = step_fn(batch, **fit_params)
+                    losses.append(step["loss"].detach())
+                    sizes.append(len(batch[0]))
+                    self.notify("on_batch_end", batch=batch, training=training, **step)
+                    if training:
+                        progress = self.state_.progress
+                        self.state_.progress = progress._replace(step=progress.step + 1)
+                if training:
+                    self.state_.end_epoch()
+                self._note_losses(prefix, losses, sizes)
             self.notify("on_epoch_end", dataset_train=train, dataset_valid=valid)
         return self
 
@@ -188,6 +309,8 @@ class RobustNet(NeuralNet):
         if not self.initialized_:
             self.initialize()
         self.notify("on_train_begin", X=X, y=y)
+        if self.before_training is not None:
+            self.before_training(self.module_, X.x)
         try:
             self.fit_loop(X, y, **fit_params)
         except KeyboardInterrupt as error:
@@ -196,66 +319,43 @@ class RobustNet(NeuralNet):
         self.notify("on_train_end", X=X, y=y)
         return self
 
-    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
-        """Run one epoch of training or validation without waiting for the device in between."""
-        if iterator is None:
-            return
-        losses, sizes = [], []
-        for batch in iterator:
-            self.notify("on_batch_begin", batch=batch, training=training)
-            step = step_fn(batch, **fit_params)
-            losses.append(step["loss"].detach())
-            sizes.append(len(batch[0]))
-            self.notify("on_batch_end", batch=batch, training=training, **step)
-            if training:
-                progress = self.state_.progress
-                self.state_.progress = progress._replace(step=progress.step + 1)
-        values = torch.stack(losses).double().cpu().numpy()
-        self._check_finite(values, prefix)
-        self._record_loss(prefix, float(np.average(values, weights=sizes)))
-        self.history.record(f"{prefix}_batch_count", len(values))
+    def _begin(self, n_trained):
+        progress = Progress(0, 0, 0, 0)
+        self.best_losses_, self.n_trained_ = {}, n_trained
+        self.state_ = self.step.begin(self.n_networks, self.n_rows, progress, self.device)
 
-    def _record_loss(self, prefix, loss):
-        """Record the loss, and whether it is the best so far (what Checkpoint looks for)."""
+    def _plan(self, max_epochs, n_batches):
+        """Plan the rest of the training from the batches of the next epoch, if there is one."""
+        if n_batches == 0:
+            raise ValueError(
+                f"batch_size={self.batch_size} makes no batch of {self.n_trained_} rows"
+            )
+        epoch, _, step, _ = self.state_.progress
+        n_epochs = max_epochs
+        if self.min_steps is not None:
+            n_epochs = max(n_epochs, epoch + math.ceil((self.min_steps - step) / n_batches))
+        if epoch >= n_epochs:
+            return False
+        n_steps = step + (n_epochs - epoch) * n_batches
+        self.state_.progress = Progress(epoch, n_epochs, step, n_steps)
+        return True
+
+    def _note_losses(self, prefix, losses, sizes):
+        """Record the mean loss, and whether it is the best so far (what Checkpoint looks for)."""
+        values = torch.stack(losses).double().cpu().numpy()
+        bad = np.flatnonzero(~np.isfinite(values))
+        if bad.size:
+            name = {"train": "training", "valid": "validation"}.get(prefix, prefix)
+            raise FloatingPointError(
+                f"the {name} loss became {values[bad[0]]} in epoch {len(self.history)}, batch "
+                f"{bad[0] + 1} of {len(values)}; try a smaller lr (now {self.lr})"
+            )
+        loss = float(np.average(values, weights=sizes))
         best = self.best_losses_.get(prefix, math.inf)
         self.best_losses_[prefix] = min(best, loss)
         self.history.record(f"{prefix}_loss", loss)
         self.history.record(f"{prefix}_loss_best", loss < best)
-
-    def _start(self, n_epochs, steps_per_epoch, n_rows):
-        if steps_per_epoch == 0:
-            raise ValueError(f"batch_size={self.batch_size} makes no batch of {n_rows} rows")
-        if self.min_steps is not None:
-            n_epochs = max(n_epochs, math.ceil(self.min_steps / steps_per_epoch))
-        memory, mode = None, self.step.memory
-        if mode is not None:
-            settings = {"mode": mode, "decay": self.step.memory_decay, "device": self.device}
-            memory = ScoreMemory(self.n_networks, self.n_rows, **settings)
-        window = None
-        if self.step.score_limit is not None:
-            window = ScoreWindow(min(LIMIT_ROWS, n_rows))
-        self.best_losses_ = {}
-        self.state_ = StepState(
-            progress=Progress(0, n_epochs, 0, n_epochs * steps_per_epoch),
-            record=TrainingRecord(self.n_networks, self.n_rows, device=self.device),
-            rng=np.random.default_rng(int(torch.randint(2**31, ()))),
-            memory=memory,
-            window=window,
-        )
-
-    def _end_training_epoch(self):
-        state = self.state_
-        state.record.end_epoch(self.step.schedule.is_warm(state.progress))
-        state.progress = state.progress._replace(epoch=state.progress.epoch + 1)
-
-    def _check_finite(self, losses, prefix):
-        bad = np.flatnonzero(~np.isfinite(losses))
-        if bad.size:
-            name = {"train": "training", "valid": "validation"}.get(prefix, prefix)
-            raise FloatingPointError(
-                f"the {name} loss became {losses[bad[0]]} in epoch {len(self.history)}, batch "
-                f"{bad[0] + 1} of {len(losses)}; try a smaller lr (now {self.lr})"
-            )
+        self.history.record(f"{prefix}_batch_count", len(values))
 
 
 def _was_raised_by_callback(error: KeyboardInterrupt) -> bool:

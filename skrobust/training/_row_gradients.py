@@ -8,38 +8,32 @@ norm needs no second pass.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import get_gradient_edge
 from torch.func import functional_call, grad, vmap
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.instancenorm import _InstanceNorm
 
-from skrobust.networks import NetworkEnsemble, StackedLinear, StackedMLP
+from skrobust._validation import warn_caller
+from skrobust.networks import NetworkEnsemble, StackedMLP
 from skrobust.training import _layer_rules
-from skrobust.training._layer_rules import Part, Rule, rule_of
+from skrobust.training._layer_rules import (
+    Part,
+    Watch,
+    find_obstacle,
+    layers_of,
+    refuse_batch_statistics,
+)
 
 __all__ = ["RowGradients", "per_sample_gradient_norms"]
 
-RowLoss = Callable[[Any, Tensor, Tensor], Tensor]
+RowLoss = Callable[[Any, Tensor], Tensor]
 
 _AGREES = 5e-3  # of the whole gradient: what rounding explains in a parameter
 
 
 _Parts = list[tuple[nn.Module, Part]]  # of one network
-
-
-class _Call(NamedTuple):
-    """One call of a layer in the forward pass, with the place of its output in the graph."""
-
-    layer: nn.Module
-    x: Tensor
-    edge: Any
 
 
 class RowGradients:
@@ -94,29 +88,31 @@ class RowGradients:
         self._is_stacked = isinstance(module, StackedMLP)
         self._networks = [module] if isinstance(module, StackedMLP) else list(module.networks)
         self._parameters = [p for p in module.parameters() if p.requires_grad]
-        self._layers = [_layers_of(network) for network in self._networks]
+        layers = list(map(layers_of, self._networks))
+        self._layers: dict[nn.Module, tuple[str, int]] = {}  # names, and places of their networks
+        for k, own in enumerate(layers):
+            for name, layer in own.items():
+                self._layers[layer] = (name, k)
         self._sources: dict[tuple[int, ...], list[int]] = {}  # by the layers called, in order
         self._checked = False
-        self._calls: list[_Call] = []
-        self._take: Callable[[int, Tensor], None] | None = None
         self._parts: list[_Parts] = []
         self._batch: Any = None
         for network in self._networks:
-            _refuse_batch_statistics(network)
-        self.slow_because = self._find_obstacle()
+            refuse_batch_statistics(network)
+        self.slow_because = find_obstacle(layers, self._is_stacked)
         if self.slow_because:
             self._warn()
 
-    def forward(self, x: Tensor, y: Tensor, row_loss: RowLoss) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, target: Tensor, loss: RowLoss) -> tuple[Tensor, Tensor]:
         """Run the networks, and prepare the gradients of the rows.
 
         Parameters
         ----------
         x : Tensor of shape (n_networks, n_rows, ...)
             Inputs.
-        y : Tensor of shape (n_rows, ...)
+        target : Tensor of shape (n_rows, ...), or (n_networks, n_rows, ...)
             Targets.
-        row_loss : callable ``(output, x, y) -> Tensor (n_networks, n_rows)``
+        loss : callable ``(output, target) -> Tensor (n_networks, n_rows)``
             The loss that is differentiated.
 
         Returns
@@ -126,26 +122,31 @@ class RowGradients:
         losses : Tensor of shape (n_networks, n_rows)
             Their losses.
         """
-        if self.slow_because:
+        watch = Watch()
+        if not self.slow_because:
+            handles = [layer.register_forward_hook(watch.note) for layer in self._layers]
+        try:
             output = self.module(x)
-            losses = row_loss(output, x, y)
-        else:
-            with self._watching():
-                output = self.module(x)
-            losses = row_loss(output, x, y)
-            self.slow_because = self._prepare(losses)
+        finally:
+            if not self.slow_because:
+                for handle in handles:
+                    handle.remove()
+        losses = loss(output, target)
+        if not self.slow_because:
+            self.slow_because = self._prepare(watch, losses)
             if self.slow_because:
                 self._parts = []
                 self._warn()
-        self._batch = (losses, x, y, row_loss)
+        self._batch = (losses, x, target, loss)
         return output, losses
 
     def norms(self) -> Tensor:
         """Norm of each row's gradient in the last batch, (n_networks, n_rows)."""
-        losses, x, y, row_loss = self._batch
+        losses, x, target, loss = self._batch
         if self.slow_because:
-            rows = zip(self._networks, x, strict=True)
-            return torch.stack([_norms_one_by_one(*one, y, row_loss) for one in rows])
+            targets = target if target is x else [target] * len(x)
+            each = zip(self._networks, x, targets, strict=True)
+            return torch.stack([_norms_one_by_one(*one, loss) for one in each])
         zeros = torch.zeros_like(losses[:1])
         squares = [sum((part.squares for _, part in parts), zeros) for parts in self._parts]
         return torch.cat(squares).clamp_(min=0).sqrt_()
@@ -170,59 +171,49 @@ class RowGradients:
         @torch.no_grad()
         def gradients(scale: Tensor) -> list[Tensor | None]:
             found = self._weighted(parts, weights * scale, rows)
-            return [found.get(id(parameter)) for parameter in self._parameters]
+            return list(map(found.get, map(id, self._parameters)))
 
         return cast("Tensor", _KnownGradient.apply(value, gradients, *self._parameters))
 
-    def _prepare(self, losses: Tensor) -> str:
-        """Work out what each layer contributes; return what stands in the way."""
-        calls = self._calls
-        obstacle = self._find_obstacle_in(calls, losses.shape[1])
+    def _prepare(self, watch: Watch, losses: Tensor) -> str:
+        """Take what each layer contributes; return what stands in the way."""
+        obstacle = self._find_obstacle_in(watch, losses.shape[1])
         if obstacle:
-            self._calls = []
             return obstacle
-        called = tuple(id(call.layer) for call in calls)
+        called = tuple(id(call.layer) for call in watch.calls)
         if called not in self._sources:
-            self._sources[called] = self._find_sources(losses)
-        network_of = {id(m): k for k, layers in enumerate(self._layers) for m in layers.values()}
+            self._sources[called] = self._find_sources(watch, losses)
+        edges = [watch.calls[i].edge for i in self._sources[called]]
+        watch.taken = []
+        keep = not self._checked
+        torch.autograd.grad(losses.sum(), edges, retain_graph=keep, allow_unused=True)
         self._parts = [[] for _ in self._networks]
-
-        @torch.no_grad()
-        def take(i: int, gradient: Tensor) -> None:
-            layer, x, _ = calls[i]
-            part = cast("Rule", rule_of(layer))(layer, x, gradient)
-            self._parts[network_of[id(layer)]].append((layer, part))
-
-        self._differentiate(losses, self._sources[called], take, retain_graph=not self._checked)
-        self._calls = []
-        if not self._checked and not self._agrees(losses):
-            return "a layer whose parameters are used outside it"
+        for layer, part in watch.taken:
+            self._parts[self._layers[layer][1]].append((layer, part))
+        watch.taken = None
+        if not self._checked:
+            expected = torch.autograd.grad(
+                losses.sum(), self._parameters, retain_graph=True, allow_unused=True
+            )
+            found = self._weighted(self._parts, torch.ones_like(losses))
+            if not self._agrees(found, expected):
+                return "a layer whose parameters are used outside it"
         self._checked = True
         return ""
 
-    def _differentiate(
-        self, losses: Tensor, sources: Sequence[int], take: Callable, retain_graph: bool
-    ) -> None:
-        """Go back to the outputs of some layers; ``take`` what arrives at those on the way."""
-        edges = [self._calls[i].edge for i in sources]
-        self._take = take
-        try:
-            torch.autograd.grad(losses.sum(), edges, retain_graph=retain_graph, allow_unused=True)
-        finally:
-            self._take = None
-
-    def _find_sources(self, losses: Tensor) -> list[int]:
+    def _find_sources(self, watch: Watch, losses: Tensor) -> list[int]:
         """Find layers from which the way back through the graph passes all others.
 
         To ask for the gradients at all of them would keep all of them in memory at once.
         """
+        if self._is_stacked:  # they stand in a row
+            return [0]
         sources: list[int] = []
-        arrived: set[int] = set()
-        for i in range(len(self._calls)):
-            if i not in arrived:
+        for i, call in enumerate(watch.calls):
+            if i not in watch.arrived:
                 sources.append(i)
-                self._differentiate(losses, [i], lambda j, _: arrived.add(j), retain_graph=True)
-        return [i for i in sources if i in arrived]
+                torch.autograd.grad(losses.sum(), call.edge, retain_graph=True, allow_unused=True)
+        return [i for i in sources if i in watch.arrived]
 
     @torch.no_grad()
     def _weighted(
@@ -234,105 +225,63 @@ class RowGradients:
         else:
             kept = [None] * len(weights) if rows is None else list(rows)
             per_network = list(zip(weights, kept, strict=True))
-        return {
-            id(getattr(layer, name)): gradient
-            for own_parts, own in zip(parts, per_network, strict=True)
-            for layer, part in own_parts
-            for name, gradient in part.weighted(*own).items()
-        }
+        found = {}
+        for own_parts, own in zip(parts, per_network, strict=True):
+            for layer, part in own_parts:
+                for name, gradient in part.weighted(*own).items():
+                    found[id(getattr(layer, name))] = gradient
+        return found
 
-    @contextmanager
-    def _watching(self) -> Iterator[None]:
-        """Note the inputs of each layer, and the place of its outputs in the graph."""
-
-        def note(layer, args, output):
-            x, i = args[0].detach() if args else torch.empty(0), len(self._calls)
-            self._calls.append(_Call(layer, x, get_gradient_edge(output)))
-            output.register_hook(lambda gradient: self._arrive(i, gradient))
-
-        layers = [layer for layers in self._layers for layer in layers.values()]
-        handles = [layer.register_forward_hook(note) for layer in layers]
-        self._calls = []
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
-
-    def _arrive(self, i: int, gradient: Tensor) -> None:
-        if self._take is not None:
-            self._take(i, gradient)
-
-    def _agrees(self, losses: Tensor) -> bool:
+    def _agrees(self, found: dict[int, Tensor], expected: Sequence[Tensor | None]) -> bool:
         """Whether the rows' gradients add up to what automatic differentiation finds."""
-        ours = self._weighted(self._parts, torch.ones_like(losses))
-        found = [ours.get(id(parameter)) for parameter in self._parameters]
-        expected = torch.autograd.grad(
-            losses.sum(), self._parameters, retain_graph=True, allow_unused=True
-        )
-        if [one is None for one in found] != [one is None for one in expected]:
-            return False
-        pairs = [(a, b) for a, b in zip(found, expected, strict=True) if a is not None]
-        norms = torch.stack([b.norm() for _, b in pairs])
-        differences = torch.stack([(a - b).norm() for a, b in pairs])
-        if not norms.isfinite().all():
+        norms, differences = [], []
+        for parameter, b in zip(self._parameters, expected, strict=True):
+            a = found.get(id(parameter))
+            if (a is None) != (b is None):
+                return False
+            if a is not None and b is not None:
+                norms.append(b.norm())
+                differences.append((a - b).norm())
+        total = torch.stack(norms)
+        if not total.isfinite().all():
             return True  # the step's caller finds out
         # a bias in front of a normalisation has nothing but rounding: small beside all gradients
-        return bool((differences <= _AGREES * norms.norm()).all())
+        return bool((torch.stack(differences) <= _AGREES * total.norm()).all())
 
-    def _find_obstacle(self) -> str:
-        """Return the layer, if there is one, that has no rule."""
-        seen: set[int] = set()
-        for layers in self._layers:
-            for name, layer in layers.items():
-                if rule_of(layer) is None or isinstance(layer, StackedLinear) > self._is_stacked:
-                    return f"layer {name!r} ({type(layer).__name__})"
-                if isinstance(layer, nn.Embedding) and _is_special(layer):
-                    return f"layer {name!r} (Embedding with max_norm, scaling or sparse gradients)"
-                own = [id(p) for p in layer.parameters(recurse=False)]
-                if seen.intersection(own):
-                    return f"layer {name!r}, which shares parameters with another one"
-                seen.update(own)
-        return ""
-
-    def _find_obstacle_in(self, calls: Sequence[_Call], n_rows: int) -> str:
+    def _find_obstacle_in(self, watch: Watch, n_rows: int) -> str:
         """Return the layer, if there is one, that is not used in the way that rules assume."""
-        names = {id(layer): name for layers in self._layers for name, layer in layers.items()}
-        seen: set[int] = set()
-        for layer, x, _ in calls:
-            name = names[id(layer)]
-            if id(layer) in seen:
+        seen: set[nn.Module] = set()
+        for layer, x, _ in watch.calls:
+            name = self._layers[layer][0]
+            if layer in seen:
                 return f"layer {name!r}, which is called more than once"
             if x.shape[1 if self._is_stacked else 0 :][:1] != (n_rows,):
                 return f"layer {name!r}, whose inputs {tuple(x.shape)} do not begin with the rows"
-            seen.add(id(layer))
+            seen.add(layer)
         return ""
 
     def _warn(self) -> None:
-        warnings.warn(
+        warn_caller(
             "the gradients of single rows are computed one by one, which is slow, because of "
-            f"{self.slow_because}",
-            UserWarning,
-            stacklevel=2,
+            f"{self.slow_because}"
         )
 
 
-def _norms_one_by_one(network: nn.Module, x: Tensor, y: Tensor, row_loss: RowLoss) -> Tensor:
+def _norms_one_by_one(network: nn.Module, x: Tensor, target: Tensor, loss: RowLoss) -> Tensor:
     parameters = {k: p.detach() for k, p in network.named_parameters() if p.requires_grad}
     n_numbers = sum(p.numel() for p in parameters.values())
 
-    def loss_of(parameters, row, target):
-        rows = row.unsqueeze(0)
-        output = functional_call(network, parameters, (rows,))
-        return row_loss(output.unsqueeze(0), rows.unsqueeze(0), target.unsqueeze(0)).sum()
+    def loss_of(parameters, row, own):
+        output = functional_call(network, parameters, (row.unsqueeze(0),))
+        return loss(output.unsqueeze(0), own.unsqueeze(0)).sum()
 
-    def norm_of(row, target):
-        gradients = grad(loss_of)(parameters, row, target)
+    def norm_of(row, own):
+        gradients = grad(loss_of)(parameters, row, own)
         return torch.stack([g.square().sum() for g in gradients.values()]).sum().sqrt()
 
     chunk = max(1, _layer_rules.CHUNK_NUMBERS // n_numbers)
     try:
-        return vmap(norm_of, randomness="different", chunk_size=chunk)(x, y)
+        return vmap(norm_of, randomness="different", chunk_size=chunk)(x, target)
     except RuntimeError as error:
         raise ValueError(
             f"torch.func cannot differentiate {type(network).__name__} one row at a time "
@@ -384,7 +333,7 @@ def per_sample_gradient_norms(
     tensor([5., 1.])
     """
 
-    def row_loss(output: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    def row_loss(output: Tensor, y: Tensor) -> Tensor:
         losses = loss(output[0], y)
         if losses.shape != y.shape[:1]:
             raise ValueError(
@@ -411,28 +360,3 @@ class _KnownGradient(torch.autograd.Function):
     def backward(ctx, scale: Tensor):
         gradients, ctx.gradients = ctx.gradients, None  # frees what they are made from
         return None, None, *gradients(scale)
-
-
-def _layers_of(network: nn.Module) -> dict[str, nn.Module]:
-    """Modules that own trainable parameters, by name."""
-    return {
-        name or type(layer).__name__: layer
-        for name, layer in network.named_modules()
-        if any(p.requires_grad for p in layer.parameters(recurse=False))
-    }
-
-
-def _refuse_batch_statistics(module: nn.Module) -> None:
-    for name, layer in module.named_modules():
-        shares = isinstance(layer, _BatchNorm) and not isinstance(layer, _InstanceNorm)
-        if shares and (layer.training or layer.running_mean is None):
-            raise ValueError(
-                f"layer {name!r} ({type(layer).__name__}) normalises with the statistics of the "
-                "batch, so that no row has a gradient of its own; use group, layer or instance "
-                "normalisation (such as CNN9(norm='group')), or a selection that needs no "
-                "gradients of rows (such as 'loss-gradient')"
-            )
-
-
-def _is_special(layer: nn.Embedding) -> bool:
-    return layer.max_norm is not None or layer.scale_grad_by_freq or layer.sparse

@@ -1,9 +1,15 @@
-"""One robust training step: score, select, exchange, perturb, update, record."""
+"""One robust training step: score, select, exchange, perturb, update, record.
+
+The three ways to come by scores are three small classes; each reads as the thesis's algorithms do.
+``x`` has shape (n_networks, n_rows, ...) inside a step, scores and losses (n_networks, n_rows).
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from copy import deepcopy
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,23 +20,109 @@ from skrobust.selection import (
     DropSchedule,
     Progress,
     ScoreMemory,
-    ScoreWindow,
     Selection,
+    Selector,
+    Trim,
     derangement,
-    drop_above,
     exchange,
-    keep_both,
-    keep_count,
-    keep_lowest,
-    keep_lowest_per_group,
 )
-from skrobust.training._record import TrainingRecord
 from skrobust.training._row_gradients import RowGradients
 
-__all__ = ["RobustStep", "StepState"]
+__all__ = [
+    "ByRowGradients",
+    "RobustStep",
+    "ScoredApart",
+    "SharedPass",
+    "StepState",
+    "TrainingRecord",
+    "TrainingStep",
+]
 
-LIMIT_ROWS = 2048  # recent rows that score_limit looks at
-LIMIT_MARGIN = 2.0  # standard deviations of their corrupted share that it is safe from
+RowFunction = Callable[[Any, Tensor], Tensor]
+Perturbation = Callable[..., Tensor]
+
+
+class TrainingRecord:
+    """Scores and selections per training row, kept on the device until training ends.
+
+    Parameters
+    ----------
+    n_networks, n_rows : int
+        Sizes.
+    device : torch.device or str, default="cpu"
+        Where the record lives.
+
+    Attributes
+    ----------
+    scores : Tensor of shape (n_networks, n_rows)
+        Last score of each row; nan for rows never trained on.
+    kept : Tensor of shape (n_rows,)
+        Share of the networks that kept the row in the last epoch, from its first batch on; nan for
+        rows not seen in it.
+    seen : Tensor of shape (n_rows,), bool
+        Whether the row was ever trained on.
+    """
+
+    def __init__(self, n_networks: int, n_rows: int, device="cpu") -> None:
+        self.n_networks = n_networks
+        self.seen = torch.zeros(n_rows, dtype=torch.bool, device=device)
+        self._scores = torch.full((n_networks, n_rows), torch.nan, device=device)
+        self._kept = torch.full((n_rows,), torch.nan, device=device)
+        self._kept_sum = torch.zeros(n_rows, device=device)
+        self._n_epochs = torch.zeros(n_rows, device=device)
+        self._batches: list[tuple[Tensor, Tensor, Selection]] = []
+        self._is_over = False  # the epoch that kept tells of
+        self._counts = True
+
+    @property
+    def scores(self) -> Tensor:
+        self._take_in()
+        return self._scores
+
+    @property
+    def kept(self) -> Tensor:
+        self._take_in()
+        return self._kept
+
+    def add(self, row_ids: Tensor, scores: Tensor, selection: Selection) -> None:
+        """Note one batch: scores (n_networks, m) and each network's own selection.
+
+        It is worked in when somebody looks, usually at the end of the epoch: writing to tensors
+        at every step would cost small networks a tenth of their time.
+        """
+        self._batches.append((row_ids, scores, selection))
+        self._counts = selection.counts
+
+    def _take_in(self) -> None:
+        if not self._batches:
+            return
+        row_ids, scores, selections = zip(*self._batches, strict=True)
+        self._batches = []
+        if self._is_over:
+            self._kept.fill_(torch.nan)
+            self._is_over = False
+        ids = torch.cat(row_ids)
+        self._scores[:, ids] = torch.cat(scores, dim=1).to(self._scores.dtype)
+        kept = Selection.join(selections, [len(rows) for rows in row_ids]).mask(len(ids))
+        self._kept[ids] = kept.float().mean(dim=0)
+
+    def end_epoch(self) -> None:
+        """Count the epoch into :attr:`keep_frequency`, if its last selection counts."""
+        kept = self.kept
+        seen = ~kept.isnan()
+        self.seen |= seen
+        if self._counts:
+            self._kept_sum += kept.nan_to_num()
+            self._n_epochs += seen
+        self._is_over = True
+
+    @property
+    def keep_frequency(self) -> Tensor:
+        """Share of the epochs after warm-up in which a row was kept, (n_rows,).
+
+        Where no epoch came after the warm-up, the last one counts. nan for held-out rows.
+        """
+        return torch.where(self._n_epochs > 0, self._kept_sum / self._n_epochs, self.kept)
 
 
 @dataclass
@@ -43,270 +135,278 @@ class StepState:
         Epoch and step counters.
     record : TrainingRecord
         Scores and selections per row.
-    rng : numpy.random.Generator
+    rng : numpy.random.Generator, optional
         Draws the exchanges.
-    memory : ScoreMemory or None
+    selector : Selector, optional
+        The run's own copy of the step's.
+    memory : ScoreMemory, optional
         Remembered scores, for steps that select on them.
-    window : ScoreWindow or None
-        Scores of the last batches, for steps with a limit on the score.
-    row_gradients : RowGradients or None
+    row_gradients : RowGradients, optional
         Gradients of single rows, from the first step on that needs them.
     """
 
     progress: Progress
     record: TrainingRecord
     rng: np.random.Generator = field(default_factory=np.random.default_rng)
+    selector: Selector = field(default_factory=lambda: Trim(DropSchedule(0.0)))
     memory: ScoreMemory | None = None
-    window: ScoreWindow | None = None
     row_gradients: RowGradients | None = None
 
+    def end_epoch(self) -> None:
+        """Count the epoch, in the record too."""
+        self.record.end_epoch()
+        self.progress = self.progress._replace(epoch=self.progress.epoch + 1)
 
-@dataclass
-class RobustStep:
+
+class TrainingStep(ABC):
+    """What :class:`RobustNet` trains with: a loss of each batch, and a state from step to step."""
+
+    @abstractmethod
+    def __call__(
+        self, networks: nn.Module, x: Tensor, y: Tensor, row_ids: Tensor, state: StepState
+    ) -> Tensor:
+        """Loss of one batch.
+
+        Parameters
+        ----------
+        networks : nn.Module
+            Maps (n_networks, n_rows, ...) to the outputs of all networks; in training mode.
+        x : Tensor of shape (n_networks, n_rows, ...)
+            Inputs.
+        y, row_ids : Tensor of shape (n_rows, ...)
+            Targets and ids of the rows.
+        state : StepState
+            Updated in place: record and memory take in the batch.
+        """
+
+    def begin(self, n_networks: int, n_rows: int, progress: Progress, device: Any) -> StepState:
+        """Make the state of a training run."""
+        return StepState(progress, TrainingRecord(n_networks, n_rows, device=device))
+
+
+@dataclass(kw_only=True)
+class RobustStep(TrainingStep):
     """The parts of one method; every trimming method of the thesis is a choice of them.
+
+    Which pass gives the scores is the choice of a subclass. The loss of a batch is the sum over the
+    networks of the mean loss of their rows: they share no parameter, so that the sum trains each as
+    if it were alone.
 
     Parameters
     ----------
-    row_loss : callable ``(output, x, y) -> Tensor (n_networks, n_rows)``
-        Loss of each row. ``x`` has shape (n_networks, n_rows, ...); ``y`` has shape
-        (n_rows, ...), or (n_networks, n_rows, ...) where the rows were chosen per network.
-    schedule : DropSchedule
-        Share of a batch that is dropped.
-    row_score : callable of the same form, optional
-        What the selection ranks, computed without gradient. None: the loss.
-    row_record : callable of the same form, optional
+    loss : callable ``(output, target) -> Tensor (n_networks, n_rows)``
+        Loss of each row. ``target`` has shape (n_rows, ...), or (n_networks, n_rows, ...) where the
+        rows were chosen per network.
+    selector : Selector
+        Chooses the rows; each training works with a copy of it.
+    score : callable of the form of ``loss``, optional
+        What the selection ranks. None: the loss.
+    noted : callable of the form of ``loss``, optional
         What is recorded of each row. None: what the selection ranks.
+    reconstructs : bool, default=False
+        Whether the target of a row is the row itself, as it goes into the networks.
     by_gradient : bool, default=False
         Rank rows by the norm of the gradient that each gives to all parameters (Algorithm 3), of
-        the loss that is being minimised. It takes the place of ``row_score``.
-    row_clip : float, optional
-        Shrink the gradient of each row to this norm where it is larger.
-    rule : callable ``(scores, drop_rate) -> Selection``, default=keep_lowest
-        Turns scores into kept rows.
-    per_group : bool, default=False
-        Drop the share within each class of an integer ``y``, too: rows go that are among the
-        highest of the batch (by as many as the schedule says, with its margin) and rows that are
-        among the highest of their class (without).
+        the loss that is being minimised. It takes the place of ``score``.
     exchange : bool, default=False
         Train each network on the selection of another one (a derangement, drawn per step).
-    score_apart : {None, "eval", "train"}, default=None
-        Score in a forward pass of its own, in evaluation mode (dropout off, Algorithm 1) or in
-        training mode; the update then runs a second one on the chosen rows only. None: scores and
-        losses share one forward pass.
-    memory : {None, "last", "sum", "average"}, default=None
+    memory : {None, "sum", "average"}, default=None
         Select on scores remembered over epochs instead of the batch's own.
     memory_decay : float, default=0.9
         Weight of the past for ``memory="average"``.
-    score_limit : float, optional
-        Drop rows, too, whose score is above so many times the threshold at which the last batches
-        together would be cut. A batch that holds more corrupted rows than are dropped does not
-        train on the grossest of the others then.
     start : float in [0, 1], default=0.0
-        Share of the training that minimises ``start_loss`` instead of ``row_loss``. The scores
-        stay what they are afterwards.
-    start_loss : callable of the form of ``row_loss``, optional
+        Share of the training that minimises ``start_loss`` instead of ``loss``. The scores stay
+        what they are afterwards.
+    start_loss : callable of the form of ``loss``, optional
         A loss that leads to a better place to begin from.
-    perturb : callable ``(module, x, y, row_ids, state) -> x``, optional
-        Changes the inputs (n_networks, n_rows, ...) before the forward pass of the update (the
-        inner maximisation of chapter 5). It may select rows by a rule and schedule of its own,
-        on scores of its own or on the remembered ones.
-
-    Notes
-    -----
-    The norms of rows' gradients come out of the backward pass that also gives the update: see
-    :class:`RowGradients`. A ``row_score`` that needs gradients of its own finds the graph of the
-    shared forward pass intact; decorate scores that do not with ``torch.no_grad``.
+    perturb : sequence of callables ``(networks, x, y, row_ids, state) -> x``, default=()
+        Change the inputs before the forward pass of the update, one after the other (the inner
+        maximisation of Algorithm 6). They may select rows by a rule and schedule of their own.
+    rate : float in [0, 1), default=0.0
+        Share of held-out rows that do not count, for selectors without ``keep_held_out``.
     """
 
-    row_loss: Callable[[Any, Tensor, Tensor], Tensor]
-    schedule: DropSchedule
-    row_score: Callable[[Any, Tensor, Tensor], Tensor] | None = None
-    row_record: Callable[[Any, Tensor, Tensor], Tensor] | None = None
+    loss: RowFunction
+    selector: Selector
+    score: RowFunction | None = None
+    noted: RowFunction | None = None
+    reconstructs: bool = False
     by_gradient: bool = False
-    row_clip: float | None = None
-    rule: Callable[..., Selection] = keep_lowest
-    per_group: bool = False
     exchange: bool = False
-    score_apart: str | None = None
     memory: str | None = None
     memory_decay: float = 0.9
-    score_limit: float | None = None
     start: float = 0.0
-    start_loss: Callable[[Any, Tensor, Tensor], Tensor] | None = None
-    perturb: Callable[..., Tensor] | None = None
+    start_loss: RowFunction | None = None
+    perturb: tuple[Perturbation, ...] = ()
+    rate: float = 0.0
 
-    def __post_init__(self) -> None:
-        if self.row_clip is not None and self.score_apart is not None:
-            raise ValueError("row_clip needs the shared forward pass: score_apart=None")
-        if self.start > 0 and self.start_loss is None:
-            raise ValueError("start > 0 needs a start_loss")
+    def begin(self, n_networks: int, n_rows: int, progress: Progress, device: Any) -> StepState:
+        """Make the state of a training run; draws a seed from torch's generator."""
+        record, memory = TrainingRecord(n_networks, n_rows, device=device), None
+        if self.memory is not None:
+            settings = {"mode": self.memory, "decay": self.memory_decay, "device": device}
+            memory = ScoreMemory(n_networks, n_rows, **settings)
+        rng = np.random.default_rng(int(torch.randint(2**31, ())))
+        return StepState(progress, record, rng, deepcopy(self.selector), memory)
 
-    def __call__(
-        self, module: nn.Module, x: Tensor, y: Tensor, row_ids: Tensor, state: StepState
-    ) -> Tensor:
-        """Loss of one batch: the sum over the networks of the mean loss of their rows.
-
-        Networks share no parameter, so that the sum trains each as if it were alone.
-
-        Parameters
-        ----------
-        module : nn.Module
-            Maps (n_networks, n_rows, ...) to the outputs of all networks; in training mode.
-        x, y, row_ids : Tensor of shape (n_rows, ...)
-            The batch.
-        state : StepState
-            Updated in place: the record and the memory take in the batch.
-        """
-        inputs = x.expand(state.record.n_networks, *x.shape)
-        row_loss = self._loss_of(state.progress)
-        if self.perturb is not None:
-            inputs = self.perturb(module, inputs, y, row_ids, state)
-        if self.score_apart is not None:
-            module.train(self.score_apart == "train")
-            gradients = self._row_gradients(module, state) if self.by_gradient else None
-            scores, noted = self.score(module, inputs, y, gradients)
-            module.train()
-            given = self._give(scores, noted, y, row_ids, state)
-            inputs = _rows_of(inputs, given.rows)
-            losses = row_loss(module(inputs), inputs, y[given.rows])
-            return given.weighted_mean(losses).sum()
-        if self.by_gradient or self.row_clip is not None:
-            gradients = self._row_gradients(module, state)
-            output, losses = gradients.forward(inputs, y, row_loss)
-            norms = gradients.norms()
-            scores, noted = self._score(output, inputs, y, row_loss, losses, norms)
-            given = self._give(scores, noted, y, row_ids, state)
-            weights = given.mean_weights(len(y))
-            if self.row_clip is not None:
-                weights = weights * (self.row_clip / norms).clamp(max=1.0)
-            fewer = given.weights is None and given.rows.shape[1] < len(y)
-            return gradients.loss(weights, given.rows if fewer else None)
-        output = module(inputs)
-        losses = row_loss(output, inputs, y)
-        scores, noted = self._score(output, inputs, y, row_loss, losses)
-        given = self._give(scores, noted, y, row_ids, state)
-        return given.weighted_mean(losses.gather(1, given.rows)).sum()
-
-    def _loss_of(self, progress: Progress) -> Callable[[Any, Tensor, Tensor], Tensor]:
+    def minimised(self, progress: Progress) -> RowFunction:
+        """Return the loss that counts now."""
         if self.start_loss is not None and progress.step < self.start * progress.n_steps:
             return self.start_loss
-        return self.row_loss
+        return self.loss
 
-    def _row_gradients(self, module: nn.Module, state: StepState) -> RowGradients:
-        if state.row_gradients is None:
-            state.row_gradients = RowGradients(module)
-        return state.row_gradients
+    def choose(
+        self, scores: Tensor, y: Tensor, row_ids: Tensor, state: StepState
+    ) -> tuple[Selection, Selection]:
+        """Select and exchange: each network's own choice, and the rows that it trains on."""
+        known = scores if state.memory is None else state.memory.update(row_ids, scores)
+        own = state.selector(known, y, row_ids, state.progress)
+        return own, exchange(own, derangement(len(scores), state.rng)) if self.exchange else own
 
-    def _score(
-        self,
-        output: Any,
-        x: Tensor,
-        y: Tensor,
-        row_loss: Callable[[Any, Tensor, Tensor], Tensor],
-        losses: Tensor,
-        norms: Tensor | None = None,
+    def score_rows(
+        self, networks: nn.Module, x: Tensor, y: Tensor, state: StepState | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Return what the selection ranks, and what is recorded."""
-        known = {id(row_loss): losses}  # computed already
-
-        def compute(function) -> Tensor:
-            found = known.get(id(function))
-            return (function(output, x, y) if found is None else found).detach()
-
-        if self.by_gradient and norms is not None:
-            scores = norms
-        else:
-            scores = compute(self.row_score or self.row_loss)
-        return scores, scores if self.row_record is None else compute(self.row_record)
-
-    def score(
-        self, module: nn.Module, x: Tensor, y: Tensor, gradients: RowGradients | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Score rows in a forward pass of its own, in the mode that the module is in.
-
-        Parameters
-        ----------
-        module : nn.Module
-            The networks.
-        x, y : Tensor of shape (n_networks, n_rows, ...) and (n_rows, ...)
-            Inputs and targets.
-        gradients : RowGradients, optional
-            Those of the module, needed for ``by_gradient``.
+        """Score rows in a pass of its own, in the mode that the networks are in.
 
         Returns
         -------
-        ranked, recorded : Tensor of shape (n_networks, n_rows)
+        ranked, noted : Tensor of shape (n_networks, n_rows)
             What the selection ranks, and what is recorded of the rows.
         """
-        if gradients is not None:
-            output, losses = gradients.forward(x, y, self.row_loss)
-            return self._score(output, x, y, self.row_loss, losses, gradients.norms())
+        target = x if self.reconstructs else y
+        if self.by_gradient:
+            gradients = self._gradients(networks, state)
+            output, losses = gradients.forward(x, target, self.loss)
+            return self._known(output, target, self.loss, losses, gradients.norms())
         with torch.no_grad():
-            output = module(x)
-            return self._score(output, x, y, self.row_loss, self.row_loss(output, x, y))
+            output = networks(x)
+            return self._known(output, target, self.loss, self.loss(output, target))
 
     def held_out_loss(self, output: Any, x: Tensor, y: Tensor) -> Tensor:
         """Loss of rows that the networks have not seen, which are as corrupted as the others.
 
-        Parameters
-        ----------
-        output : outputs of all networks
-            For the rows.
-        x, y : Tensor of shape (n_networks, n_rows, ...) and (n_rows, ...)
-            Inputs and targets.
-
         Returns
         -------
         Tensor
-            Mean loss of the rows of lowest loss, as many as the schedule keeps in the end and no
-            score is beyond the limit; summed over networks.
+            Mean loss of the rows that the selector counts (of those of lowest loss, as many as
+            ``rate`` leaves, where it does not say); summed over networks.
         """
-        losses = self.row_loss(output, x, y)
-        n_rows = losses.shape[1]
-        n_kept = keep_count(n_rows, self.schedule.final_rate(n_rows))
-        lowest, order = (part[:, :n_kept] for part in losses.sort(dim=1))
-        selection = Selection(order)
-        if self.score_limit is not None:
-            scores, _ = self._score(output, x, y, self.row_loss, losses)
-            n_safe = keep_count(n_rows, self._safe_schedule().final_rate(n_rows))
-            selection = drop_above(selection, scores, self.score_limit * _highest(scores, n_safe))
-        return selection.weighted_mean(lowest).sum()
+        target = x if self.reconstructs else y
+        losses = self.loss(output, target)
+        scores, _ = self._known(output, target, self.loss, losses)
+        keep = getattr(self.selector, "keep_held_out", Trim(DropSchedule(self.rate)).keep_held_out)
+        kept = keep(scores, losses)
+        return kept.weighted_mean(losses.gather(1, kept.rows)).sum()
 
-    def _safe_schedule(self) -> DropSchedule:
-        """Drop enough for batches that hold more corrupted rows than most."""
-        return replace(self.schedule, margin=self.schedule.margin + LIMIT_MARGIN)
+    def _gradients(self, networks: nn.Module, state: StepState | None) -> RowGradients:
+        if state is None:
+            return RowGradients(networks)
+        if state.row_gradients is None:
+            state.row_gradients = RowGradients(networks)
+        return state.row_gradients
 
-    def _select(self, scores: Tensor, y: Tensor, state: StepState) -> Selection:
-        progress, n_rows = state.progress, scores.shape[1]
-        selection = self.rule(scores, self.schedule.drop_rate(progress, n_rows))
-        reached = self.schedule.reached(progress)
-        if self.per_group and reached > 0:
-            within = keep_lowest_per_group(scores, reached, y)
-            selection = keep_both(selection, within, n_rows)
-        if self.score_limit is None or state.window is None:
-            return selection
-        recent = state.window.add(scores)
-        n_recent = recent.shape[1]
-        n_safe = keep_count(n_recent, self._safe_schedule().drop_rate(progress, n_recent))
-        if n_safe == n_recent:
-            return selection
-        return drop_above(selection, scores, self.score_limit * _highest(recent, n_safe))
+    def _known(
+        self,
+        output: Any,
+        target: Tensor,
+        minimised: RowFunction,
+        losses: Tensor,
+        norms: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Return what the selection ranks, and what is recorded, from a pass that is done."""
 
-    def _give(
-        self, scores: Tensor, noted: Tensor, y: Tensor, row_ids: Tensor, state: StepState
-    ) -> Selection:
-        """Select, record, and exchange: the rows that each network trains on."""
-        known = scores if state.memory is None else state.memory.update(row_ids, scores)
-        selection = self._select(known, y, state)
-        state.record.add(row_ids, noted, selection)
-        if not self.exchange:
-            return selection
-        return exchange(selection, derangement(len(scores), state.rng))
+        def compute(function: RowFunction) -> Tensor:
+            return (losses if function is minimised else function(output, target)).detach()
+
+        by_norm = self.by_gradient and norms is not None
+        scores = norms if by_norm and norms is not None else compute(self.score or self.loss)
+        return scores, scores if self.noted is None else compute(self.noted)
 
 
-def _highest(scores: Tensor, n_kept: int) -> Tensor:
-    """Return the highest of the lowest ``n_kept`` scores of each network, (n_networks, 1)."""
-    return scores.kthvalue(n_kept, dim=1, keepdim=True).values
+class SharedPass(RobustStep):
+    """One forward pass gives scores and losses.
+
+    Algorithm 2 (the score is the loss, the negative log-likelihood), Algorithm 4 (the norm of the
+    loss's gradient at the output) and Algorithm 5 (the same with ``exchange``). With ``perturb``
+    Algorithm 6.
+    """
+
+    def __call__(self, networks, x, y, row_ids, state):
+        """Score, select and update."""
+        minimised, ranked = self.minimised(state.progress), self.score or self.loss
+        for change in self.perturb:
+            x = change(networks, x, y, row_ids, state)
+        output, target = networks(x), x if self.reconstructs else y
+        losses = minimised(output, target)
+        scores = losses.detach() if ranked is minimised else ranked(output, target).detach()
+        noted = scores if self.noted is None else self.noted(output, target).detach()
+        own, kept = self.choose(scores, y, row_ids, state)
+        loss = kept.weighted_mean(losses.gather(1, kept.rows)).sum()
+        state.record.add(row_ids, noted, own)
+        return loss
+
+
+@dataclass(kw_only=True)
+class ScoredApart(RobustStep):
+    """Scores come from a pass of their own, the update from a second one on the chosen rows.
+
+    Algorithm 1: the errors are those of the networks with dropout off, and each network trains on
+    the rows that another one has kept.
+
+    Parameters
+    ----------
+    training : bool, default=False
+        Score in training mode: dropout on, normalised by the batch.
+    """
+
+    training: bool = False
+
+    def __call__(self, networks, x, y, row_ids, state):
+        """Score, select, exchange, and update."""
+        for change in self.perturb:
+            x = change(networks, x, y, row_ids, state)
+        networks.train(self.training)
+        scores, noted = self.score_rows(networks, x, y, state)
+        networks.train()
+        own, kept = self.choose(scores, y, row_ids, state)
+        state.record.add(row_ids, noted, own)
+        minimised = self.minimised(state.progress)
+        x, y = _rows_of(x, kept.rows), y[kept.rows]
+        losses = minimised(networks(x), x if self.reconstructs else y)
+        return kept.weighted_mean(losses).sum()
+
+
+@dataclass(kw_only=True)
+class ByRowGradients(RobustStep):
+    """One forward and one backward pass give what each row adds to the gradient.
+
+    Algorithm 3: rows are ranked by the norm of their gradients (``by_gradient=True``), and the
+    update is the mean of the gradients of the kept rows.
+
+    Parameters
+    ----------
+    row_clip : float, optional
+        Shrink the gradient of each row to this norm where it is larger.
+    """
+
+    row_clip: float | None = None
+
+    def __call__(self, networks, x, y, row_ids, state):
+        """Score, select, and update."""
+        minimised = self.minimised(state.progress)
+        for change in self.perturb:
+            x = change(networks, x, y, row_ids, state)
+        gradients, target = self._gradients(networks, state), x if self.reconstructs else y
+        output, losses = gradients.forward(x, target, minimised)
+        norms = gradients.norms()
+        scores, noted = self._known(output, target, minimised, losses, norms)
+        own, kept = self.choose(scores, y, row_ids, state)
+        state.record.add(row_ids, noted, own)
+        weights = kept.mean_weights(len(y))
+        if self.row_clip is not None:
+            weights = weights * (self.row_clip / norms).clamp(max=1.0)
+        fewer = kept.weights is None and kept.rows.shape[1] < len(y)
+        return gradients.loss(weights, kept.rows if fewer else None)
 
 
 def _rows_of(x: Tensor, rows: Tensor) -> Tensor:

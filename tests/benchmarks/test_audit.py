@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from skrobust.benchmarks import audit
-from skrobust.benchmarks._results import Cell
+from benchmarks._results import Cell
+from benchmarks.thesis import audit
 
 pytest.importorskip("cleanlab")
 

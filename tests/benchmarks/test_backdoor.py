@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skrobust.benchmarks import (
+from benchmarks._results import Cell
+from benchmarks.thesis import (
     _poisoned,
     backdoor_ablation,
     backdoor_choice,
@@ -15,9 +16,8 @@ from skrobust.benchmarks import (
     backdoor_mnist,
     backdoor_semi,
 )
-from skrobust.benchmarks._poisoned import _Set
-from skrobust.benchmarks._registry import BENCHMARKS
-from skrobust.benchmarks._results import Cell
+from benchmarks.thesis._poisoned import _Set
+from benchmarks.thesis._registry import BENCHMARKS
 from skrobust.corruption import PatchTrigger
 from skrobust.networks import SmallCNN
 
@@ -95,13 +95,15 @@ def test_attack_and_defences_on_planted_pictures(planted):
 
 def test_methods_with_few_labels_share_the_pretraining(planted, monkeypatch):
     calls = []
-    pretrain = _poisoned.pretrain
 
-    def counted(module, rows, *args, **kwargs):
-        calls.append(len(rows))
-        return pretrain(module, rows, *args, **kwargs)
+    class Counted(_poisoned.SemiSupervisedBackdoorClassifier):
+        def fit(self, X, y, X_unlabeled=None):
+            super().fit(X, y, X_unlabeled)
+            if len(self.pretrain_losses_):
+                calls.append(len(X) + self.n_unlabeled_)
+            return self
 
-    monkeypatch.setattr(_poisoned, "pretrain", counted)
+    monkeypatch.setattr(_poisoned, "SemiSupervisedBackdoorClassifier", Counted)
     found = {
         method: backdoor_semi.measure(Cell("fashion-mnist few", method, "patch 0.25", 0))
         for method in ("PRL-SimCLR", "PRL-SimCLR-SN", "PRL")

@@ -1,12 +1,15 @@
 """Chapters 1 and 2 beyond Table 2.1, the list of the thesis's tables, and the page of results."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
-from skrobust.benchmarks import (
+from benchmarks._results import Cell, ResultFile
+from benchmarks.thesis import (
     _odds,
     _thesis,
     intro_lagos,
@@ -16,13 +19,14 @@ from skrobust.benchmarks import (
     rca_missing,
     rca_moons,
     rca_odds,
+    rca_passes,
     rcvae,
 )
-from skrobust.benchmarks.__main__ import RESULTS, main
-from skrobust.benchmarks._page import build_report
-from skrobust.benchmarks._registry import BENCHMARKS
-from skrobust.benchmarks._results import Cell, ResultFile
-from skrobust.benchmarks._side_by_side import SIDE_BY_SIDE, differences
+from benchmarks.thesis.__main__ import main
+from benchmarks.thesis._page import build_report
+from benchmarks.thesis._registry import BENCHMARKS, RESULTS
+from benchmarks.thesis._side_by_side import SIDE_BY_SIDE, differences
+from skrobust import RCADetector
 from skrobust.datasets import DataNotSuppliedError, fetch_lagos
 
 NUMBERED = {
@@ -75,7 +79,7 @@ def built(monkeypatch):
 
     for module in (rca_odds, rca_missing, rca_epsilon):
         monkeypatch.setattr(module, "make_detector", make)
-    monkeypatch.setattr("skrobust.benchmarks._variants.RCADetector", Stand)
+    monkeypatch.setattr("benchmarks.thesis._variants.RCADetector", Stand)
     monkeypatch.setattr(nvp_odds, "RobustRealNVPDetector", Stand)
     return seen
 
@@ -309,3 +313,28 @@ def test_correlations_before_and_after():
     plain = intro_lagos.measure(Cell("log tp", intro_lagos.NONE, setting, 0))
     assert 0.6 < plain["r2"] < 0.75
     assert np.isnan(plain["mean_change"])
+
+
+def test_passes_are_those_of_the_detector():
+    rng = np.random.RandomState(0)
+    y = np.arange(200) % 10 == 0
+    X = rng.uniform(size=(200, 4)) * np.where(y, 1, 0.3)[:, None]
+    X = (X - X.min(axis=0)) / np.ptp(X, axis=0)  # nothing is left to scale
+    detector = RCADetector(n_passes=500, max_epochs=20, random_state=0, device="cpu").fit(X)
+    rows = torch.from_numpy(X.astype(np.float32))
+    errors = rca_passes._errors_of_passes(detector.net_.module_, rows, 500)
+    assert errors.shape == (500, 200)
+    assert (errors[0] != errors[1]).any()
+    scores = detector.n_networks * detector.decision_function(X)
+    np.testing.assert_allclose(errors.mean(axis=0), scores, rtol=0.2)
+
+
+def test_more_passes_agree_more_with_the_reference(monkeypatch):
+    rng = np.random.RandomState(0)
+    y = np.arange(300) % 10 == 0
+    X = rng.normal(size=(300, 4)) * np.where(y, 4.0, 1.0)[:, None]
+    monkeypatch.setattr(rca_passes, "fetch_odds", lambda name, return_X_y: (X, y.astype(int)))
+    monkeypatch.setattr(rca_passes, "RCADetector", partial(RCADetector, max_epochs=5))
+    values = rca_passes.measure(Cell("glass", "RCA", "rate true", 0))
+    assert set(values) == set(rca_passes.VALUES)
+    assert values["spearman_5"] < values["spearman_500"] and values["spearman_500"] > 0.95

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skrobust.benchmarks import (
+from benchmarks._results import Cell
+from benchmarks.thesis import (
     _features,
     moons_density,
     nvp_epsilon,
@@ -12,8 +13,7 @@ from skrobust.benchmarks import (
     nvp_odds,
     nvp_planted,
 )
-from skrobust.benchmarks.__main__ import main
-from skrobust.benchmarks._results import Cell
+from benchmarks.thesis.__main__ import main
 from skrobust.datasets import DataNotSuppliedError
 
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from skrobust import PRLClassifier, PRLRegressor
-from skrobust.benchmarks import (
+from benchmarks._results import Cell
+from benchmarks.thesis import (
     _corrupted,
     _labels,
     _regression,
@@ -18,10 +18,10 @@ from skrobust.benchmarks import (
     prl_regression,
     prl_time,
 )
-from skrobust.benchmarks.__main__ import main
-from skrobust.benchmarks._registry import BENCHMARKS
-from skrobust.benchmarks._results import Cell
-from skrobust.benchmarks._side_by_side import SIDE_BY_SIDE, differences
+from benchmarks.thesis.__main__ import main
+from benchmarks.thesis._registry import BENCHMARKS
+from benchmarks.thesis._side_by_side import SIDE_BY_SIDE, differences
+from skrobust import PRLClassifier, PRLRegressor
 from skrobust.networks import CNN9
 
 PRL = [name for name in BENCHMARKS if name.startswith("prl-")]

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skrobust.benchmarks import _odds, rca_odds
-from skrobust.benchmarks.__main__ import RESULTS, main
-from skrobust.benchmarks._detectors import ALTERNATIVES, OURS, PEERS, make_detector, uses_rate
-from skrobust.benchmarks._registry import BENCHMARKS
-from skrobust.benchmarks._regression import ONLY_CLEAN
-from skrobust.benchmarks._results import Cell, ResultFile
+from benchmarks._results import Cell, ResultFile
+from benchmarks.thesis import _odds, rca_odds
+from benchmarks.thesis.__main__ import main
+from benchmarks.thesis._detectors import ALTERNATIVES, OURS, PEERS, make_detector, uses_rate
+from benchmarks.thesis._registry import BENCHMARKS, RESULTS
+from benchmarks.thesis._regression import ONLY_CLEAN
 from skrobust.datasets import DataNotSuppliedError, fetch_odds
 
 

@@ -10,16 +10,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from skrobust.benchmarks import _results
-from skrobust.benchmarks._results import Cell, ResultFile
-from skrobust.benchmarks._runner import measure_missing
+from benchmarks import _results
+from benchmarks._results import Cell, ResultFile
+from benchmarks._runner import measure_missing
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import sys, time, zlib
-from skrobust.benchmarks import _results
-from skrobust.benchmarks._results import Cell, ResultFile
-from skrobust.benchmarks._runner import measure_missing
+from benchmarks import _results
+from benchmarks._results import Cell, ResultFile
+from benchmarks._runner import measure_missing
 
 def measure(cell):
     time.sleep(0.02)
@@ -141,19 +141,27 @@ def test_cells_that_are_there_twice_count_once(tmp_path):
 
 
 def test_commit_is_marked_where_code_differs(tmp_path, monkeypatch):
-    package = tmp_path / "skrobust" / "benchmarks"
-    (package / "results").mkdir(parents=True)
-    (package / "_results.py").touch()
+    package, benchmarks = tmp_path / "skrobust", tmp_path / "benchmarks"
+    package.mkdir()
+    (benchmarks / "thesis" / "results").mkdir(parents=True)
+    (benchmarks / "_results.py").touch()
+    (package / "table.csv").touch()
     git("init", tmp_path)
-    monkeypatch.setattr(_results, "__file__", str(package / "_results.py"))
+    monkeypatch.setattr(_results, "__file__", str(benchmarks / "_results.py"))
     assert _results._commit() == ""  # not in the checkout
     git("add", tmp_path)
     git("commit", tmp_path)
     clean = _results._commit()
     assert len(clean) >= 7
-    (package / "results" / "r.csv").touch()
+    for name in ("r.csv", "r.csv.lock", "r.png"):
+        (benchmarks / "thesis" / "results" / name).touch()
+    (tmp_path / "notes.txt").touch()
     assert _results._commit() == clean
-    (tmp_path / "skrobust" / "other.py").touch()
+    for changed in (package / "other.py", benchmarks / "thesis" / "other.py"):
+        changed.touch()
+        assert _results._commit() == f"{clean}-dirty"
+        changed.unlink()
+    (package / "table.csv").write_text("data that the package brings")
     assert _results._commit() == f"{clean}-dirty"
 
 

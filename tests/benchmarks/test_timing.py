@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from benchmarks.report import Row, at_least, at_most, format_table, write_csv
-from benchmarks.timing import Ratio, compare, quartiles, seconds
+from benchmarks.speed import __main__ as command
+from benchmarks.speed.report import History, Row, at_least, at_most, format_table
+from benchmarks.speed.timing import Ratio, compare, quartiles, seconds
 
 
 class FakeClock:
@@ -105,7 +106,63 @@ def test_what_was_not_measured_is_neither_reached_nor_missed(tmp_path):
     row = Row("a / b", None, at_most(1), note="peer is not installed")
     assert row.verdict == "-"
     assert "peer is not installed" in format_table([("name", row)])
-    write_csv(tmp_path / "out.csv", [("name", row)])
+    history = History(tmp_path / "out.csv")
+    history.append("name", row)
     header, line = (tmp_path / "out.csv").read_text().splitlines()
-    assert header.startswith("name,compared,median")
-    assert line.startswith("name,a / b,,,,,x,<= 1,-,peer is not installed,")
+    assert header.startswith("commit,date,machine,name,compared,median,q1,q3,rounds,unit,goal,")
+    assert ",name,a / b,,,,,x,<= 1,-,peer is not installed," in line
+
+
+def test_a_history_forgets_nothing_and_shows_the_newest(tmp_path):
+    def measured(what, *values):
+        return Row(what, quartiles(values) if values else None)
+
+    path = tmp_path / "history.csv"
+    for name, row in (
+        ("b", measured("x / y", 1.0)),
+        ("a", measured("x / y", 2.0)),
+        ("b", measured("z / y")),
+        ("b", measured("x / y", 3.0, 4.0, 5.0)),
+        ("a", measured("x / y")),  # its peer was not there: what was measured before stands
+    ):
+        History(path).append(name, row)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 6 and sum(line.startswith("commit,") for line in lines) == 1
+    shown = [
+        (r["name"], r["compared"], r["median"], r["q1"], r["rounds"])
+        for r in History(path).newest()
+    ]
+    assert shown == [
+        ("a", "x / y", "2", "2", "1"),
+        ("b", "x / y", "4", "3.5", "3"),
+        ("b", "z / y", "", "", ""),
+    ]
+    newest = History(path).newest()[0]
+    assert newest["date"].startswith("20") and newest["machine"] and newest["torch"]
+
+
+def test_a_run_adds_to_the_history(tmp_path, monkeypatch, capsys):
+    def run(rounds):
+        yield Row("x / y", quartiles([float(rounds)]), at_most(2))
+        yield Row("x / z", quartiles([1.0]))
+
+    monkeypatch.setattr(command, "BENCHMARKS", {"fast": run})
+    path = tmp_path / "history.csv"
+    for rounds in ("2", "3"):
+        command.main(["fast", "--rounds", rounds, "--out", str(path)])
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 5
+    assert [row["median"] for row in History(path).newest()] == ["3", "1"]
+    assert "fast: x / y: 3 [3, 3] MISSED" in capsys.readouterr().out
+
+
+def test_another_file_is_not_added_to(tmp_path):
+    path = tmp_path / "other.csv"
+    path.write_text("name,median\n")
+    with pytest.raises(ValueError, match="begins with"):
+        History(path)
+
+
+def test_the_committed_history_can_be_read():
+    rows = History(command.RESULTS).newest()
+    assert len(rows) >= 80 and {row["name"] for row in rows} <= set(command.BENCHMARKS)
+    assert all(row["commit"] and row["date"] for row in rows)

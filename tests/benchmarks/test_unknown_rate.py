@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_digits, make_friedman1
 
-from skrobust.benchmarks import _rates, unknown_rate
-from skrobust.benchmarks._results import Cell
+from benchmarks._results import Cell
+from benchmarks.thesis import _rates, unknown_rate
 
 
 @pytest.fixture
@@ -25,8 +25,10 @@ def planted(monkeypatch):
     monkeypatch.setattr(unknown_rate, "fetch_odds", odds)
     monkeypatch.setattr(unknown_rate, "_STEPS", {"max_epochs": 30})
     unknown_rate._auto.cache_clear()
+    unknown_rate._seen.cache_clear()
     yield
     unknown_rate._auto.cache_clear()
+    unknown_rate._seen.cache_clear()
 
 
 def measure_all(name, setting, methods):
@@ -48,7 +50,8 @@ def test_labels(planted):
     assert min(found["auto"]["score"], found["true rate"]["score"]) > 0.9
     assert 0.1 < found["disagreement"]["rate"] < 0.5
     assert np.isnan(found["cleanlab"]["score"])
-    assert unknown_rate._auto.cache_info().misses == 1  # trained once for all ways
+    assert unknown_rate._auto.cache_info().misses == 1
+    assert unknown_rate._seen.cache_info().misses == 1  # trained once for all other ways
 
 
 def test_targets(planted):
@@ -56,6 +59,11 @@ def test_targets(planted):
     assert set(found) == {"auto", "true rate", *_rates.TARGET_WAYS}
     assert abs(found["auto"]["rate"] - found["auto"]["true_rate"]) < 0.06
     assert found["auto"]["score"] > 0.5
+    for way in _rates.TARGET_WAYS:
+        assert 0.05 < found[way]["rate"] < 0.5
+    targets, predictions = unknown_rate._seen("concrete", "uninoise 0.2", 0, "cpu")
+    assert predictions.shape == targets.shape
+    assert np.median(np.abs(targets - predictions)) < 0.6 * targets.std()
     clean = measure_all("concrete", "clean 0", ["auto", "true rate"])
     assert clean["auto"]["true_rate"] == 0 and clean["auto"]["rate"] < 0.06
 

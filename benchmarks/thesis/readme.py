@@ -1,0 +1,233 @@
+"""The README's tables of results, made of the committed CSV files.
+
+``python -m benchmarks.thesis.readme`` writes them between the README's markers; a test compares.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks._results import ResultFile
+from benchmarks.thesis._detectors import PEERS
+from benchmarks.thesis._registry import BENCHMARKS, RESULTS
+from benchmarks.thesis._targets import TABLE_2_1, TABLE_4_2, TABLE_5_8
+from benchmarks.thesis.rca_odds import DEFAULT
+
+__all__ = ["BLOCKS", "fill", "headline_table", "odds_table"]
+
+README = Path(__file__).parents[2] / "README.md"
+KEYS = ["set", "seed"]
+OURS = ["RCADetector", "RobustRealNVPDetector"]
+
+
+def read(name: str) -> pd.DataFrame:
+    """Committed cells of a benchmark."""
+    return ResultFile(RESULTS / f"{name}.csv", BENCHMARKS[name].load().VALUES).frame()
+
+
+def markdown(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Lay out a table, the first column to the left."""
+    header = list(header)
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *rows))
+
+
+def odds_table() -> str:
+    """Mean AUC and rank of our detectors among PyOD's, told the rate and not, and their time."""
+    rca, nvp = read("rca-odds"), read("nvp-odds")
+    named = {DEFAULT: OURS[0], "default": OURS[1]}
+    ours = pd.concat([rca[rca["method"] == DEFAULT], nvp[nvp["method"] == "default"]])
+    ours = ours.assign(method=ours["method"].map(named))
+    peers = rca[rca["method"].isin(PEERS) & (rca["setting"] == "rate true")]
+    columns, n_cells, left_out = {}, {}, set()
+    for setting in ("rate true", "rate auto"):
+        frame = pd.concat([ours[ours["setting"] == setting], peers])
+        frame = frame[frame["set"].isin(TABLE_2_1)]
+        complete = frame.groupby("method")["set"].nunique() == len(TABLE_2_1)
+        left_out |= set(complete[~complete].index)
+        frame = frame[frame["method"].map(complete)]
+        cells = frame.pivot_table(index=KEYS, columns="method", values="auc").dropna()
+        means = cells.groupby("set").mean()
+        columns[f"mean AUC, {setting}"] = means.mean()
+        columns[f"mean rank, {setting}"] = means.rank(axis=1, ascending=False).mean()
+        n_cells[setting] = len(cells)
+        if setting == "rate true":
+            told = cells
+            times = frame.groupby(["method", "set"])["seconds"].mean().groupby("method").sum()
+    table = pd.DataFrame(columns).sort_values("mean rank, rate true")
+    rows = [
+        [
+            f"**{name}**" if name in OURS else name.removeprefix("PyOD "),
+            *(f"{table.loc[name, c]:.{2 if 'rank' in c else 3}f}" for c in table),
+            f"{times[name] / 60:.1f}",
+        ]
+        for name in table.index
+    ]
+    header = ["", "AUC, true rate", "rank", 'AUC, "auto"', "rank", "minutes"]
+    same = ""
+    if n_cells["rate auto"] < n_cells["rate true"]:  # fewer seeds: a difference may be theirs
+        on_same = told.loc[cells.index, OURS].groupby("set").mean().mean()
+        figures = " and ".join(f"{on_same[name]:.3f} for {name}" for name in OURS)
+        same = f", where the true one gives {figures}"
+    note = (
+        f"Test AUC after contaminated training, mean over {len(TABLE_2_1)} ODDS sets, and mean rank"
+        f" among {len(table)} detectors; {n_cells['rate true']} pairs of set and seed with the true"
+        f" rate, {n_cells['rate auto']} with an estimated one{same}. PyOD's detectors have their"
+        " defaults and do not use the rate for their scores. Minutes: fit and score of all sets,"
+        " one thread."
+    )
+    if left_out - set(OURS):
+        note += f" {', '.join(sorted(left_out))} did not finish on every set."
+    return f"{markdown(header, rows)}\n\n{note}"
+
+
+def _mean(frame: pd.DataFrame, value: str, **chosen: str) -> float:
+    for column, name in chosen.items():
+        frame = frame[frame[column] == name]
+    return float(frame[value].mean())
+
+
+def _labels(setting: str) -> Callable[[], list[str]]:
+    def row() -> list[str]:
+        frame = read("prl-images")
+        frame = frame[(frame["set"] == "fashion-mnist") & (frame["setting"] == setting)]
+        names = ["Standard", "cleanlab", "Co-teaching", "default"]
+        cells = frame.pivot_table(index="seed", columns="method", values="accuracy")[names]
+        accuracy = (
+            cells[["Standard", "Co-teaching", "default"]].dropna().mean().map("{:.1f}".format)
+        )
+        common = cells.dropna()
+        cleanlab = f"{common['cleanlab'].mean():.1f} cleanlab"
+        if len(common) < len(cells.dropna(subset="default")):
+            seeds = ", ".join(map(str, common.index))
+            cleanlab += f" (seed {seeds}, skrobust there {common['default'].mean():.1f})"
+        thesis = TABLE_4_2[setting]
+        kind, rate = setting.split()
+        return [
+            f"{float(rate):.0%} wrong labels ({kind}), Fashion-MNIST: accuracy in %",
+            accuracy["Standard"],
+            f"{cleanlab}, {accuracy['Co-teaching']} Co-teaching",
+            accuracy["default"],
+            f"{thesis['Standard']} → {thesis['Co-PRL(L)']} (CIFAR-10)",
+        ]
+
+    return row
+
+
+def _targets() -> list[str]:
+    frame = read("prl-regression")
+    frame = frame[frame["setting"].str.split().str[0] != "clean"]
+    cells = frame.pivot_table(index=[*KEYS, "setting"], columns="method", values="r2")
+    names = ["Standard", "Huber", "default", "Standard on the clean rows"]
+    means = cells[names].dropna().mean()
+    return [
+        "10 to 40 % wrong targets, four tables: mean R²",
+        f"{means['Standard']:.2f}",
+        f"{means['Huber']:.2f} Huber loss",
+        f"{means['default']:.2f} ({means[names[-1]]:.2f} on the clean rows alone)",
+        "",
+    ]
+
+
+def _audit() -> list[str]:
+    frame = read("audit")
+    frame = frame[frame["setting"].str.startswith(("symmetric", "pairflip"))]
+    means = frame.groupby("method")["auroc"].mean()
+    ours = means.pop("audit")
+    same = means.pop("cleanlab self-confidence")
+    return [
+        "Which labels are wrong, 10 and 30 %, tables: AUROC",
+        "",
+        f"{same:.3f} cleanlab's self-confidence (the same ranking), {means.max():.3f} its next",
+        f"{ours:.3f}",
+        "",
+    ]
+
+
+def _backdoor(setting: str) -> Callable[[], list[str]]:
+    def row() -> list[str]:
+        frame = read("backdoor-mnist")
+        where = {"set": "mnist", "setting": setting}
+
+        def both(name: str) -> str:
+            clean, poison = (
+                _mean(frame, value, method=name, **where) for value in ("clean", "poison")
+            )
+            return f"{clean:.1f}/{poison:.1f}"
+
+        trigger, rate = setting.split()
+        return [
+            f"{float(rate):.0%} poisoned ({trigger}), MNIST: clean/poison accuracy in %",
+            both("Standard"),
+            f"{both('SpecSig')} spectral signatures, {both('Fine-Pruning')} fine-pruning",
+            both("default"),
+            f"{TABLE_5_8[setting]['PRL-AT']} PRL-AT",
+        ]
+
+    return row
+
+
+def _rates() -> list[str]:
+    frame = read("unknown-rate")
+    labels = frame[frame["setting"].str.startswith(("symmetric", "pairflip"))]
+    error = (labels["rate"] - labels["true_rate"]).abs().groupby(labels["method"]).mean()
+    return [
+        "Unknown rate of wrong labels, 0 to 40 %: mean error of the estimate",
+        f"{error['disagreement']:.3f} (disagreement)",
+        f"{error['cleanlab']:.3f} cleanlab",
+        f"{error['auto']:.3f}",
+        "",
+    ]
+
+
+HEADLINES = [
+    _labels("pairflip 0.45"),
+    _labels("symmetric 0.5"),
+    _targets,
+    _audit,
+    _backdoor("patch 0.25"),
+    _backdoor("blend 0.25"),
+    _rates,
+]
+
+
+def headline_table() -> str:
+    """One line per task: ordinary training, competitors, the library's default, the thesis."""
+    header = ["", "ordinary training", "others", "skrobust", "thesis"]
+    return markdown(header, [build() for build in HEADLINES])
+
+
+BLOCKS: Mapping[str, Callable[[], str]] = {"odds": odds_table, "headlines": headline_table}
+
+
+def fill(text: str) -> str:
+    """Put the tables between the markers of a text.
+
+    Raises
+    ------
+    ValueError
+        If a marker is missing.
+    """
+    for name, build in BLOCKS.items():
+        begin, end = (f"<!-- {name}: {what} -->" for what in ("begin", "end"))
+        pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+        if len(pattern.findall(text)) != 1:
+            raise ValueError(f"the text has no one place between {begin!r} and {end!r}")
+        before, after = pattern.split(text)
+        text = f"{before}{begin}\n{build()}\n{end}{after}"
+    return text
+
+
+def main() -> int:
+    """Rewrite the README."""
+    README.write_text(fill(README.read_text(encoding="utf-8")), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

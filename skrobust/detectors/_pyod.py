@@ -1,0 +1,271 @@
+"""PyOD's contract: thresholds, labels, probabilities and confidence, from scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+from pyod.models.base import BaseDetector
+from scipy.stats import binom
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.metrics import roc_auc_score
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from skrobust._validation import Real, unchanged_on_error, warn_caller
+from skrobust.diagnosis import DiagnosisMixin, estimate_contamination
+
+__all__ = ["PyODMixin"]
+
+
+class PyODMixin(DiagnosisMixin, BaseDetector):
+    """What every detector does with the scores of ``decision_function``."""
+
+    contamination: Any
+    lr: float
+    decision_scores_: np.ndarray
+    sample_scores_: np.ndarray
+    labels_: np.ndarray
+    threshold_: float
+    contamination_: float
+    contamination_interval_: tuple[float, float]
+
+    # PyOD carries old copies of these two.
+    _get_param_names: Any = classmethod(BaseEstimator._get_param_names.__func__)
+    __repr__ = BaseEstimator.__repr__
+
+    def predict(self, X, return_confidence=False):
+        """Label rows: 1 where the score exceeds ``threshold_``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to label.
+        return_confidence : bool, default=False
+            Whether to return :meth:`predict_confidence` too.
+
+        Returns
+        -------
+        labels : array of shape (n_samples,), int
+            0 for normal rows, 1 for anomalies.
+        confidence : array of shape (n_samples,)
+            Only with ``return_confidence=True``.
+        """
+        scores = self.decision_function(X)
+        labels = (scores > self.threshold_).astype(int)
+        return (labels, self._confidence(scores)) if return_confidence else labels
+
+    def reset_threshold(self, contamination):
+        """Label by another rate, without training anew.
+
+        Parameters
+        ----------
+        contamination : float in [0, 0.5], "auto" or PyThresh object
+            As in ``__init__``, whose parameter stays what it is. What training dropped stays, too.
+
+        Returns
+        -------
+        self
+            With new ``threshold_``, ``labels_``, ``inlier_mask_``, ``contamination_`` and, for
+            "auto", ``contamination_interval_``.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            If ``contamination`` is none of these.
+        """
+        check_is_fitted(self)
+        clone(self).set_params(contamination=contamination)._validate_params()
+        with unchanged_on_error(self):
+            self._set_threshold(contamination)
+        return self
+
+    def fit_predict(self, X, y=None):
+        """Fit and return the labels of the training rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows.
+        y : Ignored
+            Present for the convention's sake.
+
+        Returns
+        -------
+        array of shape (n_samples,), int
+            0 for normal rows, 1 for anomalies.
+        """
+        return self.fit(X).labels_
+
+    def predict_proba(self, X, method="linear", return_confidence=False):
+        """Probability of being normal and of being abnormal, as PyOD defines them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to judge.
+        method : {"linear", "unify"}, default="linear"
+            "linear" scales the score by the range of the training scores, "unify" uses their
+            normal distribution (Kriegel et al., 2011).
+        return_confidence : bool, default=False
+            Whether to return :meth:`predict_confidence` too.
+
+        Returns
+        -------
+        probabilities : array of shape (n_samples, 2)
+            Columns: normal, abnormal.
+        confidence : array of shape (n_samples,)
+            Only with ``return_confidence=True``.
+        """
+        check_is_fitted(self)
+        X = X if hasattr(X, "shape") else np.asarray(X)
+        return super().predict_proba(X, method=method, return_confidence=return_confidence)
+
+    def predict_confidence(self, X):
+        """Confidence that a row's label would survive another training set (Perini et al., 2020).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to judge.
+
+        Returns
+        -------
+        array of shape (n_samples,)
+            Probabilities.
+        """
+        return self._confidence(self.decision_function(X))
+
+    def predict_with_rejection(self, X, *args, **kwargs):
+        """Label rows, -2 where the confidence is too low; see PyOD's ``BaseDetector``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to label.
+        *args, **kwargs
+            As in PyOD.
+
+        Returns
+        -------
+        labels : array of shape (n_samples,), int
+            0, 1 or -2; with ``return_stats=True`` also three rates, as in PyOD.
+        """
+        check_is_fitted(self)
+        with self._numeric_contamination():
+            return super().predict_with_rejection(X, *args, **kwargs)
+
+    def compute_rejection_stats(self, *args, **kwargs):
+        """Expected rejection rate, its bound and the cost's bound; see PyOD's ``BaseDetector``.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            As in PyOD.
+
+        Returns
+        -------
+        tuple of three floats
+        """
+        check_is_fitted(self)
+        with self._numeric_contamination():
+            return super().compute_rejection_stats(*args, **kwargs)
+
+    def score(self, X, y=None):
+        """Quality on held-out rows, higher is better: what a grid search maximises.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Held-out rows.
+        y : array-like of shape (n_samples,), optional
+            Two-valued labels; the larger one marks anomalies.
+
+        Returns
+        -------
+        float
+            With labels the ROC AUC; nan and an UndefinedMetricWarning if they are not two-valued.
+            Without labels minus the mean of the lower half of the scores, which does not depend
+            on ``contamination`` and compares models of one loss only.
+        """
+        scores = self.decision_function(X)
+        if y is None:
+            n_lower = max(1, len(scores) // 2)
+            return -float(np.partition(scores, n_lower - 1)[:n_lower].mean())
+        y = column_or_1d(y)
+        values = np.unique(y)
+        if len(values) != 2:
+            warn_caller(
+                f"ROC AUC needs two label values, got {len(values)}; score is nan",
+                UndefinedMetricWarning,
+            )
+            return float("nan")
+        return float(roc_auc_score(y == values[1], scores))
+
+    def _process_decision_scores(self):
+        """Set threshold and labels from ``decision_scores_`` (PyOD's name for it)."""
+        self._check_scores()
+        self._classes = 2
+        self._mu, self._sigma = np.mean(self.decision_scores_), np.std(self.decision_scores_)
+        self._set_threshold(self.contamination)
+        return self
+
+    def _check_scores(self) -> None:
+        """The loss is checked before each update; this looks at what the last one left."""
+        if not (
+            np.isfinite(self.decision_scores_).all() and np.isfinite(self.sample_scores_).all()
+        ):
+            raise FloatingPointError(
+                f"training ended with weights whose scores are not finite; try a smaller lr "
+                f"(now {self.lr})"
+            )
+
+    def _set_threshold(self, contamination) -> None:
+        scores = self.decision_scores_
+        self.__dict__.pop("contamination_interval_", None)
+        if contamination == "auto":
+            contamination = self._estimated_rate(scores)
+        if isinstance(contamination, Real):
+            self.contamination_ = float(contamination)
+            self.threshold_ = float(np.percentile(scores, 100 * (1 - self.contamination_)))
+            self.labels_ = (scores > self.threshold_).astype(int)
+        else:
+            thresholder = deepcopy(contamination).fit(scores)
+            self.labels_ = np.asarray(thresholder.labels_, dtype=int)
+            self.contamination_ = float(self.labels_.mean())
+            normal = scores[self.labels_ == 0]
+            self.threshold_ = float(normal.max()) if len(normal) else float(-np.inf)
+        self.inlier_mask_ = self.labels_ == 0
+
+    def _estimated_rate(self, scores: np.ndarray) -> float:
+        estimate = estimate_contamination(scores)
+        if estimate.doubt is not None:
+            warn_caller(
+                f"contamination='auto' takes {estimate.rate:.2g}, which cannot be relied on: "
+                f"{estimate.doubt}"
+            )
+        self.contamination_interval_ = (estimate.low, estimate.high)
+        return estimate.rate
+
+    def _confidence(self, scores: np.ndarray) -> np.ndarray:
+        """PyOD's formula with a binary search instead of a count per row."""
+        n = len(self.decision_scores_)
+        n_below = np.searchsorted(np.sort(self.decision_scores_), scores, side="right")
+        posterior = (1 + n_below) / (2 + n)
+        abnormal = 1 - binom.cdf(n - int(n * self.contamination_), n, posterior)
+        return np.where(scores > self.threshold_, abnormal, 1 - abnormal)
+
+    @contextmanager
+    def _numeric_contamination(self) -> Iterator[None]:
+        """Show the fitted rate to inherited methods that compute with ``contamination``."""
+        given = self.contamination
+        self.contamination = self.contamination_
+        try:
+            yield
+        finally:
+            self.contamination = given
