@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from skrobust._base import RobustEstimator
 from skrobust._device import contained_seeding, resolve_device
 from skrobust.backdoor import BackdoorRobustClassifier
-from skrobust.io._encode import FORMAT, HEADER, OF_MODULES, ModelFileError, digest, known
+from skrobust.io import ModelFileError
+from skrobust.io._encode import FORMAT, HEADER, OF_MODULES, digest, known
 from skrobust.supervised._base import RobustLearner
 from skrobust.tables._encoder import Column
 from skrobust.tables._read import check_readable, reason
