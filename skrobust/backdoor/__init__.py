@@ -1,11 +1,10 @@
 """Learning from poisoned data (thesis, chapter 5)."""
 
+from skrobust.backdoor._augment import ImageAugmentation, RandomOcclusion, TableAugmentation
 from skrobust.backdoor._classifier import BackdoorRobustClassifier
 from skrobust.backdoor._fine_pruning import FinePruningClassifier
-from skrobust.backdoor._occlude import RandomOcclusion
 from skrobust.backdoor._perturb import InputPerturbation
 from skrobust.backdoor._semi_supervised import SemiSupervisedBackdoorClassifier
-from skrobust.backdoor._simclr import ImageAugmentation, TableAugmentation
 from skrobust.backdoor._signatures import SpectralSignatureFilter
 
 __all__ = [

@@ -19,10 +19,9 @@ from skrobust._validation import (
     refuse_outside,
     validate_range,
 )
-from skrobust.backdoor._occlude import RandomOcclusion
+from skrobust.backdoor._augment import RandomOcclusion
 from skrobust.backdoor._perturb import InputPerturbation
 from skrobust.backdoor._rules import (
-    NoisyLabelRule,
     PoisonedLabelMixin,
     drop_schedule,
     noisy_label_rule,
@@ -417,42 +416,34 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
             refuse_outside("feature_range", X, *self.feature_range_)
 
     def _step(self, n_rows: int, n_outputs: int) -> RobustStep:
+        """Algorithm 6: hide parts of rows, move those that are trusted, update on those trusted."""
+        low, high = self._bounds
+        # arrays, no tensors of this device: the step is saved with the model
+        limits: dict = {"low": low, "high": high, "movable": self._movable}
         rule = noisy_label_rule(self.noisy_label)
         rate = self.corruption_rate_ if rule.drops else 0.0
         schedule = drop_schedule(rate, self.warmup, self.margin)
+        per_group = selects_per_class(self.per_class, len(self.classes_))
+        hide = RandomOcclusion(self.occlusion, **limits)
+        move = InputPerturbation(
+            row_loss=rule.loss if self.robust_inner else crossentropy,
+            limit=self.perturbation_limit * (high - low),
+            form=self.perturbation,
+            n_steps=self.n_steps,
+            schedule=schedule if self.robust_inner and rate > 0 else None,
+            row_score=rule.score,
+            **limits,
+        )
+        hides, moves = self.occlusion > 0, self.perturbation_limit > 0
         return SharedPass(
             loss=rule.loss if self.robust_outer else crossentropy,
             score=rule.score,
-            selector=Trim(
-                schedule if self.robust_outer else DropSchedule(0.0),
-                per_group=selects_per_class(self.per_class, len(self.classes_)),
-            ),
-            perturb=self._perturbations(rule, schedule),
+            selector=Trim(schedule if self.robust_outer else DropSchedule(0.0), per_group=per_group),
+            perturb=(hide,) * hides + (move,) * moves,
             memory=self.memory,
             memory_decay=self.memory_decay,
         )
 
-    def _perturbations(self, rule: NoisyLabelRule, schedule: DropSchedule) -> tuple:
-        """Algorithm 6 up to the update: hide parts of rows, then move those that are trusted."""
-        low, high = self._bounds
-        # arrays, no tensors of this device: the step is saved with the model
-        limits: dict = {"low": low, "high": high, "movable": self._movable}
-        changes: list = []
-        if self.occlusion > 0:
-            changes.append(RandomOcclusion(self.occlusion, **limits))
-        if self.perturbation_limit > 0:
-            move = InputPerturbation(
-                row_loss=rule.loss if self.robust_inner else crossentropy,
-                limit=self.perturbation_limit * (high - low),
-                form=self.perturbation,
-                n_steps=self.n_steps,
-                schedule=schedule if self.robust_inner and schedule.rate > 0 else None,
-                row_score=rule.score,
-                **limits,
-            )
-            changes.append(move)
-        return tuple(changes)
-
-    def _warn_of_result(self, targets: np.ndarray) -> None:
+    def _finish(self, targets, extra) -> None:
         if self.noisy_label in ("prl", "spl") and self.robust_outer:
             warn_of_lost_classes(self.classes_, targets, self.inlier_mask_, self.corruption_rate_)

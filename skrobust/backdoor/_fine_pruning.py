@@ -17,7 +17,6 @@ from skrobust._validation import (
     Interval,
     Real,
     fit_context,
-    unchanged_on_error,
     validate_examples,
 )
 from skrobust._warnings import warn_caller
@@ -263,9 +262,7 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
         """
         if (X_clean is None) != (y_clean is None):
             raise ValueError("X_clean and y_clean belong together: one of them is None")
-        with unchanged_on_error(self):
-            self._fit(X, y, None if X_clean is None else (X_clean, y_clean))
-        return self
+        return self._fit(X, y, None if X_clean is None else (X_clean, y_clean))
 
     def _step(self, n_rows: int, n_outputs: int) -> RobustStep:
         return SharedPass(loss=crossentropy, selector=Trim(DropSchedule(0.0)))

@@ -12,14 +12,29 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.instancenorm import _InstanceNorm
 
-from skrobust.backdoor._placed import Placed
 from skrobust.selection import DropSchedule, keep_lowest
 from skrobust.training import StepState
 
-__all__ = ["InputPerturbation"]
+__all__ = ["InputPerturbation", "Placed"]
 
 _FORMS = ("per-sample", "shared-sign", "shared-mean")
 _OVERSHOOT = 2.5  # length of all steps together over the limit, where there are several
+
+
+class Placed:
+    """Brings arrays to a device once instead of at every step, and is saved without the copies."""
+
+    def _placed(self, name: str, like: Tensor) -> Tensor:
+        """Return an attribute as a tensor of the type and the device of another one."""
+        copies = self.__dict__.setdefault("_copies", {})
+        key = name, like.dtype, like.device
+        if key not in copies:
+            copies[key] = torch.as_tensor(getattr(self, name)).to(like)
+        return copies[key]
+
+    def __getstate__(self) -> dict:
+        """Leave out the tensors, so that a model loads on a machine without the device."""
+        return {name: value for name, value in self.__dict__.items() if name != "_copies"}
 
 
 @dataclass
@@ -52,11 +67,6 @@ class InputPerturbation(Placed):
     row_score : callable of the form of ``row_loss``, optional
         What ranks them. None: the loss.
 
-    Raises
-    ------
-    ValueError
-        If ``form`` is none of the above.
-
     References
     ----------
     .. [1] Liu, B. Robust learning of deep neural networks under data corruption. Chapter 5,
@@ -74,10 +84,6 @@ class InputPerturbation(Placed):
     movable: Any = None
     schedule: DropSchedule | None = None
     row_score: Callable[[Any, Tensor], Tensor] | None = None
-
-    def __post_init__(self) -> None:
-        if self.form not in _FORMS:
-            raise ValueError(f"form must be one of {', '.join(_FORMS)}, got {self.form!r}")
 
     def __call__(
         self, module: nn.Module, x: Tensor, y: Tensor, row_ids: Tensor, state: StepState
@@ -105,7 +111,7 @@ class InputPerturbation(Placed):
         Raises
         ------
         ValueError
-            If the module gives its inputs no gradient.
+            If ``form`` is none of the above, or the module gives its inputs no gradient.
         """
         start, moved, moves = x.detach(), x.detach(), None
         limit = self._placed("limit", start)
@@ -139,9 +145,11 @@ class InputPerturbation(Placed):
             direction = gradient.sign_()
         elif self.form == "shared-sign":
             direction = (gradient * moves).sum(dim=1, keepdim=True).sign()
-        else:
+        elif self.form == "shared-mean":
             n_moved = moves.sum(dim=1, keepdim=True).clamp(min=1)
             direction = (gradient.sign() * moves).sum(dim=1, keepdim=True) / n_moved
+        else:
+            raise ValueError(f"form must be one of {', '.join(_FORMS)}, got {self.form!r}")
         scale = moves if self.movable is None else moves * self._placed("movable", gradient)
         return direction, scale
 

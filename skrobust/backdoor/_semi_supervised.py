@@ -14,30 +14,24 @@ from skorch.callbacks import Callback
 from skorch.history import History
 from torch import Tensor, nn
 
-from skrobust._preprocessing import ImagePreprocessor, TablePreprocessor
 from skrobust._validation import (
     Integral,
     Interval,
     Real,
     StrOptions,
     fit_context,
-    unchanged_on_error,
     validate_examples,
 )
 from skrobust._warnings import warn_caller
+from skrobust.backdoor._augment import ImageAugmentation, TableAugmentation
 from skrobust.backdoor._rules import (
     PoisonedLabelMixin,
     noisy_label_rule,
     selects_per_class,
     warn_of_lost_classes,
 )
-from skrobust.backdoor._simclr import (
-    Contrastive,
-    ContrastiveStep,
-    ImageAugmentation,
-    TableAugmentation,
-)
-from skrobust.networks import StackedLinear
+from skrobust.backdoor._simclr import Contrastive, ContrastiveStep
+from skrobust.networks import StackedMLP
 from skrobust.selection import DropSchedule, Trim
 from skrobust.supervised import PRLClassifier
 from skrobust.supervised._base import RobustLearner
@@ -228,6 +222,8 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         "per_class": ["boolean", StrOptions({"auto"})],
     }
 
+    _rate_comes_later = True
+    _images_are_scaled = True
     _pilot_settings: dict = {**RobustLearner._pilot_settings, "noisy_label": "prl"}
 
     def __init__(
@@ -336,26 +332,21 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
             If -1 stands beside a single other label, or more than half of the rows of a label are
             not trusted.
         """
-        with unchanged_on_error(self):
-            if y is None:
-                return self._fit(X, y)  # which says that it needs y
-            y = column_or_1d(y, warn=True)
-            check_consistent_length(X, y)
-            labelled = np.flatnonzero(self._has_label(y))
-            without = np.setdiff1d(np.arange(len(np.asarray(y))), labelled)
-            if len(without) and not len(labelled):
-                raise ValueError(f"y has no label: all {len(without)} rows are -1, which is none")
-            given = (X, y)
-            others = []
-            if len(without):
-                given = (_safe_indexing(X, labelled), _safe_indexing(y, labelled))
-                others.append(("X", _safe_indexing(X, without)))
-            if X_unlabeled is not None:
-                others.append(("X_unlabeled", X_unlabeled))
-            self._fit(*given, others)
-            if len(without):
-                self._spread(labelled, len(labelled) + len(without))
-        return self
+        if y is None:
+            return self._fit(X, y)  # which says that it needs y
+        y = column_or_1d(y, warn=True)
+        check_consistent_length(X, y)
+        has_label = self._has_label(y)
+        labelled, without = np.flatnonzero(has_label), np.flatnonzero(~has_label)
+        if len(without) and not len(labelled):
+            raise ValueError(f"y has no label: all {len(without)} rows are -1, which is none")
+        given, others = (X, y), []
+        if len(without):
+            given = (_safe_indexing(X, labelled), _safe_indexing(y, labelled))
+            others.append(("X", _safe_indexing(X, without)))
+        if X_unlabeled is not None:
+            others.append(("X_unlabeled", X_unlabeled))
+        return self._fit(*given, (has_label, others))
 
     def score(self, X, y, sample_weight=None):
         """Return the accuracy on the rows that have a label.
@@ -405,25 +396,19 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
                 return np.ones(len(labels), dtype=bool)
         return ~without
 
-    def _spread(self, labelled: np.ndarray, n_rows: int) -> None:
-        for name, value in (("sample_scores_", np.nan), ("keep_frequency_", np.nan)):
-            spread = np.full(n_rows, value)
-            spread[labelled] = getattr(self, name)
-            setattr(self, name, spread)
-        mask = np.ones(n_rows, dtype=bool)
-        mask[labelled] = self.inlier_mask_
-        self.inlier_mask_ = mask
-
     def _prepare_net(self, x, y, n_outputs, extra):
         """Algorithm 7: learn from all rows without labels, then a linear layer from the labels."""
-        rows = torch.cat([x, *(self._checked_others(*other, x) for other in extra or [])])
+        others = () if extra is None else extra[1]
+        rows = torch.cat([x, *(self._checked_others(*other, x) for other in others)])
         self.n_unlabeled_ = len(rows) - len(x)
         encoder = self._pretrain(rows, n_outputs).eval().requires_grad_(False)
         with torch.no_grad():
             parts = [part.unsqueeze(0) for part in x.split(self.pretrain_batch_size)]
             seen = torch.cat([encoder.embed(part)[0] for part in parts])
-        self._set_rate(seen.cpu().numpy(), y.cpu().numpy(), self._linear_pilot())
+        if not isinstance(self.corruption_rate, Real):
+            self._set_rate(seen.cpu().numpy(), y.cpu().numpy(), self._linear_pilot())
         scale = float(seen.square().mean().sqrt().clamp(min=torch.finfo(seen.dtype).tiny))
+        seen = seen / scale
         head = partial(_LinearHead, encoder, seen.shape[1], n_outputs, scale)
         settings = self._stopping(len(seen))
         more = settings.pop("more_callbacks", [])
@@ -441,9 +426,9 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
             if name.startswith("module__")
         }
         make = partial(self.make_network, rows.shape[1:], n_outputs, **parameters)
-        step = ContrastiveStep(self.augment or self._augmentation(rows), self.temperature)
+        step = ContrastiveStep(self.augment or _augmentation(rows), self.temperature)
         net = self._make_net(
-            lambda: Contrastive(make(), rows[:2], self.projection_size),
+            partial(Contrastive, make, rows[:2], self.projection_size),
             step,
             len(rows),
             callbacks=self.pretrain_callbacks,
@@ -467,11 +452,6 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         self.pretrain_losses_ = np.array(net.history[:, "train_loss"])
         return net.module_.encoder
 
-    def _set_rate(self, X, y, pilot=None) -> None:
-        """Wait, if the rate is to be estimated, for what the network makes of the rows."""
-        if pilot is not None or isinstance(self.corruption_rate, Real):
-            super()._set_rate(X, y, pilot)
-
     def _linear_pilot(self) -> PRLClassifier:
         """Return what the rate is estimated with, from embedded rows."""
         names = ("max_epochs", "min_steps", "batch_size", "lr", "optimizer", "warmup", "margin")
@@ -480,19 +460,6 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
 
     def _without(self, prefix: str) -> dict[str, Any]:
         return {k: v for k, v in self._net_parameters.items() if not k.startswith(prefix)}
-
-    def _augmentation(self, x: Tensor) -> Callable[[Tensor], Tensor]:
-        if x.ndim not in (2, 4):
-            raise ValueError(
-                "augment=None is for tables and for images (n_samples, channels, height, width); X "
-                f"has examples of shape {tuple(x.shape[1:])}: pass a callable"
-            )
-        return TableAugmentation() if x.ndim == 2 else ImageAugmentation()
-
-    def _make_preprocessor(self, X: np.ndarray) -> TablePreprocessor | ImagePreprocessor:
-        if X.ndim > 2:
-            return ImagePreprocessor(X.min(), X.max())
-        return super()._make_preprocessor(X)
 
     def _checked_others(self, name: str, X, x: Tensor) -> Tensor:
         rows = validate_examples(self, X, reset=False, missing=self.missing)
@@ -504,7 +471,7 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         return torch.from_numpy(self._preprocessor.transform(rows)).to(x.device)
 
     def _after_training(self, x, y, extra) -> None:
-        values = torch.linalg.svdvals(self.net_.module_.layer.weight.detach()[0])
+        values = torch.linalg.svdvals(self.net_.module_.layers[0].weight.detach()[0])
         self.spectral_norm_ = float(values[0])
 
     def _step(self, n_rows: int, n_outputs: int) -> RobustStep:
@@ -526,29 +493,35 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         return torch.stack([encoder.embed(x.unsqueeze(0))[0].double() for x in chunks])
 
     def _predict_chunks(self, chunks: Tensor) -> Tensor:
-        module = self.net_.module_.eval()
-        outputs = [module(module.encoder.embed(x.unsqueeze(0))) for x in chunks]
-        return torch.stack([self._combine(one.double()) for one in outputs])
+        head, predictions = self.net_.module_.eval(), []
+        for x in chunks:
+            output = head(head.encoder.embed(x.unsqueeze(0)) / head.scale)
+            predictions.append(self._combine(output.double()))
+        return torch.stack(predictions)
 
-    def _warn_of_result(self, targets: np.ndarray) -> None:
+    def _finish(self, targets, extra) -> None:
         if self.noisy_label in ("prl", "spl"):
             warn_of_lost_classes(self.classes_, targets, self.inlier_mask_, self.corruption_rate_)
+        if extra is None or extra[0].all():
+            return
+        has_label = extra[0]  # what is known of rows, spread over all of them
+        for name, value in (
+            ("sample_scores_", np.nan),
+            ("keep_frequency_", np.nan),
+            ("inlier_mask_", True),
+        ):
+            spread = np.full(len(has_label), value)
+            spread[has_label] = getattr(self, name)
+            setattr(self, name, spread)
 
 
-class _LinearHead(nn.Module):
+class _LinearHead(StackedMLP):
     """A linear layer on a scaled embedding; it carries the network that makes that."""
 
-    n_networks = 1
-
     def __init__(self, encoder: nn.Module, n_inputs: int, n_outputs: int, scale: float) -> None:
-        super().__init__()
-        self.layer = StackedLinear(1, n_inputs, n_outputs)
+        super().__init__((n_inputs, n_outputs))
         self.scale = scale
         self.encoder = encoder
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map embeddings (1, n_rows, n_inputs) to logits (1, n_rows, n_outputs)."""
-        return self.layer(x / self.scale)
 
 
 class _Limit(Callback):
@@ -560,7 +533,7 @@ class _Limit(Callback):
 
     def on_batch_end(self, net, training=False, **kwargs):
         if training:
-            limit_spectrum(net.module_.layer.weight, self.limit, self.how)
+            limit_spectrum(net.module_.layers[0].weight, self.limit, self.how)
 
 
 def _is_unlabelled(labels: np.ndarray) -> np.ndarray:
@@ -589,3 +562,12 @@ def limit_spectrum(weight: Tensor, limit: float, how: str) -> None:
         weight.copy_(torch.where(too_large[..., None, None], limited, weight))
     else:
         weight.div_((values[..., 0] / limit).clamp(min=1.0)[..., None, None])
+
+
+def _augmentation(x: Tensor) -> Callable[[Tensor], Tensor]:
+    if x.ndim not in (2, 4):
+        raise ValueError(
+            "augment=None is for tables and for images (n_samples, channels, height, width); X "
+            f"has examples of shape {tuple(x.shape[1:])}: pass a callable"
+        )
+    return TableAugmentation() if x.ndim == 2 else ImageAugmentation()

@@ -384,7 +384,7 @@ class RobustRealNVPDetector(EarlyStoppingMixin, RobustDetector):
         flow = self._flow()
         log_scales = torch.from_numpy(self._preprocessor.log_scales).float().to(chunks.device)
         if per_feature:
-            parts = [-flow.feature_densities(x.unsqueeze(0))[0] for x in chunks]
+            parts = [-flow(x.unsqueeze(0), per_feature=True)[0] for x in chunks]
             return torch.stack(parts) - log_scales
         return torch.stack([-flow(x.unsqueeze(0))[0] for x in chunks]) - log_scales.sum()
 

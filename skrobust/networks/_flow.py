@@ -93,14 +93,17 @@ class CouplingFlow(nn.Module):
                 for layer in cast("list[StackedLinear]", self.layers)
             )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Log-density (n_networks, n_rows) of x (n_networks, n_rows, in_features)."""
-        return self.feature_densities(x).sum(dim=-1)
+    def forward(self, x: Tensor, per_feature: bool = False) -> Tensor:
+        """Log-density of x (n_networks, n_rows, in_features).
 
-    def feature_densities(self, x: Tensor) -> Tensor:
-        """What each coordinate adds to the log-density, of the shape of x."""
+        Returns
+        -------
+        Tensor of shape (n_networks, n_rows), or of the shape of ``x``
+            With ``per_feature`` what each coordinate adds.
+        """
         z, log_scale = self._encode(x)
-        return log_scale - 0.5 * (z.square() + math.log(2 * math.pi))
+        densities = log_scale - 0.5 * (z.square() + math.log(2 * math.pi))
+        return densities if per_feature else densities.sum(dim=-1)
 
     def transform(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Code of x, and the log-determinant (n_networks, n_rows) of the map's Jacobian."""
@@ -179,8 +182,9 @@ class CouplingFlow(nn.Module):
             (layer.weight, layer.bias) for layer in cast("list[StackedLinear]", self.layers)
         ]
         if self.constraints:
-            splits = [constraint.split(layer.weight) for layer, constraint in self._pairs()]
-            parts = [(w, bias, f) for (_, bias), (w, f) in zip(parts, splits, strict=True)]
+            for i, (layer, constraint) in enumerate(self._pairs()):
+                weight, factor = constraint.split(layer.weight)
+                parts[i] = (weight, layer.bias, factor)
         # See StackedMLP: in narrow products a row's last bit may depend on its place.
         extra = 0 if self.training else max(0, LEAST_COLUMNS - self.in_features)
         weight, bias, *factor = parts[-1]

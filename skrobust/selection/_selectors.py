@@ -197,9 +197,9 @@ class Trim:
         self, scores: Tensor, y: Tensor, row_ids: Tensor, progress: Progress
     ) -> Selection:
         """Choose the rows that are kept, see :class:`Selector`."""
-        n_rows = scores.shape[1]
+        n_rows, reached = scores.shape[1], self.schedule.reached(progress)
         selection = self.rule(scores, self.schedule.drop_rate(progress, n_rows))
-        if self.per_group and (reached := self.schedule.reached(progress)) > 0:
+        if self.per_group and reached > 0:
             within = keep_lowest_per_group(scores, reached, y)
             selection = keep_both(selection, within, n_rows)
         if self.score_limit is None:

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from skrobust._base import RobustEstimator
-from skrobust._device import CHUNK_ROWS, draw_seed, isolated
+from skrobust._device import CHUNK_ROWS, draw_seed, isolated, map_rows
 from skrobust._preprocessing import ImagePreprocessor, TablePreprocessor
 from skrobust._stopping import EarlyStoppingMixin
 from skrobust._validation import (
@@ -62,6 +62,8 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
     lr: float
 
     _target_options: dict[str, bool] = {}
+    _rate_comes_later = False  # what the rate is estimated from is not there before training
+    _images_are_scaled = False  # to [0, 1]
     # of the networks that corruption_rate="auto" estimates the rate with
     _pilot_settings: dict[str, Any] = {
         "corruption_rate": PILOT_RATE,
@@ -94,8 +96,8 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
     def _combine(self, outputs: Tensor) -> Tensor:
         """Turn outputs (n_networks, n_rows, n_outputs) into one prediction per row."""
 
-    def _warn_of_result(self, targets: np.ndarray) -> None:
-        """Warn where the outcome shows that an assumption of the method does not hold."""
+    def _finish(self, targets: np.ndarray, extra: Any) -> None:
+        """Do what is left of ``fit``, and warn where an assumption of the method does not hold."""
 
     def _more_callbacks(self) -> list:
         """Callbacks of the net that the parameters ask for."""
@@ -157,13 +159,15 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
             n_trusted = count_trusted(self.corruption_rate_, len(X))
             self.inlier_mask_ = np.zeros(len(X), dtype=bool)  # of equal scores the first
             self.inlier_mask_[np.argsort(self.sample_scores_, kind="stable")[:n_trusted]] = True
-            self._warn_of_result(targets)
+            self._finish(targets, extra)
         return self
 
     def _set_rate(self, X, y: np.ndarray, pilot=None) -> None:
         """Set the rate, if it is not known by what networks say of rows that they have not seen."""
         self.__dict__.pop("corruption_rate_interval_", None)
         if not isinstance(self.corruption_rate, Real):
+            if pilot is None and self._rate_comes_later:
+                return
             seed = draw_seed(self.random_state)
             estimate = estimate_rate(self, pilot or self._pilot(), X, y, random_state=seed)
             if estimate.doubt is not None:
@@ -197,7 +201,7 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
     def _make_preprocessor(self, X: np.ndarray) -> TablePreprocessor | ImagePreprocessor:
         """Fit the preprocessing, from checked training rows."""
         if X.ndim > 2:
-            return ImagePreprocessor()
+            return ImagePreprocessor(*((X.min(), X.max()) if self._images_are_scaled else ()))
         return TablePreprocessor(self.preprocessing, self.missing).fit(X)
 
     def _prepare_net(
@@ -205,8 +209,9 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
     ) -> tuple[RobustNet, Tensor]:
         """Return the net, and the rows that it is to be trained on."""
         network = partial(self.make_network, x.shape[1:], n_outputs)
+        more = self._more_callbacks()
         settings = self._stopping(len(x))
-        more = [*settings.pop("more_callbacks", []), *self._more_callbacks()]
+        more = [*settings.pop("more_callbacks", []), *more]
         step = self._step(len(x), n_outputs)
         return self._make_net(network, step, len(x), more_callbacks=more, **settings), x
 
@@ -317,7 +322,8 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
 
     def _check_result(self, X: np.ndarray) -> None:
         """The loss is checked before each update; this looks at what the last one left."""
-        predictions = self._map(self._predict_chunks, X[:CHUNK_ROWS])
+        prepare, first = self._preprocessor.transform, X[:CHUNK_ROWS]
+        predictions = map_rows(self._predict_chunks, first, prepare, self.device_, self.n_threads)
         if not (np.isfinite(predictions).all() and np.isfinite(self.sample_scores_).all()):
             raise FloatingPointError(
                 "training ended with weights whose predictions are not finite; try a smaller lr "

@@ -121,14 +121,13 @@ class SelectingLearner(RobustLearner):
         )
 
     def _step(self, n_rows: int, n_outputs: int) -> RobustStep:
+        ranked = check_score(self.selection) if callable(self.selection) else self.selection
+        selector = self._selector(n_rows)
         loss, gradient_norm = self._losses()
-        ranked = self.selection
-        if callable(ranked):
-            ranked = check_score(ranked)
         score = {"loss-gradient": gradient_norm, "disagreement": predicted_class}.get(ranked)
         settings: dict[str, Any] = {
             "loss": loss,
-            "selector": self._selector(n_rows),
+            "selector": selector,
             "score": score,
             "noted": loss if ranked == "disagreement" else None,
             "by_gradient": ranked == "gradient",

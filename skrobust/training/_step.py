@@ -235,17 +235,12 @@ class RobustStep:
 
     def begin(self, n_networks: int, n_rows: int, progress: Progress, device: Any) -> StepState:
         """Make the state of a training run; draws a seed from torch's generator."""
-        memory = None
+        record, memory = TrainingRecord(n_networks, n_rows, device=device), None
         if self.memory is not None:
             settings = {"mode": self.memory, "decay": self.memory_decay, "device": device}
             memory = ScoreMemory(n_networks, n_rows, **settings)
-        return StepState(
-            progress,
-            TrainingRecord(n_networks, n_rows, device=device),
-            np.random.default_rng(int(torch.randint(2**31, ()))),
-            deepcopy(self.selector),
-            memory,
-        )
+        rng = np.random.default_rng(int(torch.randint(2**31, ())))
+        return StepState(progress, record, rng, deepcopy(self.selector), memory)
 
     def minimised(self, progress: Progress) -> RowFunction:
         """Return the loss that counts now."""
@@ -333,9 +328,9 @@ class SharedPass(RobustStep):
 
     def __call__(self, networks, x, y, row_ids, state):
         """Score, select and update."""
+        minimised, ranked = self.minimised(state.progress), self.score or self.loss
         for change in self.perturb:
             x = change(networks, x, y, row_ids, state)
-        minimised, ranked = self.minimised(state.progress), self.score or self.loss
         output, target = networks(x), x if self.reconstructs else y
         losses = minimised(output, target)
         scores = losses.detach() if ranked is minimised else ranked(output, target).detach()
@@ -389,10 +384,10 @@ class ByRowGradients(RobustStep):
 
     def __call__(self, networks, x, y, row_ids, state):
         """Score, select, and update."""
+        minimised = self.minimised(state.progress)
         for change in self.perturb:
             x = change(networks, x, y, row_ids, state)
         gradients, target = self._gradients(networks, state), x if self.reconstructs else y
-        minimised = self.minimised(state.progress)
         output, losses = gradients.forward(x, target, minimised)
         norms = gradients.norms()
         scores, noted = self._known(output, target, minimised, losses, norms)
