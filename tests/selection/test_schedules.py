@@ -47,14 +47,6 @@ def test_no_warmup_drops_at_once():
     assert DropSchedule(0.3).is_warm(at(0, 5))
 
 
-def test_unit_step_changes_within_an_epoch():
-    in_steps = DropSchedule(0.4, warmup=0.5, unit="step")
-    in_epochs = DropSchedule(0.4, warmup=0.5)
-    late = at(2, 10, steps_per_epoch=10, step_in_epoch=5)
-    assert in_steps.drop_rate(late, 128) == pytest.approx(0.4 * 2.5 / 5)
-    assert in_epochs.drop_rate(late, 128) == pytest.approx(0.4 * 2 / 5)
-
-
 def test_margin_is_binomial_and_grows_with_the_rate():
     full = DropSchedule(0.2, warmup=0.5, margin=2.0)
     margin = 2 * math.sqrt(0.2 * 0.8 / 64)
@@ -68,12 +60,11 @@ def test_margin_is_binomial_and_grows_with_the_rate():
     st.floats(0, 0.99),
     st.one_of(st.integers(0, 20), st.floats(0, 1)),
     st.sampled_from(["linear", "official"]),
-    st.sampled_from(["epoch", "step"]),
     st.floats(0, 3),
     st.integers(1, 512),
 )
-def test_rate_never_falls_and_stays_below_one(rate, warmup, kind, unit, margin, batch_size):
-    schedule = DropSchedule(rate, warmup, unit, kind, margin)
+def test_rate_never_falls_and_stays_below_one(rate, warmup, kind, margin, batch_size):
+    schedule = DropSchedule(rate, warmup, kind, margin)
     rates = [schedule.drop_rate(at(e, 30), batch_size) for e in range(30)]
     assert all(0 <= a <= b < 1 for a, b in itertools.pairwise(rates))
     warm = [schedule.is_warm(at(e, 30)) for e in range(30)]

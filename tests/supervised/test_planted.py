@@ -12,7 +12,7 @@ from skrobust import PRLClassifier, PRLRegressor
 from skrobust.corruption import corrupt_labels, corrupt_targets
 from skrobust.networks import StackedMLP
 from skrobust.selection import DropSchedule, bootstrap, crossentropy, huber, keep_count
-from skrobust.training import KeptShare
+from skrobust.training import KeptShare, ScoredApart
 
 THESIS = {"margin": 0.0, "warmup": 2, "max_epochs": 8, "batch_size": 50}
 SMALL = {"hidden_layer_sizes": (16,), "random_state": 0, "optimizer__fused": False}
@@ -354,10 +354,10 @@ def test_settings_reach_the_step():
         max_epochs=2,
     ).fit(X, y)
     step = model.net_.step
-    assert step.schedule == DropSchedule(0.3, warmup=0.5, margin=2.0)
-    assert step.exchange and step.score_apart == "train"
+    assert step.selector.schedule == DropSchedule(0.3, warmup=0.5, margin=2.0)
+    assert step.exchange and isinstance(step, ScoredApart) and step.training
     assert (step.memory, step.memory_decay, step.start) == ("average", 0.5, 0.25)
-    assert step.score_limit == 3.0
+    assert step.selector.score_limit == 3.0 and step.selector.n_recent == 60
 
 
 def test_score_limit_keeps_gross_errors_out_of_unlucky_batches():
