@@ -21,7 +21,7 @@ from skrobust.training import RobustNet, RowDataset
 def pretrain(module, x, augment, projection_size=8, temperature=0.5, **settings):
     """What the semi-supervised classifier does with its networks and rows."""
     step = ContrastiveStep(augment, temperature)
-    network = partial(Contrastive, module, x[:2], projection_size)
+    network = partial(Contrastive, lambda: module, x[:2], projection_size)
     net = RobustNet(network, step=step, n_rows=len(x), device="cpu", **settings)
     return net.fit(RowDataset(x)).history[:, "train_loss"]
 
