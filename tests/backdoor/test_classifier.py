@@ -301,7 +301,9 @@ def test_parameters_reach_the_step(X, y):
     _, inner = step.perturb
     assert (inner.form, inner.n_steps) == ("shared-sign", 3)
     assert (step.memory, step.memory_decay) == ("average", 0.5)
-    assert step.selector.schedule == inner.schedule == DropSchedule(0.3, margin=1.5, warmup_steps=100)
+    assert (
+        step.selector.schedule == inner.schedule == DropSchedule(0.3, margin=1.5, warmup_steps=100)
+    )
 
 
 def test_the_defence_is_at_its_full_rate_in_short_trainings_too(X, y):

@@ -196,7 +196,9 @@ def test_parameters_and_statistics_stay_as_they_are():
 def test_the_update_sees_what_was_moved(batch):
     module, x, y = batch
     plain, moving = all_rows(), all_rows(perturb=(InputPerturbation(crossentropy, LIMIT),))
-    a, b = (step(module, x, y, torch.arange(40), state_for(40, 2, step)) for step in (plain, moving))
+    a, b = (
+        step(module, x, y, torch.arange(40), state_for(40, 2, step)) for step in (plain, moving)
+    )
     assert b > a
     torch.testing.assert_close(b, crossentropy(module(moved(batch)), y).mean(dim=1).sum())
 

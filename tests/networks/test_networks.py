@@ -67,7 +67,9 @@ def test_inputs_are_flattened():
     torch.manual_seed(0)
     mlp, x = StackedMLP([12, 5, 2], n_networks=2), torch.randn(7, 3, 4)
     assert torch.equal(mlp(x.expand(2, -1, -1, -1)), mlp(x.flatten(1).expand(2, -1, -1)))
-    torch.testing.assert_close(mlp.run_sub_networks(mlp.sub_networks(), x), mlp(x.expand(2, 7, 3, 4)))
+    torch.testing.assert_close(
+        mlp.run_sub_networks(mlp.sub_networks(), x), mlp(x.expand(2, 7, 3, 4))
+    )
 
 
 def test_stacked_networks_differ_and_are_initialised_as_linear():
@@ -167,9 +169,7 @@ def test_variational_autoencoder_draws_in_training_and_not_in_evaluation():
     net.eval()
     reconstruction = net(x)[0]
     assert torch.equal(reconstruction, net(x)[0])
-    torch.testing.assert_close(
-        net.run_sub_networks(net.sub_networks(), x[1])[1], reconstruction[1]
-    )
+    torch.testing.assert_close(net.run_sub_networks(net.sub_networks(), x[1])[1], reconstruction[1])
     noise = net.draw_passes(1)[0]
     found = net.run_sub_networks(net.sub_networks(noise), x[1])
     for k in range(2):
