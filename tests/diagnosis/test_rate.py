@@ -340,7 +340,7 @@ def test_bad_rates(learner, rate):
 
 
 class Noting(PRLClassifier):
-    """Notes the numbers of the rows, their first column, that each model is trained and asked on."""
+    """Notes the rows, by their first column, that models are trained on and asked about."""
 
     trained, asked = [], []
 
