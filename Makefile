@@ -7,6 +7,7 @@ PYTEST_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
+RELEASE := .venv-wheel
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 DOCS := $(VENV)/.docs
@@ -19,12 +20,12 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint pytest notebooks docs bench coverage test-oldest clean
+.PHONY: help demo test lint pytest notebooks docs bench coverage test-oldest wheel test-wheel clean
 
 # One thread per process, and scikit-learn's array API check, which is skipped without the second.
-test lint pytest notebooks docs coverage test-oldest: export OMP_NUM_THREADS = 1
-test lint pytest notebooks coverage test-oldest: export SCIPY_ARRAY_API = 1
-test lint pytest notebooks docs coverage test-oldest: export MPLBACKEND = Agg
+test lint pytest notebooks docs coverage test-oldest test-wheel: export OMP_NUM_THREADS = 1
+test lint pytest notebooks coverage test-oldest test-wheel: export SCIPY_ARRAY_API = 1
+test lint pytest notebooks docs coverage test-oldest test-wheel: export MPLBACKEND = Agg
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
@@ -61,8 +62,21 @@ coverage: $(DEV)  ## Tests with a coverage report
 test-oldest: $(OLDEST)/.ready  ## Tests with the oldest supported dependencies
 	$(OLDEST)/bin/python $(PYTEST) $(DOCSTRINGS:%=--ignore=%) $(PYTEST_ARGS) tests
 
+wheel: $(RUNTIME)  ## Build what is released: dist/*.whl
+	rm -rf build dist
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+
+test-wheel: wheel $(RELEASE)/.ready  ## Tests against the wheel, away from the source
+	@$(RELEASE)/bin/python $(PIP_INSTALL) -c constraints.txt --force-reinstall --no-deps dist/*.whl
+	rm -rf build/test-wheel && mkdir -p build/test-wheel
+	cp -R .github $(filter-out skrobust build dist,$(wildcard *)) build/test-wheel
+	cd build/test-wheel && "$(CURDIR)/$(RELEASE)/bin/python" -c \
+		"import skrobust; assert 'site-packages' in skrobust.__file__; print('testing', skrobust.__file__)"
+	cd build/test-wheel && "$(CURDIR)/$(RELEASE)/bin/python" $(PYTEST) $(DOCSTRINGS:%=--ignore=%) $(PYTEST_ARGS) tests
+
 clean:  ## Remove environments, reports and caches
-	rm -rf $(VENV) $(OLDEST) report build dist docs/_build docs/generated *.egg-info
+	rm -rf $(VENV) $(OLDEST) $(RELEASE) report build dist docs/_build docs/generated *.egg-info
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -91,4 +105,9 @@ $(DOCS): $(RUNTIME)
 $(OLDEST)/.ready: pyproject.toml constraints-oldest.txt
 	$(call create,$(OLDEST),skrobust with its oldest dependencies)
 	@$(OLDEST)/bin/python $(PIP_INSTALL) -c constraints-oldest.txt -e '.[test,parquet]'
+	@touch $@
+
+$(RELEASE)/.ready: pyproject.toml constraints.txt
+	$(call create,$(RELEASE),what the wheel and its tests need)
+	@$(RELEASE)/bin/python $(PIP_INSTALL) -c constraints.txt '.[test,parquet]'
 	@touch $@

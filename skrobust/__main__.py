@@ -1,8 +1,8 @@
 """Command line: ``python -m skrobust <command>``, or ``skrobust <command>``.
 
-A command is a module with ``NAME``, ``HELP``, ``DESCRIPTION``, ``add_arguments(parser)`` and
-``run(args) -> int``. For input it cannot use it calls ``args.fail(message)``, which exits with
-status 2 and one line. To add a command, write the module and name it in ``_COMMANDS``.
+A command is a module with ``DESCRIPTION``, ``add_arguments(parser)`` and ``run(args) -> int``,
+imported when it is asked for. For input it cannot use it calls ``args.fail(message)``, which exits
+with status 2 and one line. To add a command, write the module and name it in ``_COMMANDS``.
 """
 
 from __future__ import annotations
@@ -18,12 +18,16 @@ from skrobust import __version__
 
 __all__ = ["main"]
 
-_COMMANDS = (
-    "skrobust.cli._detect",
-    "skrobust.cli._score",
-    "skrobust.cli._audit",
-    "skrobust.demo._command",
-)
+# name: module, line in --help
+_COMMANDS = {
+    "detect": ("skrobust.cli._detect", "rank the rows of a table, most abnormal first"),
+    "score": ("skrobust.cli._score", "score new rows with a model that detect --save wrote"),
+    "audit": (
+        "skrobust.cli._audit",
+        "rank the rows of a table, least trusted label or target first",
+    ),
+    "demo": ("skrobust.demo._command", "try every chapter on bundled data and write a report"),
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -51,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     SystemExit
         With status 2 for arguments or input that cannot be used, with 0 after ``--help``.
     """
-    args = _build_parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else list(argv)
+    args = _build_parser(argv).parse_args(argv)
     try:
         return args.run(args)
     except KeyboardInterrupt:
@@ -59,15 +64,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _build_parser() -> argparse.ArgumentParser:
+def _build_parser(argv):
+    """Build the parser, with the arguments of the one command that ``argv`` asks for."""
     parser = _Parser(prog="skrobust", description=summary)
     parser.add_argument("--version", action="version", version=f"skrobust {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="command", required=True)
-    for name in _COMMANDS:
-        module = import_module(name)
-        command = commands.add_parser(module.NAME, help=module.HELP, description=module.DESCRIPTION)
-        module.add_arguments(command)
-        command.set_defaults(run=module.run, fail=command.error)
+    asked = next((word for word in argv if not word.startswith("-")), None)
+    for name, (path, line) in _COMMANDS.items():
+        command = commands.add_parser(name, help=line)
+        if name == asked:
+            module = import_module(path)
+            command.description = module.DESCRIPTION
+            module.add_arguments(command)
+            command.set_defaults(run=module.run, fail=command.error)
     return parser
 
 

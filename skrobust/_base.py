@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from skorch.callbacks import EarlyStopping
+from skorch.dataset import ValidSplit
 from torch import nn
 
-from skrobust._device import map_rows, resolve_device
-from skrobust._validation import HasMethods, Integral, Interval, Real, RealNotInt
-from skrobust.training import EpochProgressBar, RobustNet
+from skrobust._device import draw_seed, map_rows, resolve_device
+from skrobust._validation import HasMethods, Integral, Interval, Real, RealNotInt, StrOptions
+from skrobust.training import EpochProgressBar, RobustNet, count_batches
 
 __all__ = ["RobustEstimator"]
 
 _NET_PREFIXES = ("module__", "optimizer__", "iterator_train__", "iterator_valid__", "callbacks__")
+_VALID_ROWS = 1024
+_ENOUGH_ROWS = 1000
 _NET_NAMES = ("compile", "iterator_train", "iterator_valid", "train_split")
 
 
@@ -29,7 +34,15 @@ class RobustEstimator(BaseEstimator):
     ``callbacks__…``, ``train_split``, ``compile``) are accepted under their skorch names.
     """
 
+    early_stopping: bool | str = False
+    validation_fraction: float
+    patience: int
     _net_parameters: dict[str, Any]
+    _stopping_constraints: dict = {
+        "early_stopping": ["boolean", StrOptions({"auto"})],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "patience": [Interval(Integral, 1, None, closed="left")],
+    }
     _parameter_constraints: dict = {
         "margin": [Interval(Real, 0, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
@@ -50,14 +63,14 @@ class RobustEstimator(BaseEstimator):
 
     def _validate_params(self) -> None:
         """Check parameters by themselves and together; what ``fit`` begins with."""
-        for name in self._net_parameters:  # that are neither ours nor skorch's: __init__ may not raise
+        for name in self._net_parameters:  # __init__ may not raise
             if not _is_net_parameter(name):
                 close = difflib.get_close_matches(name, self._get_param_names(), n=1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 raise TypeError(f"{type(self).__name__} got an unexpected keyword {name!r}{hint}")
         super()._validate_params()
-        sizes = getattr(self, "hidden_layer_sizes", (1,))
-        if not len(sizes) or not all(isinstance(w, Integral) and w > 0 for w in sizes):
+        sizes: Any = getattr(self, "hidden_layer_sizes", (1,))
+        if not len(sizes) or not all(isinstance(w, (int, np.integer)) and w > 0 for w in sizes):
             raise ValueError(
                 f"hidden_layer_sizes must be a non-empty sequence of positive ints, got {sizes!r}"
             )
@@ -106,20 +119,33 @@ class RobustEstimator(BaseEstimator):
         step: Any,
         n_rows: int,
         *,
-        callbacks: Any = "own",
         more_callbacks: Sequence = (),
-        net_parameters: dict[str, Any] | None = None,
         **settings,
     ) -> RobustNet:
-        """Describe a net for rows on the device; its networks are built when it is fitted.
+        """Describe the net for rows on the device; its networks are built when it is fitted.
 
-        ``callbacks``, ``net_parameters`` and ``settings`` are in the place of the estimator's own.
+        ``settings`` are in the place of the estimator's own.
         """
-        given = self.callbacks if isinstance(callbacks, str) else callbacks
-        given = given if isinstance(given, (list, tuple)) else [given]
-        callbacks = [*(c for c in given if c is not None), *more_callbacks]
+        stopping = self._stopping(n_rows)
+        more = [*stopping.pop("callbacks", []), *more_callbacks]
+        chosen = {"callbacks": self.callbacks, **stopping, **settings, **self._net_parameters}
+        return self._make_plain_net(network, step, n_rows, more_callbacks=more, **chosen)
+
+    def _make_plain_net(
+        self,
+        network: Callable[..., nn.Module],
+        step: Any,
+        n_rows: int,
+        *,
+        callbacks: Any = None,
+        more_callbacks: Sequence = (),
+        **settings,
+    ) -> RobustNet:
+        """Describe a net without early stopping and skorch's parameters: for a training beside."""
+        given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+        callbacks = [*filter(None, given), *more_callbacks]
         if self.verbose:
-            callbacks = [*callbacks, ("progress_bar", EpochProgressBar(type(self).__name__))]
+            callbacks.append(("progress_bar", EpochProgressBar(type(self).__name__)))
         own = {
             "max_epochs": self.max_epochs,
             "min_steps": self.min_steps,
@@ -129,14 +155,59 @@ class RobustEstimator(BaseEstimator):
             "callbacks": callbacks,
             "device": self.device_,
         }
-        chosen = self._net_parameters if net_parameters is None else net_parameters
-        settings = {**own, **self._fused(), **settings, **chosen}
+        settings = {**own, **self._fused(), **settings}
         return RobustNet(network, step=step, n_rows=n_rows, **settings)
 
     def _map(self, function: Callable, X: np.ndarray, prepare=None) -> np.ndarray:
         """Apply a function of chunks to the rows, preprocessed unless told how."""
         prepare = prepare or self._preprocessor.transform
         return map_rows(function, X, prepare, self.device_, self.n_threads)
+
+    def _stops_early(self, n_rows: int) -> bool:
+        """Whether rows are held out; "auto" leaves that to whoever passes a split."""
+        if self.early_stopping != "auto":
+            return bool(self.early_stopping)
+        return n_rows >= _ENOUGH_ROWS and "train_split" not in self._net_parameters
+
+    def _count_trained(self, n_rows: int) -> int:
+        """Rows that are not held out."""
+        if not self._stops_early(n_rows):
+            return n_rows
+        return n_rows - math.ceil(self.validation_fraction * n_rows)
+
+    def _stopping(self, n_rows: int) -> dict[str, Any]:
+        """Settings of the net for early stopping: a split and a callback of skorch, if asked for.
+
+        The loss of the split is trimmed (RobustNet), which is what needs no clean rows.
+        """
+        if not self._stops_early(n_rows):
+            return {}
+        if "train_split" in self._net_parameters:
+            raise ValueError(
+                "early_stopping=True makes a train_split of its own; pass validation_fraction, or "
+                "early_stopping=False and skorch's EarlyStopping"
+            )
+        n_trained = self._count_trained(n_rows)
+        if n_trained < 2:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} leaves {n_trained} of {n_rows} "
+                "rows to train on; pass more rows, a smaller fraction or early_stopping=False"
+            )
+        steps = count_batches(n_trained, self.batch_size)
+        stop = EarlyStopping(
+            monitor="valid_loss",
+            patience=math.ceil(self.patience / steps),
+            threshold=0.0,
+            threshold_mode="abs",
+            load_best=True,
+        )
+        return {
+            "train_split": ValidSplit(self.validation_fraction, random_state=draw_seed(None)),
+            "iterator_valid__batch_size": max(self.batch_size, _VALID_ROWS),
+            "callbacks": [("early_stopping", stop)],
+            # scores are of other epochs than the networks that are kept; what is remembered is not
+            "rescore": getattr(self, "memory", "none") is None,
+        }
 
     def __setstate__(self, state):
         super().__setstate__(state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -28,6 +30,7 @@ __all__ = [
     "validate_examples",
     "validate_range",
     "validate_rows",
+    "warn_caller",
 ]
 
 fit_context = _fit_context(prefer_skip_nested_validation=True)
@@ -43,6 +46,18 @@ def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
+
+
+def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn, pointing at the first line outside the package and the libraries that call it."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and _is_inside(frame.f_globals.get("__name__", "")):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_inside(module: str) -> bool:
+    return module.partition(".")[0] in ("skrobust", "sklearn", "skorch", "torch", "contextlib")
 
 
 def remember_features(estimator: BaseEstimator, X) -> None:

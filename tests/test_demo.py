@@ -7,7 +7,6 @@ import subprocess
 import sys
 from base64 import b64decode
 from contextlib import redirect_stdout
-from dataclasses import replace
 from html import unescape
 
 import numpy as np
@@ -17,32 +16,25 @@ import torch
 
 from skrobust import __version__
 from skrobust.__main__ import main
-from skrobust.demo._anomalies import ANOMALIES, PLAIN, RCA
-from skrobust.demo._anomaly_data import PROBLEMS, draw_sample
-from skrobust.demo._page import build_page
-from skrobust.demo._section import Column, run_sections, to_frame, trust_values
-from skrobust.demo._sections import SECTIONS
-from skrobust.demo._table import format_text, headline, table_cells, verdict
+from skrobust._html import render
+from skrobust.demo._experiments import EXPERIMENTS, Anomalies, Targets
+from skrobust.demo._running import PLAIN, Case, Run, run_all, to_frame, trust_values
+from skrobust.demo._summary import as_text, summarise
 
-# Of each section: robust and plain method, main measure, number of pictures.
+# Of each experiment: our method, a simple peer, the measures, number of pictures.
 EXPECTED = {
-    "anomalies": ("RCA", "RCA's plain autoencoder", "auc", 8),
-    "density": ("RobustRealNVP", "RealNVP", "mass", 3),
-    "labels": ("PRL", "Standard", "accuracy", 4),
-    "targets": ("PRL", "Standard", "r2", 2),
-    "backdoor": ("BackdoorRobustClassifier", "Standard", "triggered", 4),
+    "anomalies": ("RCADetector", "KNN", ["auc"], 11),
+    "density": ("RobustRealNVPDetector", "Gaussian mixture", ["mass", "held_out"], 4),
+    "labels": ("PRLClassifier", "random forest", ["accuracy"], 6),
+    "targets": ("PRLRegressor", "HuberRegressor", ["r2"], 6),
+    "poison": ("BackdoorRobustClassifier", "random forest", ["triggered", "clean"], 3),
 }
-NAMES = {section.key: section for section in SECTIONS}
+NAMES = {one.key: one for one in EXPERIMENTS}
 
 
 @pytest.fixture(scope="module")
 def runs():
-    return run_sections(SECTIONS, [0], quick=True)
-
-
-@pytest.fixture(scope="module")
-def frames(runs):
-    return {key: to_frame(key, group) for key, group in runs.items()}
+    return run_all(EXPERIMENTS, [0], quick=True)
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +49,9 @@ def report(tmp_path_factory, runs):
 
     out = tmp_path_factory.mktemp("demo") / "deep" / "report"
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(terminal):
-        patch.setattr("skrobust.demo._section.run_sections", remember)
+        patch.setattr("skrobust.demo._running.run_all", remember)
         assert main(["demo", "--quick", "--seeds", "1", "--out", str(out)]) == 0
-    assert asked == [(SECTIONS, range(1), True, 1)]
+    assert asked == [(EXPERIMENTS, range(1), True, 1)]
     (out / "terminal").write_text(terminal.getvalue(), encoding="utf-8")
     return out
 
@@ -71,9 +63,9 @@ def page(report):
 
 @pytest.fixture(scope="module")
 def table(report):
-    """All values by chapter, method, problem and measure."""
+    """All values by chapter, problem, method and measure."""
     frame = pd.read_csv(report / "results.csv")
-    return frame.set_index(["chapter", "method", "problem", "measure"])["value"]
+    return frame.set_index(["chapter", "problem", "method", "measure"])["value"].sort_index()
 
 
 def _cells(row):
@@ -81,13 +73,20 @@ def _cells(row):
     return [unescape(re.sub("<[^>]*>", "", cell)) for cell in cells]
 
 
-def _rows(html):
+def _groups(html):
+    """Lines of the first table by the title of their group."""
     body = html.partition("<tbody>")[2].partition("</tbody>")[0]
-    return [_cells(row) for row in body.strip().split("\n")]
+    groups: dict = {}
+    for row in body.strip().split("\n"):
+        if row.startswith('<tr class="group">'):
+            lines = groups[_cells(row)[0]] = []
+        else:
+            lines.append((_cells(row), row))
+    return groups
 
 
 def _body(page, key):
-    """The part of the page that belongs to a section."""
+    """The part of the page that belongs to an experiment."""
     return page.partition(f'<section id="{key}">')[2].partition("</section>")[0]
 
 
@@ -95,62 +94,77 @@ def _number(text):
     return float(text.partition(" ")[0].replace("−", "-"))
 
 
+def _shown(text, value, scale=1, abs=6e-4):
+    """Whether a cell shows a value."""
+    if np.isnan(value):
+        return text == "–"
+    return _number(text) == pytest.approx(scale * value, abs=abs)
+
+
 def test_page_has_all_chapters_methods_and_problems(page):
     assert list(NAMES) == list(EXPECTED)
     assert re.findall('<section id="(.*?)">', page) == list(EXPECTED)
     assert re.findall('href="#(.*?)"', page) == list(EXPECTED)
-    for section in SECTIONS:
-        body = unescape(_body(page, section.key))
-        texts = (section.lead, section.note, section.limit, *section.methods, *section.problems)
-        assert all(text in body for text in texts)
-        assert [row[0] for row in _rows(_body(page, section.key))] == list(section.methods)
-        assert len(section.stories) == len(section.problems)
+    for number, one in enumerate(EXPERIMENTS, 1):
+        ours, peer, measures, _ = EXPECTED[one.key]
+        assert one.ours == ours and peer in one.peers and list(one.measures) == measures
+        assert f"<h2>{number}. {one.title}</h2>" in _body(page, one.key)
+        groups = _groups(_body(page, one.key))
+        for problem, (title, lines) in zip(one.problems, groups.items(), strict=True):
+            assert title.startswith(f"{problem}: ") and title.endswith(f"rows are {one.bad}")
+            assert [cells[0] for cells, _ in lines] == one.methods
     assert __version__ in page and "--quick" in page
 
 
 def test_results_have_every_run(table):
     assert not table.index.duplicated().any()
-    for section in SECTIONS:
-        part = table[section.key]
-        assert set(part.index.get_level_values("method")) == set(section.methods)
-        assert set(part.index.get_level_values("problem")) == set(section.problems)
+    for one in EXPERIMENTS:
+        part = table[one.key]
+        assert set(part.index.get_level_values("method")) == set(one.methods)
+        assert set(part.index.get_level_values("problem")) == set(one.problems)
         n_measures = len(set(part.index.get_level_values("measure")))
-        assert len(part) == len(section.methods) * len(section.problems) * n_measures
+        assert len(part) == len(one.methods) * len(one.problems) * n_measures
 
 
-def test_contents_give_the_numbers_of_the_results(page, table):
-    rows = _rows(page)
-    assert len(rows) == len(EXPECTED)
-    for number, (row, (key, expected)) in enumerate(zip(rows, EXPECTED.items(), strict=True), 1):
-        robust, plain, main_measure, _ = expected
-        assert row[0] == f"{number}. {NAMES[key].title}"
-
-        def mean(method, measure, key=key):
-            return table[key, method, :, measure].mean()
-
-        assert _number(row[2]) == pytest.approx(mean(robust, main_measure), abs=6e-4)
-        assert _number(row[3]) == pytest.approx(mean(plain, main_measure), abs=6e-4)
-        assert _number(row[4]) == pytest.approx(100 * mean(robust, "bad"), abs=0.6)
-        assert _number(row[5]) == pytest.approx(100 * mean(robust, "right"), abs=0.6)
+def test_overview_gives_the_numbers_of_the_results_and_names_the_best(page, table):
+    for number, (one, (title, lines)) in enumerate(
+        zip(EXPERIMENTS, _groups(page).items(), strict=True), 1
+    ):
+        assert title == f"{number}. {one.title}: {one.ours}"
+        plan = [(problem, measure) for problem in one.problems for measure in one.measures]
+        for (problem, measure), (cells, _) in zip(plan, lines, strict=True):
+            words, sign = one.measures[measure]
+            assert cells[0] == problem and cells[1].startswith(words)
+            assert ("low is good" in cells[1]) == (sign < 0)
+            values = {
+                method: table[one.key, problem, method, measure]
+                for method in (one.ours, PLAIN, *one.peers)
+            }
+            assert _shown(cells[2], values[one.ours]) and _shown(cells[3], values[PLAIN])
+            for text, peer in zip(cells[4].split(", "), one.peers, strict=True):
+                assert text.startswith(f"{peer} ")
+                assert _shown(text.removeprefix(f"{peer} "), values[peer])
+            best = max(values, key=lambda method: sign * values[method])
+            assert best in cells[5].split(", ")
+            for text, name in zip(cells[6:], ("bad", "flagged", "right"), strict=True):
+                assert _shown(text, table[one.key, problem, one.ours, name], 100, 0.6)
 
 
 @pytest.mark.parametrize("key", EXPECTED)
 def test_tables_give_the_numbers_of_the_results(key, page, table):
-    body, section = _body(page, key), NAMES[key]
-    assert any(column.measure == EXPECTED[key][2] for column in section.columns)
-    assert any(column.measure == "right" for column in section.columns)
-    for method, *cells in _rows(body):
-        for column, cell in zip(section.columns, cells, strict=True):
-            problem = slice(None) if column.problem is None else column.problem
-            found = table[key, method, problem, column.measure].mean()
-            if np.isnan(found):
-                assert cell == "–"
-            elif column.form == "number":
-                assert _number(cell) == pytest.approx(found, abs=6e-4)
-            elif column.form == "percent":
-                assert _number(cell) == pytest.approx(100 * found, abs=0.6)
-    header = body.partition("<thead>")[2].partition("</thead>")[0]
-    assert _cells(header.replace("<br>", "\n"))[1:] == [c.title for c in section.columns]
+    body, one = _body(page, key), NAMES[key]
+    header = _cells(body.partition("<thead>")[2].partition("</thead>")[0])
+    words = [words for words, _ in one.measures.values()]
+    assert [text.removesuffix(" (low is good)") for text in header[1 : 1 + len(words)]] == words
+    assert header[-3:] == ["rows distrusted", f"{one.bad} among these", "CPU seconds"]
+    for problem, lines in zip(one.problems, _groups(body).values(), strict=True):
+        for cells, _ in lines:
+            values = table[key, problem, cells[0]]
+            for text, measure in zip(cells[1:], one.measures, strict=False):
+                assert _shown(text, values[measure])
+            assert _shown(cells[-3], values["flagged"], 100, 0.6)
+            assert _shown(cells[-2], values["right"], 100, 0.6)
+            assert _shown(cells[-1], values["seconds"], abs=0.06)
 
 
 def test_pictures_are_embedded_and_nothing_is_loaded(page):
@@ -167,66 +181,57 @@ def test_pictures_are_embedded_and_nothing_is_loaded(page):
 
 def test_terminal_has_every_table(runs, report):
     output = (report / "terminal").read_text(encoding="utf-8")
-    for section in SECTIONS:
-        frame = to_frame(section.key, runs[section.key])
-        assert "\n".join([section.title, "", format_text(section, frame)]) in output
-        assert "\n".join(verdict(section, frame)) in output
+    for one in EXPERIMENTS:
+        part = summarise(one, runs[one.key])
+        assert "\n".join([one.title, "", as_text(part), "", *part["verdict"]]) in output
     assert output.endswith(f"Report: {report / 'index.html'}\n")
 
 
-def test_robust_methods_find_what_was_planted(frames):
-    for section in SECTIONS:
-        found = headline(section, frames[section.key])
-        assert found.right > 2 * found.bad, section.key
-        assert 0.04 < found.bad < 0.36
-    for key, margin in {"labels": 0.03, "targets": 0.2, "backdoor": 0.3}.items():
-        found = headline(NAMES[key], frames[key])
-        assert found.robust > found.plain + margin, key
-    density = headline(NAMES["density"], frames["density"])
-    assert 0 <= density.robust < density.plain < 5
+def test_robust_methods_find_what_was_planted(table):
+    for one in EXPERIMENTS:
+        right, bad = (table.loc[one.key, :, one.ours, name].to_numpy() for name in ("right", "bad"))
+        assert right.mean() > 2 * bad.mean(), one.key
+        assert ((bad > 0.04) & (bad < 0.42)).all()
+    for key, margin in {"labels": 0.1, "targets": 0.2, "poison": 0.5}.items():
+        one = NAMES[key]
+        measure = next(iter(one.measures))
+        ours, plain = (table.loc[key, :, name, measure].to_numpy() for name in (one.ours, PLAIN))
+        assert (ours > plain + margin).all(), key
+    mass = table["density", "Two moons"].xs("mass", level="measure")
+    assert 0 <= mass["RobustRealNVPDetector"] < 0.1 < mass[PLAIN] < mass["Gaussian mixture"]
+    assert mass["Gaussian mixture"] == pytest.approx(100 * 0.05 / 1.05, abs=0.3)
 
 
-def test_backdoor_is_learnt_by_the_plain_network_alone(frames):
-    values = frames["backdoor"].pivot(
-        index=["problem", "method"], columns="measure", values="value"
-    )
-    standard, robust = values.loc["Patch", "Standard"], values.loc["Patch"].iloc[0]
-    assert standard["clean"] > 0.9 and standard["triggered"] < 0.2
+def test_backdoor_is_learnt_by_the_plain_network_and_the_forest(table):
+    values = table["poison", "A patch in the corner"]
+    for method in (PLAIN, "random forest"):
+        assert values[method, "clean"] > 0.9 and values[method, "triggered"] < 0.4
+    robust = values["BackdoorRobustClassifier told the rate"]
     assert robust["clean"] > 0.8 and robust["triggered"] > 0.8
 
 
-def test_curves_pictures_and_suggestions_belong_to_the_runs(runs):
-    for run in runs["labels"]:
-        rows = run.details
-        wrong = rows.given != rows.truth
-        assert wrong.mean() == pytest.approx(run.values["bad"])
-        if run.case.method == "PRL":
-            top = np.argsort(-rows.scores)[:10]
-            assert wrong[top].mean() > 0.8
-            assert (rows.suggested[top] == rows.truth[top]).mean() > 0.8
-        if run.case.method == "Standard":
-            assert rows.accuracies[-1] == pytest.approx(run.values["accuracy"])
-    for run in runs["backdoor"]:
-        assert run.details.poisoned.mean() == pytest.approx(run.values["bad"])
+def test_rates_are_told_where_the_name_says_so_only(table):
+    for one in EXPERIMENTS:
+        for problem in one.problems:
+            told = table[one.key, problem].get((f"{one.ours} told the rate", "flagged"))
+            if told is not None:
+                assert told == pytest.approx(table[one.key, problem, one.ours, "bad"], abs=0.002)
+        data = one.sample(next(iter(one.problems)), 0)
+        model = one.build(data, device="cpu", random_state=0)[0]
+        parameters = model.get_params()
+        assert "auto" in (parameters.get("contamination"), parameters.get("corruption_rate"))
 
 
-def test_detectors_learn_and_rca_drops_anomalies(runs):
-    for run in runs["anomalies"]:
-        assert run.values["auc"] > 0.55, run.case
-        assert len(run.details.scores) == len(run.details.sample.y_test)
-        assert run.values["flagged"] == pytest.approx(run.values["bad"], abs=0.02)
-    for run in (run for run in runs["anomalies"] if run.case.method == RCA):
-        details = run.details
-        first, last = details.kept_share[0], details.kept_share[-5:].mean()
-        assert first == pytest.approx(details.sample.y_train.mean(), rel=1e-5)  # all are kept
-        assert last < 0.85 * first
-        assert details.warmup_end == len(details.kept_share) / 2
+def test_rca_drops_anomalies_from_its_training():
+    one = Anomalies()
+    data = one.sample("A pile of threes", 0)
+    detector = one.build(data, device="cpu", random_state=0, **one.quick)[0].fit(data.X)
+    kept = np.array(detector.history_[:, "kept_share"])
+    assert kept[0] == pytest.approx(data.bad.mean(), rel=1e-5)  # all are kept
+    assert kept[-5:].mean() < 0.85 * kept[0]
 
 
-def test_same_seed_same_scores_and_no_trace_on_global_generators(runs):
-    section = replace(ANOMALIES, problems={"A pile of threes": None})
-    before = [run for run in runs["anomalies"] if run.case.problem == "A pile of threes"]
-
+def test_same_seed_same_values_and_no_trace_on_global_generators(runs):
     def draws():
         return np.random.rand(), torch.rand(()).item(), random.random()  # noqa: NPY002
 
@@ -238,26 +243,35 @@ def test_same_seed_same_scores_and_no_trace_on_global_generators(runs):
     seed()
     expected = draws()
     seed()
-    again = run_sections([section], [0], quick=True)["anomalies"]
+    again = run_all([Targets()], [0], quick=True)["targets"]
     assert draws() == expected
-    shared = run_sections([section], [0], quick=True, n_jobs=2)["anomalies"]
-    for old, new in zip(before * 2, again + shared, strict=True):
+    shared = run_all([Targets()], [0], quick=True, n_jobs=2)["targets"]
+    for old, new in zip(runs["targets"] * 2, again + shared, strict=True):
         assert old.case == new.case
-        np.testing.assert_allclose(old.details.scores, new.details.scores, rtol=1e-6)
+        for name in ("r2", "flagged", "right"):
+            assert new.values[name] == pytest.approx(old.values[name], rel=1e-6, nan_ok=True)
+        assert [figure.caption for figure in old.figures] == [f.caption for f in new.figures]
 
 
-@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.title)
+def test_only_the_first_seed_is_drawn():
+    cases = list(Targets().cases(range(3), quick=False))
+    assert {case.seed for case in cases if case.with_figures} == {0}
+    assert len(cases) == 3 * len(Targets().methods) * len(Targets().problems)
+
+
+@pytest.mark.parametrize("problem", Anomalies.problems)
 def test_samples_hold_all_normal_rows_and_the_stated_share_of_anomalies(problem):
-    _, abnormal, _ = problem.load()
-    sample = draw_sample(problem, 0)
-    y = np.r_[sample.y_train, sample.y_test]
-    assert np.sum(y == 0) == np.sum(~abnormal)
-    assert y.mean() == pytest.approx(problem.rate, abs=0.005)
-    assert sample.y_train.mean() == pytest.approx(problem.rate, abs=0.01)
-    assert sample.y_test.sum() >= 8
-    assert len(sample.X_train) == pytest.approx(0.6 * len(y), abs=1)
-    other = draw_sample(problem, 1)
-    assert not np.array_equal(sample.X_test, other.X_test)
+    one = Anomalies()
+    _, abnormal = one.load(problem)
+    data, rate = one.sample(problem, 0), one.problems[problem]
+    y = np.r_[data.bad, data.y_test]
+    assert np.sum(~y) == np.sum(~abnormal)
+    assert y.mean() == pytest.approx(rate, abs=0.005)
+    assert data.bad.mean() == pytest.approx(rate, abs=0.01)
+    assert data.y_test.sum() >= 8
+    assert len(data.X) == pytest.approx(0.6 * len(y), abs=1)
+    other = one.sample(problem, 1)
+    assert not np.array_equal(data.X_test, other.X_test)
 
 
 def test_trust_values_compare_the_distrusted_rows_with_the_bad_ones():
@@ -270,47 +284,69 @@ def test_trust_values_compare_the_distrusted_rows_with_the_bad_ones():
     assert np.isnan(trust_values(np.zeros(5, dtype=bool), bad)["right"])
 
 
-@pytest.mark.parametrize("higher", [True, False])
-def test_best_is_marked_whichever_method_it_is(higher):
-    column = Column("AUC", "auc", best="high" if higher else "low")
-    section = replace(ANOMALIES, columns=[column], higher=higher)
-    rows = [
-        ("anomalies", problem, method, seed, measure, value)
-        for problem in section.problems
-        for method in section.methods
+def made_up(one, values, doubted=()):
+    """Two seeds of made-up runs; ``values`` by method, 0.5 for the others."""
+    rest = {"bad": 0.1, "flagged": 0.2, "right": 0.4, "seconds": 1.0}
+    return [
+        Run(
+            Case(problem, method, seed, False, False),
+            {**dict.fromkeys(one.measures, values.get(method, 0.5)), **rest},
+            [],
+            method in doubted,
+        )
+        for problem in one.problems
         for seed in (0, 1)
-        for measure, value in {"auc": 0.5, "right": 0.4, "bad": 0.1}.items()
+        for method in one.methods
     ]
-    frame = pd.DataFrame(rows, columns=to_frame("", []).columns)
-    best = (frame["method"] == "PyOD IForest") & (frame["measure"] == "auc")
-    frame.loc[best, "value"] = 0.99 if higher else 0.01
-    cells = table_cells(section, frame)[1:]
-    assert {row[0] for row in cells if row[1].is_best} == {"PyOD IForest"}
-    assert format_text(section, frame).count(" *") == 1
-    winners, pairs, trust = verdict(section, frame)
-    assert winners.startswith("Highest" if higher else "Lowest")
-    assert winners.count("PyOD IForest") == len(section.problems)
-    assert f"{RCA} is better than {PLAIN} in 0 of 6" in pairs
-    assert "40 %" in trust and trust.index("40 %") < trust.index("10 %")
-    robust = (frame["method"] == RCA) & (frame["measure"] == "auc")
-    frame.loc[robust, "value"] = 0.6 if higher else 0.4
-    assert f"{RCA} is better than {PLAIN} in 6 of 6" in verdict(section, frame)[1]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_best_is_marked_whichever_method_it_is(sign):
+    one = Anomalies()
+    one.measures = {"auc": ("AUC", sign)}
+    better = {"KNN": 0.5 + 0.4 * sign}
+    part = summarise(one, made_up(one, better))
+    for _, lines in part["groups"]:
+        assert [method for method, cells in lines if cells[0][1]] == ["KNN"]
+    assert as_text(part).count(" *") == len(one.problems)
+    assert {line["best"] for line in part["overview"]} == {"KNN"}
+    wins = (
+        "Of 6 runs, RCADetector has the better AUC in {} against plain network, {} against IForest"
+    )
+    assert part["verdict"] == [f"{wins.format(0, 0)}, 0 against KNN."]
+    part = summarise(one, made_up(one, {**better, one.ours: 0.5 + 0.1 * sign}))
+    assert part["verdict"] == [f"{wins.format(6, 6)}, 0 against KNN."]
+    ties = summarise(one, made_up(one, {}))["overview"][0]["best"]
+    assert ties == "RCADetector, plain network, IForest, KNN"
 
 
 def test_page_escapes_text(runs):
-    section = replace(SECTIONS[3], title="a <b> & c", lead="<script>")
-    page = build_page([section], {"targets": runs["targets"]})
-    assert page.count("a &lt;b&gt; &amp; c") == 3
-    assert "<script>" not in page
+    parts = {one.key: summarise(one, runs[one.key]) for one in EXPERIMENTS}
+    parts["targets"]["title"] = "a <b> & c"
+    parts["targets"]["groups"][0] = ("<script>", parts["targets"]["groups"][0][1])
+    html = render("demo.html", summaries=parts, seeds=[0], quick=False)
+    assert html.count("a &lt;b&gt; &amp; c") == 2
+    assert "<script>" not in html and "&lt;script&gt;" in html and "--quick" not in html
 
 
-def test_doubtful_estimates_are_said(runs):
-    method = "PRL, rate unknown"
-    group = [replace(run, doubted=run.case.method == method) for run in runs["targets"]]
-    page = build_page(SECTIONS[3:4], {"targets": group})
-    assert "“PRL, rate unknown” warned in 2 of 2 runs" in page
-    group = [replace(run, doubted=False) for run in group]
-    assert "warned" not in build_page(SECTIONS[3:4], {"targets": group})
+def test_doubtful_estimates_are_said():
+    one = Targets()
+    verdict = summarise(one, made_up(one, {}, doubted=[one.ours]))["verdict"]
+    assert verdict[1].startswith("Warned that its estimate")
+    assert verdict[1].endswith("be relied on: PRLRegressor in 4 of 4 runs.")
+    assert len(summarise(one, made_up(one, {}))["verdict"]) == 1
+
+
+def test_an_estimate_in_doubt_is_noticed(runs):
+    doubted = {run.case.method for run in runs["poison"] if run.doubted}
+    assert doubted == {"BackdoorRobustClassifier"}
+
+
+def test_frame_has_a_row_for_each_value():
+    one = Targets()
+    frame = to_frame("targets", made_up(one, {}))
+    assert list(frame) == ["chapter", "problem", "method", "seed", "measure", "value"]
+    assert len(frame) == 2 * 2 * len(one.methods) * 5
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["demo", "--help"], ["--version"]])
@@ -347,7 +383,7 @@ def test_ctrl_c_is_one_line(monkeypatch, tmp_path, capsys):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skrobust.demo._section.run_sections", interrupt)
+    monkeypatch.setattr("skrobust.demo._running.run_all", interrupt)
     assert main(["demo", "--out", str(tmp_path)]) == 130
     assert capsys.readouterr().err == "skrobust: interrupted\n"
 

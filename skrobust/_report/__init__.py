@@ -1,17 +1,23 @@
-"""What all reports share: self-contained HTML, and pictures without a display."""
+"""Old names of what is now in ``skrobust._html`` and ``skrobust.plotting._style``."""
 
-from skrobust._report._figure import ANOMALY, GREY, NORMAL, WHITE, new_figure, open_frame, to_png
-from skrobust._report._html import STYLE, picture, versions
+from html import escape
+from pathlib import Path
 
-__all__ = [
-    "ANOMALY",
-    "GREY",
-    "NORMAL",
-    "STYLE",
-    "WHITE",
-    "new_figure",
-    "open_frame",
-    "picture",
-    "to_png",
-    "versions",
-]
+from skrobust import _html
+from skrobust.plotting._style import ANOMALY, NORMAL
+
+__all__ = ["ANOMALY", "NORMAL", "STYLE", "picture", "versions"]
+
+_BASE = Path(_html.__file__).parent / "templates" / "base.html"
+STYLE = _BASE.read_text(encoding="utf-8").partition("<style>\n")[2].partition("\n{%")[0]
+
+
+def picture(png: bytes, caption: str, alt: str) -> str:
+    """Embed a picture under its caption, if it has one."""
+    title = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f'<figure>{title}<img src="{_html._data_uri(png)}" alt="{escape(alt)}"></figure>'
+
+
+def versions() -> str:
+    """Name packages with versions, escaped."""
+    return escape(_html.versions())

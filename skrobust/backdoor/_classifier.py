@@ -26,7 +26,6 @@ from skrobust.backdoor._rules import (
     drop_schedule,
     noisy_label_rule,
     selects_per_class,
-    warn_of_lost_classes,
 )
 from skrobust.selection import DropSchedule, Progress, Trim, crossentropy
 from skrobust.supervised._base import RobustLearner
@@ -438,12 +437,10 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         return SharedPass(
             loss=rule.loss if self.robust_outer else crossentropy,
             score=rule.score,
-            selector=Trim(schedule if self.robust_outer else DropSchedule(0.0), per_group=per_group),
+            selector=Trim(
+                schedule if self.robust_outer else DropSchedule(0.0), per_group=per_group
+            ),
             perturb=(hide,) * hides + (move,) * moves,
             memory=self.memory,
             memory_decay=self.memory_decay,
         )
-
-    def _finish(self, targets, extra) -> None:
-        if self.noisy_label in ("prl", "spl") and self.robust_outer:
-            warn_of_lost_classes(self.classes_, targets, self.inlier_mask_, self.corruption_rate_)

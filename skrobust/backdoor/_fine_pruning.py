@@ -18,8 +18,8 @@ from skrobust._validation import (
     Real,
     fit_context,
     validate_examples,
+    warn_caller,
 )
-from skrobust._warnings import warn_caller
 from skrobust.backdoor._prune import PrunableLayer, prunable_layer, prune_until
 from skrobust.backdoor._rules import PoisonedLabelMixin
 from skrobust.selection import DropSchedule, Trim, crossentropy
@@ -300,16 +300,15 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
     def _fine_tune(self, module: nn.Module, x: Tensor, y: Tensor, keep_off: Callback) -> History:
         step = self.net_.step if len(x) > 1 else _SingleRow(**vars(self.net_.step))
         own = {k: v for k, v in self._net_parameters.items() if k.startswith("optimizer__")}
-        net = self._make_net(
+        net = self._make_plain_net(
             module,
             step,
             len(x),
             callbacks=self.fine_tune_callbacks,
             more_callbacks=[keep_off],
-            net_parameters=own,
             max_epochs=self.fine_tune_epochs,
             min_steps=None,
-            lr=self.lr if self.fine_tune_lr is None else self.fine_tune_lr,
+            **{"lr": self.lr if self.fine_tune_lr is None else self.fine_tune_lr, **own},
         )
         return net.fit(RowDataset(x, y)).history
 

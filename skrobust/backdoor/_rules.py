@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skrobust._warnings import warn_caller
+from skrobust._validation import warn_caller
 from skrobust.diagnosis import FALLBACK_RATE, CorruptionEstimate
 from skrobust.selection import DropSchedule, crossentropy, crossentropy_gradient_norm
 from skrobust.supervised._base import RowFunction
@@ -18,7 +18,6 @@ __all__ = [
     "drop_schedule",
     "noisy_label_rule",
     "selects_per_class",
-    "warn_of_lost_classes",
 ]
 
 _WARMUP_STEPS = 100
@@ -64,24 +63,27 @@ def selects_per_class(per_class: bool | str, n_classes: int) -> bool:
 class PoisonedLabelMixin(LabelMixin):
     """What classifiers for poisoned labels share: networks that learn a trigger agree with it."""
 
+    inlier_mask_: np.ndarray
+    corruption_rate_: float
+
     def _judge_rate(self, predictions: np.ndarray, targets: np.ndarray) -> CorruptionEstimate:
         found = super()._judge_rate(predictions, targets)
         doubt = "poison that the estimating networks have learnt agrees with what they predict"
         doubts = doubt if found.doubt is None else f"{found.doubt}; {doubt}"
         return CorruptionEstimate(max(found.rate, FALLBACK_RATE), found.low, 0.5, doubts)
 
-
-def warn_of_lost_classes(
-    classes: np.ndarray, targets: np.ndarray, kept: np.ndarray, rate: float
-) -> None:
-    """Warn of classes of which more than half of the rows are not trusted."""
-    n_rows = np.bincount(targets, minlength=len(classes))
-    n_kept = np.bincount(targets[kept], minlength=len(classes))
-    lost = classes[2 * n_kept < n_rows]
-    if len(lost):
-        names = ", ".join(map(repr, lost.tolist()))
-        warn_caller(
-            f"more than half of the rows labelled {names} are not trusted: if that many are "
-            "poisoned, no guarantee holds; if they are rare or unlike the others, a smaller "
-            f"corruption_rate (now {rate}) keeps them"
-        )
+    def _warn_of_result(self, targets: np.ndarray) -> None:
+        """Warn of classes of which more than half of the rows are not trusted."""
+        selects = getattr(self, "noisy_label", None) in ("prl", "spl")
+        if not selects or not getattr(self, "robust_outer", True):
+            return
+        n_rows = np.bincount(targets, minlength=len(self.classes_))
+        n_kept = np.bincount(targets[self.inlier_mask_], minlength=len(self.classes_))
+        lost = self.classes_[2 * n_kept < n_rows]
+        if len(lost):
+            names = ", ".join(map(repr, lost.tolist()))
+            warn_caller(
+                f"more than half of the rows labelled {names} are not trusted: if that many are "
+                "poisoned, no guarantee holds; if they are rare or unlike the others, a smaller "
+                f"corruption_rate (now {self.corruption_rate_}) keeps them"
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,21 +22,20 @@ from skrobust._validation import (
     StrOptions,
     fit_context,
     validate_examples,
+    warn_caller,
 )
-from skrobust._warnings import warn_caller
 from skrobust.backdoor._augment import ImageAugmentation, TableAugmentation
 from skrobust.backdoor._rules import (
     PoisonedLabelMixin,
     noisy_label_rule,
     selects_per_class,
-    warn_of_lost_classes,
 )
 from skrobust.backdoor._simclr import Contrastive, ContrastiveStep
-from skrobust.networks import StackedMLP
+from skrobust.networks import LinearHead
 from skrobust.selection import DropSchedule, Trim
 from skrobust.supervised import PRLClassifier
 from skrobust.supervised._base import RobustLearner
-from skrobust.training import RobustStep, RowDataset, SharedPass
+from skrobust.training import RobustNet, RobustStep, RowDataset, SharedPass
 
 __all__ = ["SemiSupervisedBackdoorClassifier", "limit_spectrum"]
 
@@ -336,17 +336,21 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
             return self._fit(X, y)  # which says that it needs y
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
-        has_label = self._has_label(y)
-        labelled, without = np.flatnonzero(has_label), np.flatnonzero(~has_label)
-        if len(without) and not len(labelled):
-            raise ValueError(f"y has no label: all {len(without)} rows are -1, which is none")
-        given, others = (X, y), []
-        if len(without):
-            given = (_safe_indexing(X, labelled), _safe_indexing(y, labelled))
-            others.append(("X", _safe_indexing(X, without)))
-        if X_unlabeled is not None:
-            others.append(("X_unlabeled", X_unlabeled))
-        return self._fit(*given, (has_label, others))
+        labelled = self._has_label(y)
+        if not labelled.any():
+            raise ValueError(f"y has no label: all {len(y)} rows are -1, which is none")
+        self._fit(X, y, (X_unlabeled,), labelled)
+        values = torch.linalg.svdvals(self.net_.module_.layers[0].weight.detach()[0])
+        self.spectral_norm_ = float(values[0])
+        for name, value in (
+            ("sample_scores_", np.nan),
+            ("keep_frequency_", np.nan),
+            ("inlier_mask_", True),
+        ):
+            spread = np.full(len(y), value)  # over the rows without labels, too
+            spread[labelled] = getattr(self, name)
+            setattr(self, name, spread)
+        return self
 
     def score(self, X, y, sample_weight=None):
         """Return the accuracy on the rows that have a label.
@@ -398,41 +402,40 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
 
     def _prepare_net(self, x, y, n_outputs, extra):
         """Algorithm 7: learn from all rows without labels, then a linear layer from the labels."""
-        others = () if extra is None else extra[1]
-        rows = torch.cat([x, *(self._checked_others(*other, x) for other in others)])
+        rows = torch.cat([x, *self._unlabelled(x, *extra)])
         self.n_unlabeled_ = len(rows) - len(x)
-        encoder = self._pretrain(rows, n_outputs).eval().requires_grad_(False)
-        with torch.no_grad():
-            parts = [part.unsqueeze(0) for part in x.split(self.pretrain_batch_size)]
-            seen = torch.cat([encoder.embed(part)[0] for part in parts])
+        make: Any = partial(self.make_network, x.shape[1:], n_outputs, **self._module_parameters())
+        encoder: Any = make().to(x.device) if self.pretrain_epochs == 0 else None
+        self.pretrain_history_ = History()
+        if encoder is None:
+            net = self._contrastive_net(make, rows)
+            try:
+                net.fit(RowDataset(rows))
+            except FloatingPointError as error:
+                raise FloatingPointError(f"pre-training, lr pretrain_lr: {error}") from error
+            encoder, self.pretrain_history_ = net.module_.encoder, net.history
+        encoder = encoder.eval().requires_grad_(False)
+        seen: Tensor = encoder.embed_rows(x, self.pretrain_batch_size)
         if not isinstance(self.corruption_rate, Real):
             self._set_rate(seen.cpu().numpy(), y.cpu().numpy(), self._linear_pilot())
         scale = float(seen.square().mean().sqrt().clamp(min=torch.finfo(seen.dtype).tiny))
-        seen = seen / scale
-        head = partial(_LinearHead, encoder, seen.shape[1], n_outputs, scale)
-        settings = self._stopping(len(seen))
-        more = settings.pop("more_callbacks", [])
-        if self.truncate is not None:
-            more = [*more, _Limit(self.spectral_limit, self.truncate)]
-        settings["net_parameters"] = self._without("module__")
+        limit = [] if self.truncate is None else [_Limit(self.spectral_limit, self.truncate)]
+        head = partial(LinearHead, encoder, seen.shape[1], n_outputs, scale)
         step = self._step(len(seen), n_outputs)
-        return self._make_net(head, step, len(seen), more_callbacks=more, **settings), seen
+        return self._make_net(head, step, len(seen), more_callbacks=limit), seen / scale
 
-    def _pretrain(self, rows: Tensor, n_outputs: int) -> nn.Module:
-        """Return the network, trained so that two views of a row look alike to it (SimCLR)."""
-        parameters = {
-            name.removeprefix("module__"): value
-            for name, value in self._net_parameters.items()
-            if name.startswith("module__")
-        }
-        make = partial(self.make_network, rows.shape[1:], n_outputs, **parameters)
-        step = ContrastiveStep(self.augment or _augmentation(rows), self.temperature)
-        net = self._make_net(
+    def _module_parameters(self) -> dict[str, Any]:
+        """Return the ``module__…`` parameters, without the prefix."""
+        given, prefix = self._net_parameters, "module__"
+        return {k.removeprefix(prefix): v for k, v in given.items() if k.startswith(prefix)}
+
+    def _contrastive_net(self, make: Callable[[], nn.Module], rows: Tensor) -> RobustNet:
+        """Return what learns that two views of a row are alike (SimCLR)."""
+        return self._make_plain_net(
             partial(Contrastive, make, rows[:2], self.projection_size),
-            step,
+            ContrastiveStep(self.augment or _augmentation(rows), self.temperature),
             len(rows),
             callbacks=self.pretrain_callbacks,
-            net_parameters={},
             max_epochs=self.pretrain_epochs,
             min_steps=None,
             batch_size=self.pretrain_batch_size,
@@ -440,17 +443,12 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
             optimizer=torch.optim.Adam,
             optimizer__fused=None,
         )
-        if self.pretrain_epochs == 0:
-            self.pretrain_history_, self.pretrain_losses_ = History(), np.array([])
-            return make().to(rows.device)
-        try:
-            net.fit(RowDataset(rows))
-        except FloatingPointError as error:
-            problem = f"pre-training failed (its lr is pretrain_lr): {error}"
-            raise FloatingPointError(problem) from error
-        self.pretrain_history_ = net.history
-        self.pretrain_losses_ = np.array(net.history[:, "train_loss"])
-        return net.module_.encoder
+
+    @property
+    def pretrain_losses_(self) -> np.ndarray:
+        """Mean loss of each epoch of the training without labels."""
+        check_is_fitted(self)
+        return np.array([epoch["train_loss"] for epoch in self.pretrain_history_])
 
     def _linear_pilot(self) -> PRLClassifier:
         """Return what the rate is estimated with, from embedded rows."""
@@ -458,21 +456,18 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         shared = {name: getattr(self, name) for name in (*names, "device", "random_state")}
         return PRLClassifier(nn.Linear, **shared).set_params(**PRLClassifier._pilot_settings)
 
-    def _without(self, prefix: str) -> dict[str, Any]:
-        return {k: v for k, v in self._net_parameters.items() if not k.startswith(prefix)}
-
-    def _checked_others(self, name: str, X, x: Tensor) -> Tensor:
-        rows = validate_examples(self, X, reset=False, missing=self.missing)
-        if rows.shape[1:] != self._row_shape:
-            raise ValueError(
-                f"{name} has examples of shape {rows.shape[1:]} without labels, those with labels "
-                f"have {self._row_shape}"
-            )
-        return torch.from_numpy(self._preprocessor.transform(rows)).to(x.device)
-
-    def _after_training(self, x, y, extra) -> None:
-        values = torch.linalg.svdvals(self.net_.module_.layers[0].weight.detach()[0])
-        self.spectral_norm_ = float(values[0])
+    def _unlabelled(self, x: Tensor, without: np.ndarray, more: Any) -> list[Tensor]:
+        """Rows without labels, scaled: those that stand among the others, and those given apart."""
+        parts = [without] if len(without) else []
+        if more is not None:
+            more = validate_examples(self, more, reset=False, missing=self.missing)
+            if more.shape[1:] != self._row_shape:
+                raise ValueError(
+                    f"X_unlabeled has examples of shape {more.shape[1:]} without labels, those "
+                    f"with labels have {self._row_shape}"
+                )
+            parts.append(more)
+        return [torch.from_numpy(self._preprocessor.transform(rows)).to(x.device) for rows in parts]
 
     def _step(self, n_rows: int, n_outputs: int) -> RobustStep:
         rule = noisy_label_rule(self.noisy_label)
@@ -499,37 +494,13 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
             predictions.append(self._combine(output.double()))
         return torch.stack(predictions)
 
-    def _finish(self, targets, extra) -> None:
-        if self.noisy_label in ("prl", "spl"):
-            warn_of_lost_classes(self.classes_, targets, self.inlier_mask_, self.corruption_rate_)
-        if extra is None or extra[0].all():
-            return
-        has_label = extra[0]  # what is known of rows, spread over all of them
-        for name, value in (
-            ("sample_scores_", np.nan),
-            ("keep_frequency_", np.nan),
-            ("inlier_mask_", True),
-        ):
-            spread = np.full(len(has_label), value)
-            spread[has_label] = getattr(self, name)
-            setattr(self, name, spread)
 
-
-class _LinearHead(StackedMLP):
-    """A linear layer on a scaled embedding; it carries the network that makes that."""
-
-    def __init__(self, encoder: nn.Module, n_inputs: int, n_outputs: int, scale: float) -> None:
-        super().__init__((n_inputs, n_outputs))
-        self.scale = scale
-        self.encoder = encoder
-
-
+@dataclass
 class _Limit(Callback):
     """Limits the layer's singular values after every step."""
 
-    def __init__(self, limit: float, how: str) -> None:
-        self.limit = limit
-        self.how = how
+    limit: float
+    how: str
 
     def on_batch_end(self, net, training=False, **kwargs):
         if training:

@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from skrobust.selection import Progress
-from skrobust.training import StepState, TrainingRecord
+from skrobust.training import TrainingStep
 
 __all__ = ["Contrastive", "ContrastiveStep", "nt_xent"]
+
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
     """Loss that draws the two views of a row together and apart from those of other rows [1]_.
@@ -73,13 +73,13 @@ class Contrastive(nn.Module):
 
 
 @dataclass
-class ContrastiveStep:
+class ContrastiveStep(TrainingStep):
     """Draws two random views of each row together [1]_: a step for :class:`RobustNet`.
 
     Parameters
     ----------
     augment : callable ``(Tensor (n, ...)) -> Tensor``
-        Makes one random view of each row.
+        Makes one random view of each row; called once a step, with every row twice.
     temperature : float
         Of :func:`nt_xent`.
 
@@ -92,23 +92,18 @@ class ContrastiveStep:
     augment: Callable[[Tensor], Tensor]
     temperature: float
 
-    def begin(self, n_networks: int, n_rows: int, progress: Progress, device: Any) -> StepState:
-        """Make the state of a training run, in which nothing is selected or recorded."""
-        return StepState(progress, TrainingRecord(n_networks, 0, device=device))
-
     def __call__(self, network, x, y, row_ids, state):
         """Loss of one batch."""
-        views = self.augment(x[0]), self.augment(x[0])
-        first, second = network(_joined(views, x[0])).chunk(2)
+        rows = torch.cat([x[0], x[0]])
+        first, second = network(_checked(self.augment(rows), rows)).chunk(2)
         return nt_xent(first, second, self.temperature)
 
 
-def _joined(views: tuple, rows: Tensor) -> Tensor:
-    for view in views:
-        if not isinstance(view, Tensor) or view.shape != rows.shape:
-            got = tuple(view.shape) if isinstance(view, Tensor) else type(view).__name__
-            raise ValueError(
-                f"augment must turn a tensor of rows into one of the same shape: "
-                f"{tuple(rows.shape)} gave {got}"
-            )
-    return torch.cat([view.to(rows) for view in views])
+def _checked(views: Any, rows: Tensor) -> Tensor:
+    if not isinstance(views, Tensor) or views.shape != rows.shape:
+        got = tuple(views.shape) if isinstance(views, Tensor) else type(views).__name__
+        raise ValueError(
+            f"augment must turn a tensor of rows into one of the same shape: {tuple(rows.shape)} "
+            f"gave {got}"
+        )
+    return views.to(rows)

@@ -5,31 +5,29 @@ from __future__ import annotations
 import argparse
 import math
 import time
-import warnings
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from skrobust import PRLClassifier, PRLRegressor, audit_labels, estimate_corruption_rate
-from skrobust.cli._arguments import folds, positive, rate, seed
 from skrobust.cli._audit_report import AuditFindings, build_audit_report, describe_top, summarise
-from skrobust.cli._columns import ENCODING, HOW_READ, check_missing, encode, learn_column, widths
-from skrobust.cli._detectors import plan_epochs
-from skrobust.cli._errors import InputError, one_line_errors, reason
-from skrobust.cli._estimates import describe_estimate, note_on_doubt
-from skrobust.cli._notes import count_columns, notes_on_columns
+from skrobust.cli._console import InputError, add_training_arguments, one_line_errors, say, whole
 from skrobust.cli._output import as_bytes, check_outputs, table_csv, write_all
-from skrobust.cli._streams import say
-from skrobust.cli._tables import check_names, read_table
-from skrobust.cli._target import TASKS, Target, learn_target
+from skrobust.cli._target_column import TASKS, Target, learn_target
+from skrobust.cli._training import (
+    HOW_READ,
+    describe_estimate,
+    encode_table,
+    facts_on_table,
+    open_table,
+    plan_epochs,
+    train,
+)
 
-__all__ = ["DESCRIPTION", "HELP", "NAME", "add_arguments", "run"]
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
 
-NAME = "audit"
-HELP = "rank the rows of a table, least trusted label or target first"
 DESCRIPTION = (
     "Split the rows of a CSV or Parquet file into folds, predict the target column in each fold by "
     "a model that is trained on the others and withstands wrong labels, and write the rows, least "
@@ -38,13 +36,7 @@ DESCRIPTION = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        The command's own parser.
-    """
+    """Declare the command's arguments."""
     add = parser.add_argument
     add("file", type=Path, metavar="FILE", help="table with a header, CSV (UTF-8) or Parquet")
     add("--target", required=True, metavar="COLUMN", help="column of labels or numbers to audit")
@@ -55,84 +47,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what the target is: classes or numbers (default: auto, which takes numbers for "
         "classes if they are two, or whole and at most 20 that occur twice on average)",
     )
-    add(
-        "--rate",
-        type=rate,
-        default="auto",
-        metavar="RATE",
-        help="share of wrong labels or targets that you expect, 0 to 0.5: what training drops, "
-        "and how many rows are marked (default: auto, which estimates it first)",
-    )
-    add("--id", metavar="COLUMN", help="column that names rows: copied to the output, not used")
-    add(
-        "--missing",
-        choices=("mean",),
-        help="fill missing cells: numbers with the mean, text with the levels' frequencies",
-    )
+    folds = partial(whole, 2, 2**31 - 1)
     add("--folds", type=folds, default=5, metavar="N", help="number of folds (default: 5)")
-    add(
-        "--epochs",
-        type=positive,
-        metavar="N",
-        help="passes over the table in each fold (default: at most 100, but 500 to 20,000 steps of "
-        "128 rows)",
-    )
-    add("--random-state", type=seed, default=0, metavar="SEED", help="seed (default: 0)")
-    add("--out", type=Path, default=Path("audit.csv"), metavar="CSV", help="default: audit.csv")
-    add(
-        "--report",
-        type=Path,
-        default=Path("audit.html"),
-        metavar="HTML",
-        help="default: audit.html",
+    add_training_arguments(
+        parser,
+        "--rate",
+        "share of wrong labels or targets that you expect, 0 to 0.5: what training drops, and how "
+        "many rows are marked (default: auto, which estimates it first)",
+        "in each fold (default: at most 100, but 500 to 20,000 steps of 128 rows)",
+        ("audit.csv", "audit.html"),
     )
 
 
 @one_line_errors
 def run(args: argparse.Namespace) -> int:
-    """Run the command.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Parsed arguments.
-
-    Returns
-    -------
-    int
-        Exit status.
-    """
+    """Run the command; returns the exit status."""
     start = time.perf_counter()
     check_outputs({"--out": args.out, "--report": args.report}, [args.file])
     frame, target, ids, notes = _read(args)
-    columns = tuple(learn_column(frame[name]) for name in frame)
-    if not sum(widths(columns)):
-        raise InputError(f"{args.file} has no column to learn from besides the target")
-    notes += notes_on_columns(columns, frame)
-    encoding = f"{len(columns)} columns ({count_columns(columns)}), {sum(widths(columns))} features"
-    say(f"{args.file.name}: {len(frame):,} rows, {encoding}", f"target: {_describe(target)}")
-    X, model = encode(columns, frame), _build(args, target, len(frame))
-    known, share = args.rate, f"{args.rate}, assumed"
+    encoder, kinds, more = encode_table(args, frame, " besides the target")
+    notes += more
+    say(f"target: {_describe(target)}")
+    X, model = encoder.transform(frame), _build(args, target, len(frame))
+    known, share, seeds = args.rate, f"{args.rate}, assumed", {"random_state": args.random_state}
     if args.rate == "auto":
         say("estimating the share of wrong values")
-        estimate = _train(args, estimate_corruption_rate, model, X, target.y, cv=min(3, args.folds))
-        known, share = estimate.rate, describe_estimate(estimate)
-        say(f"wrong values: {share}")
-        notes += note_on_doubt(estimate, "wrong values", "--rate")
+        folds = min(3, args.folds)
+        estimate = train(
+            args, estimate_corruption_rate, model, X, target.y, cv=folds, verbose=1, **seeds
+        )
+        known = estimate.rate
+        share, more = describe_estimate(estimate, "wrong values", "--rate")
+        notes += more
     model.set_params(corruption_rate=known)
-    audit = _train(args, audit_labels, model, X, target.y, cv=args.folds)
+    audit = train(args, audit_labels, model, X, target.y, cv=args.folds, verbose=1, **seeds)
     suspect = np.zeros(len(frame), dtype=bool)
     suspect[audit.order[: math.ceil(known * len(frame) - 1e-9)]] = True
+    columns = encoder.columns_
     findings = AuditFindings(args.file.name, target, audit, suspect, columns, frame, ids)
+    held_back = [f"{args.id} (id)"] if args.id is not None else []
+    table, *how = facts_on_table(args, len(frame), kinds, "models", held_back)
     facts = [
-        ("table", f"{args.file.name}: {len(frame):,} rows, {encoding}"),
+        table,
         ("target", _describe(target)),
-        (
-            "not shown to the models",
-            "no column was held back" if ids is None else f"{args.id} (id)",
-        ),
-        ("encoding", ENCODING),
-        ("missing cells", "filled with the column's mean" if args.missing else "none"),
+        *how,
         ("models", f"{args.folds} of {type(model).__name__}"),
         ("wrong values", share),
         ("seed", str(args.random_state)),
@@ -149,11 +107,7 @@ def _read(
     args: argparse.Namespace,
 ) -> tuple[pd.DataFrame, Target, pd.Series | None, list[str]]:
     """Read the table and take it apart, or say what cannot be used."""
-    table = read_table(args.file, id_column=args.id)
-    frame = table.frame
-    check_names(args.file, frame, {"--id": args.id, "--target": args.target})
-    if args.id == args.target:
-        raise InputError(f"--id and --target are both {args.id!r}")
+    frame, column, ids, notes = open_table(args, "--target", args.target)
     if len(frame) < args.folds:
         rows = "one row" if len(frame) == 1 else f"{len(frame)} rows"
         raise InputError(f"{args.file} has {rows}, fewer than --folds {args.folds}")
@@ -161,12 +115,8 @@ def _read(
         raise InputError(
             f"{args.file} has {len(frame)} rows: {args.folds} folds leave one to learn"
         )
-    target = learn_target(frame[args.target], args.task, args.folds)
-    ids = None if args.id is None else frame[args.id]
-    frame = frame.drop(columns=[name for name in (args.id, args.target) if name is not None])
-    if args.missing is None:
-        check_missing(frame, "fill them, or pass --missing mean")
-    return frame, target, ids, [*table.notes, *target.notes]
+    target = learn_target(column, args.task, args.folds)
+    return frame, target, ids, [*notes, *target.notes]
 
 
 def _build(args: argparse.Namespace, target: Target, n_rows: int) -> PRLClassifier | PRLRegressor:
@@ -177,15 +127,6 @@ def _build(args: argparse.Namespace, target: Target, n_rows: int) -> PRLClassifi
     )
     n_trained = n_rows - n_rows // args.folds
     return model.set_params(**plan_epochs(n_trained, model, args.epochs))
-
-
-def _train(args: argparse.Namespace, function: Callable, *data, cv: int) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of other libraries; what matters is raised
-        try:
-            return function(*data, cv=cv, random_state=args.random_state, verbose=1)
-        except (ValueError, FloatingPointError, MemoryError) as error:
-            raise InputError(f"cannot train on {args.file}: {reason(error)}") from error
 
 
 def _describe(target: Target) -> str:

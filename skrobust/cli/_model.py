@@ -1,22 +1,46 @@
-"""A trained detector with all that is needed to judge rows of a table."""
+"""A trained detector with all that is needed to judge and explain rows of a table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
-from skrobust.cli._columns import Column, encode
-from skrobust.cli._detectors import DETECTORS, SCORED_ROWS
-from skrobust.cli._labels import LabelRule
+from skrobust import RCADetector, RobustRealNVPDetector
+from skrobust.cli._console import InputError
+from skrobust.cli._label_column import LabelRule
+from skrobust.io import ModelFileError
+from skrobust.io._decode import loads
+from skrobust.io._encode import dumps
+from skrobust.tables import TableEncoder
+from skrobust.tables._encoder import Column
+from skrobust.tables._read import reason
 
-__all__ = ["Judgement", "Model", "judge", "score_table", "typical_errors"]
+__all__ = [
+    "DETECTORS",
+    "Cause",
+    "Judgement",
+    "Model",
+    "column_shares",
+    "dump_model",
+    "explain",
+    "judge",
+    "load_model",
+    "score_in_blocks",
+    "typical_errors",
+]
 
+DETECTORS = {"rca": RCADetector, "realnvp": RobustRealNVPDetector}
+SCORED_ROWS = 16_384
 _SAMPLE = 2_048
+_LEAST_SHARE = 0.01
+_FACTS = {"rows": int, "contamination": float, "epochs": int, "seed": int, "version": str}
 
 
 @dataclass(frozen=True)
@@ -25,18 +49,12 @@ class Model:
 
     Attributes
     ----------
-    kind : str
-        Key of ``DETECTORS``.
+    encoder : TableEncoder
+        Of the training table, without id and label.
     detector : RobustDetector
-        Fitted.
-    columns : tuple of Column
-        The training table's, in its order, without id and label.
+        Fitted to encoded rows.
     typical : array of shape (n_features,)
         Mean error of each feature over training rows that were not reported.
-    training_scores : array of shape (n_rows,)
-        Sorted.
-    threshold : float
-        Scores above it are reported.
     facts : mapping
         ``rows``, ``contamination``, ``epochs``, ``seed``, ``version``: how it was made.
     id_column : str or None
@@ -45,19 +63,22 @@ class Model:
         Used for evaluation.
     """
 
-    kind: str
+    encoder: TableEncoder
     detector: Any
-    columns: tuple[Column, ...]
     typical: np.ndarray
-    training_scores: np.ndarray
-    threshold: float
     facts: Mapping[str, Any]
     id_column: str | None = None
     label: LabelRule | None = None
 
-    def feature_scores(self, X: np.ndarray) -> np.ndarray:
-        """Share of each feature in the scores of encoded rows, (n, n_features)."""
-        return DETECTORS[self.kind].feature_scores(self.detector, X)
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What training knows of each column."""
+        return self.encoder.columns_
+
+    @property
+    def threshold(self) -> float:
+        """Scores above it are reported."""
+        return self.detector.threshold_
 
 
 @dataclass(frozen=True)
@@ -87,32 +108,134 @@ class Judgement:
         return np.argsort(self.rank)
 
 
-def judge(scores: np.ndarray, training_scores: np.ndarray, threshold: float) -> Judgement:
+@dataclass(frozen=True)
+class Cause:
+    """One column's part in a row's score.
+
+    Attributes
+    ----------
+    column : str
+        Name.
+    value, typical : str
+        The cell, and the median or the most frequent level of the training rows.
+    share : float
+        Of what the row's error exceeds that of normal rows by.
+    """
+
+    column: str
+    value: str
+    typical: str
+    share: float
+
+
+def judge(scores: np.ndarray, model: Model) -> Judgement:
     """Turn scores into probabilities, labels and ranks."""
-    low, high = training_scores.min(), training_scores.max()
+    low, high = model.detector.decision_scores_.min(), model.detector.decision_scores_.max()
     probability = np.clip((scores - low) / ((high - low) or 1.0), 0.0, 1.0)
     rank = np.empty(len(scores), dtype=int)
     rank[np.argsort(-scores, kind="stable")] = np.arange(1, len(scores) + 1)
-    return Judgement(scores, probability, (scores > threshold).astype(int), rank)
+    return Judgement(scores, probability, (scores > model.threshold).astype(int), rank)
 
 
-def score_table(model: Model, frame: pd.DataFrame) -> np.ndarray:
-    """Scores of the rows of a table, encoded a block at a time."""
+def score_in_blocks(score: Callable[[Any], np.ndarray], rows: Any) -> np.ndarray:
+    """Score many rows, of an array or a table, with a bar that shows progress."""
+    starts = range(0, len(rows), SCORED_ROWS)
     parts = []
-    with tqdm(total=len(frame), desc="scoring", unit="row") as bar:
-        for block in _blocks(frame):
-            parts.append(model.detector.decision_function(encode(model.columns, block)))
-            bar.update(len(block))
+    with tqdm(total=len(rows), desc="scoring", unit="row", disable=len(starts) < 2) as bar:
+        for start in starts:
+            parts.append(score(rows[start : start + SCORED_ROWS]))
+            bar.update(len(parts[-1]))
     return np.concatenate(parts)
 
 
-def typical_errors(kind: str, detector: Any, X: np.ndarray) -> np.ndarray:
+def typical_errors(detector: Any, X: np.ndarray) -> np.ndarray:
     """Mean error of each feature over an even sample of the rows that are not reported."""
     normal = np.flatnonzero(detector.labels_ == 0)
     sample = normal[np.linspace(0, len(normal) - 1, min(len(normal), _SAMPLE)).astype(int)]
-    return DETECTORS[kind].feature_scores(detector, X[sample]).mean(axis=0)
+    return detector.feature_scores(X[sample]).mean(axis=0)
 
 
-def _blocks(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    for start in range(0, len(frame), SCORED_ROWS):
-        yield frame.iloc[start : start + SCORED_ROWS]
+def column_shares(model: Model, frame: pd.DataFrame) -> np.ndarray:
+    """Each column's share of what the rows' scores exceed those of normal rows by.
+
+    A column's error is the sum over its features, minus the same sum for typical rows: some
+    columns are hard to reconstruct in every row. Negative differences count as 0.
+
+    Returns
+    -------
+    array of shape (n_rows, n_columns)
+        Rows sum to 1, or are 0 where no column stands out.
+    """
+    excess = model.detector.feature_scores(model.encoder.transform(frame)) - model.typical
+    widths = model.encoder.widths
+    ends = np.cumsum(widths)
+    sums = np.pad(np.cumsum(excess, axis=1), ((0, 0), (1, 0)))
+    positive = np.where(widths, (sums[:, ends] - sums[:, ends - widths]).clip(min=0.0), 0.0)
+    totals = positive.sum(axis=1, keepdims=True)
+    return positive / np.where(totals > 0, totals, 1.0)
+
+
+def explain(model: Model, frame: pd.DataFrame, n_causes: int = 3) -> list[list[Cause]]:
+    """Columns that contribute most to each row's score, at most ``n_causes`` of 1 % or more."""
+    shares = column_shares(model, frame)
+    tops = np.argsort(-shares, axis=1, kind="stable")[:, :n_causes]
+    return [
+        [_cause(model, frame, row, i, shares[row, i]) for i in top if shares[row, i] > _LEAST_SHARE]
+        for row, top in enumerate(tops)
+    ]
+
+
+def _cause(model: Model, frame: pd.DataFrame, row: int, place: int, share: float) -> Cause:
+    column = model.columns[place]
+    value = column.cell_text(frame[column.name].iloc[[row]])
+    return Cause(column.name, value, column.typical_text, float(share))
+
+
+def dump_model(model: Model) -> bytes:
+    """Content of the file, which :func:`skrobust.io.load` reads as a pipeline."""
+    pipeline = Pipeline([("encoder", model.encoder), ("detector", model.detector)])
+    label = model.label and asdict(model.label)
+    more = {"typical": model.typical, "facts": dict(model.facts)}
+    return dumps(pipeline, {**more, "id_column": model.id_column, "label": label})
+
+
+def load_model(path: Path) -> Model:
+    """Read a model that ``--save`` wrote.
+
+    Raises
+    ------
+    InputError, ModelFileError
+        If the file cannot be read, or is no model of a table.
+    """
+    try:
+        pipeline, more = loads(path)
+        (_, encoder), (_, detector) = pipeline.steps
+        label = more["label"] and LabelRule(**more["label"])
+        model = Model(encoder, detector, more["typical"], more["facts"], more["id_column"], label)
+        _check(model)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {reason(error)}") from error
+    except ModelFileError:
+        raise
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        message = f"{path} is not a skrobust model of a table: {reason(error)}"
+        raise ModelFileError(message) from error
+    return model
+
+
+def _check(model: Model) -> None:
+    """Refuse what would fail, or mislead, when rows are scored."""
+    detector, typical, n_features = model.detector, model.typical, sum(model.encoder.widths)
+    names = [column.name for column in model.columns]
+    texts = [model.id_column, *(vars(model.label).values() if model.label else ())]
+    fits = [
+        isinstance(detector, tuple(DETECTORS.values())) and isinstance(model.encoder, TableEncoder),
+        detector.n_features_in_ == n_features > 0 and len(set(names)) == len(names),
+        typical.shape == (n_features,) and bool(np.isfinite(typical).all()),
+        len(detector.decision_scores_) > 1 and bool(np.isfinite(detector.decision_scores_).all()),
+        np.isfinite(detector.threshold_),
+        all(isinstance(model.facts[name], kind) for name, kind in _FACTS.items()),
+        all(isinstance(text, str | None) for text in texts),
+    ]
+    if not all(fits):
+        raise ValueError("its parts do not fit together")

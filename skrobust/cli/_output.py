@@ -1,20 +1,25 @@
-"""Write files whole or not at all."""
+"""What commands leave: files, written whole or not at all, and a summary."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from skrobust.cli._errors import InputError, reason
-from skrobust.cli._model import Judgement
+from skrobust.cli._console import InputError, say
+from skrobust.cli._label_column import evaluate
+from skrobust.cli._model import Judgement, Model
+from skrobust.cli._report import Findings, build_report, describe_evaluation, find
+from skrobust.tables._read import reason
 
-__all__ = ["as_bytes", "check_outputs", "scores_csv", "table_csv", "write_all"]
+__all__ = ["as_bytes", "check_outputs", "finish", "table_csv", "write_all"]
 
 
 def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path]) -> None:
@@ -91,18 +96,6 @@ def _beside(path: Path) -> Path:
     return path.with_name(f".{secrets.token_hex(8)}.part")
 
 
-def scores_csv(judgement: Judgement, ids: pd.Series | None) -> bytes:
-    """One line per row of the table, in its order."""
-    columns = {
-        "row": range(1, len(judgement.scores) + 1),
-        "score": judgement.scores,
-        "probability": judgement.probability,
-        "label": judgement.labels,
-        "rank": judgement.rank,
-    }
-    return table_csv(pd.DataFrame(columns), ids)
-
-
 def table_csv(frame: pd.DataFrame, ids: pd.Series | None) -> bytes:
     """A table, with the names of its rows in front; their column is ``id`` if its name is taken."""
     if ids is not None:
@@ -114,3 +107,49 @@ def table_csv(frame: pd.DataFrame, ids: pd.Series | None) -> bytes:
 def as_bytes(text: str) -> bytes:
     """Text as UTF-8; halves of characters, which names of files may hold, become escapes."""
     return text.encode("utf-8", "backslashreplace")
+
+
+def finish(
+    args: argparse.Namespace,
+    model: Model,
+    judgement: Judgement,
+    frame: pd.DataFrame,
+    ids: pd.Series | None,
+    y: np.ndarray | None,
+    facts: Sequence[tuple[str, str]],
+    notes: Sequence[str],
+    more: Mapping[Path, bytes],
+) -> int:
+    """Write scores, report and the files in ``more``, print the result; returns the status."""
+    evaluation = None if y is None else evaluate(y, judgement.scores)
+    if y is not None and evaluation is None:
+        notes = [*notes, "all rows have one label: nothing to compare the scores with"]
+    findings = find(args.file.name, model, judgement, frame, ids, y, evaluation)
+    scores = pd.DataFrame(
+        {
+            "row": range(1, len(judgement.scores) + 1),
+            "score": judgement.scores,
+            "probability": judgement.probability,
+            "label": judgement.labels,
+            "rank": judgement.rank,
+        }
+    )
+    contents = {args.out: table_csv(scores, ids)}
+    if args.report is not None:
+        contents[args.report] = as_bytes(build_report(findings, facts, notes))
+    write_all({**contents, **more})
+    say(*(f"note: {note}" for note in notes))
+    n, n_reported = len(judgement.scores), int(judgement.labels.sum())
+    say(f"{n_reported:,} of {n:,} rows score above the threshold {model.threshold:.4g}")
+    say(*_top(findings), describe_evaluation(model, evaluation))
+    say("wrote " + ", ".join(map(str, [*contents, *more])))
+    return 0
+
+
+def _top(findings: Findings, n_shown: int = 5) -> list[str]:
+    """The most abnormal rows, each with its first column."""
+    lines = ["most abnormal:"]
+    for name, causes in list(zip(findings.names, findings.causes, strict=True))[:n_shown]:
+        why = "".join(f": {c.column} {c.value} (typical {c.typical})" for c in causes[:1])
+        lines.append(f"  row {name}{why}")
+    return lines

@@ -6,20 +6,16 @@ done in a temporary folder beside the target, and the finished file is renamed i
 
 from __future__ import annotations
 
-import http.client
 import os
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from skrobust.datasets._checksums import find_damage
-from skrobust.datasets._digests import DIGESTS
+from skrobust.datasets._registry import DIGESTS, find_damage
 
 __all__ = ["DataNotSuppliedError", "SourceSet", "get_data_home", "load_set", "read_cached"]
 
@@ -27,8 +23,9 @@ Arrays = dict[str, np.ndarray]
 
 TIMEOUT = 30.0  # seconds without a byte
 ATTEMPTS = 3
-PAUSE = 1.0  # seconds before the second attempt, doubled for each further one
 BLOCK = 1 << 18
+# Files as they are, not packed once more for the way.
+HEADERS = {"User-Agent": "skrobust", "Accept-Encoding": "identity"}
 
 
 class DataNotSuppliedError(OSError):
@@ -42,20 +39,10 @@ class DamagedDataError(OSError):
     """A file is there but does not hold the data set."""
 
 
-@dataclass(frozen=True)
-class SourceSet:
-    """Where a set comes from and where it is kept.
+class SourceSet(NamedTuple):
+    """Where a set comes from, and where below ``data_home`` it is kept.
 
-    Attributes
-    ----------
-    title : str
-        What messages call it.
-    file : str
-        Where it is kept, below ``data_home``.
-    mirrors : sequence of sequences of str
-        Addresses of the files it is made of; each mirror has them all, in one order.
-    convert : callable
-        Makes the arrays of the downloaded files, given in that order.
+    Each mirror has all files that the set is made of, in the order in which ``convert`` takes them.
     """
 
     title: str
@@ -122,7 +109,7 @@ def _read_arrays(path):
         if not isinstance(content, np.lib.npyio.NpzFile):
             raise ValueError("not an .npz archive")
         with content:
-            return {name: content[name] for name in content.files}
+            return dict(content)
 
 
 def _damaged_file(path, reasons):
@@ -140,13 +127,13 @@ def _download(source, path):
         raise _not_supplied(source, path, f"{path.parent} cannot be written ({error})") from error
     failures = []
     with workplace as folder:
-        for urls in source.mirrors:
+        for i, urls in enumerate(source.mirrors):
             try:
-                arrays = _obtain(source, urls, Path(folder))
-            except (OSError, http.client.HTTPException) as error:
+                arrays = _obtain(source, urls, Path(folder, str(i)))
+            except OSError as error:
                 failures.append(error)
             else:
-                _save(arrays, Path(folder) / "arrays.npz", path)
+                _save(arrays, Path(folder, "arrays.npz"), path)
                 return arrays
     if any(isinstance(error, DamagedDataError) for error in failures):
         raise DamagedDataError(_explain(source, path, *failures)) from failures[-1]
@@ -154,13 +141,7 @@ def _download(source, path):
 
 
 def _obtain(source, urls, folder):
-    paths = [folder / f"{i}-{url.rsplit('/', 1)[-1]}" for i, url in enumerate(urls)]
-    for url, path in zip(urls, paths, strict=True):
-        _transfer_patiently(url, path, source.title)
-    return _convert(source, urls, paths)
-
-
-def _convert(source, urls, paths):
+    paths = [_retrieve(url, folder, source.title) for url in urls]
     try:
         arrays = source.convert(paths)
     except Exception as error:  # whatever a parser says of bytes that are not the set
@@ -175,36 +156,41 @@ def _save(arrays, temporary, path):
     temporary.replace(path)
 
 
-def _transfer_patiently(url, path, title):
-    for attempt in range(ATTEMPTS):
+def _retrieve(url, folder, title):
+    """Have pooch bring one file: in several attempts, compared with its digest if one is known."""
+    import pooch  # imports tqdm.auto, which prints a warning in notebooks without widgets
+
+    pooch.get_logger().setLevel("WARNING")  # the bar says the same
+    base, _, name = url.rpartition("/")
+    registry = {name: DIGESTS.get(name, {}).get("*")}
+    files = pooch.Pooch(folder, f"{base}/", registry, retry_if_failed=ATTEMPTS - 1)
+    try:
+        return Path(files.fetch(name, downloader=partial(_transfer, title)))
+    except ValueError as error:
+        raise DamagedDataError(f"{url}: {error}") from error
+    except OSError as error:
+        raise OSError(f"{url}: {_cause(error)}") from error
+
+
+def _transfer(title, url, file, files):
+    import pooch
+    import requests
+    from tqdm.auto import tqdm
+
+    with tqdm(total=1, desc=title, unit="B", unit_scale=True) as bar:  # pooch sets the total
+        load = pooch.HTTPDownloader(bar, BLOCK, timeout=TIMEOUT, headers=HEADERS)
         try:
-            return _transfer(url, path, title)
-        except urllib.error.HTTPError as error:
-            error.close()
-            failure: Exception = OSError(f"{url}: HTTP {error.code} {error.reason}")
-            if error.code < 500:
-                break
-        except (OSError, http.client.HTTPException) as error:
-            failure = OSError(f"{url}: {error or type(error).__name__}")
-        if attempt + 1 < ATTEMPTS:
-            time.sleep(PAUSE * 2**attempt)
-    raise failure
+            load(url, file, files)
+        except requests.HTTPError as error:
+            answer: Any = error.response
+            # pooch tries again after errors of requests: not where the server knows no such file
+            kind = OSError if answer.status_code < 500 else requests.RequestException
+            raise kind(f"HTTP {answer.status_code} {answer.reason}") from error
 
 
-def _transfer(url, path, title):
-    from tqdm.auto import tqdm  # in notebooks without widgets its import prints a warning
-
-    request = urllib.request.Request(url, headers={"User-Agent": "skrobust"})
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as response, path.open("wb") as file:
-        size = response.headers.get("Content-Length")
-        size = int(size) if size is not None else None
-        with tqdm(total=size, desc=title, unit="B", unit_scale=True) as bar:
-            while block := response.read(BLOCK):
-                file.write(block)
-                bar.update(len(block))
-            received = file.tell()
-    if size is not None and received != size:
-        raise ConnectionError(f"the connection broke after {received} of {size} bytes")
+def _cause(error):
+    """What requests wraps in "Max retries exceeded"."""
+    return getattr(error.args[0], "reason", error) if error.args else type(error).__name__
 
 
 def _not_supplied(source, path, *reasons):

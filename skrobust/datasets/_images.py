@@ -33,16 +33,8 @@ IDX_FILES = {
 }
 
 GARMENTS = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
 )
 
 
@@ -75,10 +67,8 @@ def fetch_mnist(
 
     Raises
     ------
-    DataNotSuppliedError
-        If the set is neither in ``data_home`` nor to be downloaded.
     OSError
-        If the file there does not hold the set (its checksum differs).
+        If the file there is damaged, or (``DataNotSuppliedError``) missing and not to be had.
 
     References
     ----------
@@ -121,10 +111,8 @@ def fetch_fashion_mnist(
 
     Raises
     ------
-    DataNotSuppliedError
-        If the set is neither in ``data_home`` nor to be downloaded.
     OSError
-        If the file there does not hold the set (its checksum differs).
+        If the file there is damaged, or (``DataNotSuppliedError``) missing and not to be had.
 
     References
     ----------

@@ -5,7 +5,6 @@ from __future__ import annotations
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.datasets import make_moons
 from sklearn.utils import check_random_state
 
 from skrobust._validation import check_choice
@@ -69,14 +68,13 @@ def make_contaminated_moons(
     """
     if not isinstance(n_samples, Integral) or n_samples < 2:
         raise ValueError(f"n_samples must be an int of at least 2, got {n_samples!r}")
-    for name, value in [
-        ("contamination", contamination),
-        ("noise", noise),
-        ("cluster_std", cluster_std),
-    ]:
+    numbers = {"contamination": contamination, "noise": noise, "cluster_std": cluster_std}
+    for name, value in numbers.items():
         if not isinstance(value, Real) or not 0 <= value < np.inf:
             raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
     check_choice("anomalies", anomalies, ["uniform", "clustered"])
+    from sklearn.datasets import make_moons  # takes longer than all the rest of this module
+
     rng = check_random_state(random_state)
     moons, _ = make_moons(int(n_samples), shuffle=False, noise=noise, random_state=rng)
     shape = (round(contamination * n_samples), 2)

@@ -6,13 +6,13 @@ import csv
 import os
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from skrobust._validation import check_choice
 from skrobust.datasets._fetch import SourceSet, load_set
+from skrobust.datasets._registry import SETS
 from skrobust.datasets._tables import make_table
 
 __all__ = ["REGRESSION_SETS", "fetch_lagos", "fetch_regression"]
@@ -27,118 +27,10 @@ LAGOS = (
 )
 
 
-class _Table(NamedTuple):
-    folder: str
-    description: str
-    features: tuple[str, ...]
-    targets: tuple[str, ...]
-
-
-# Columns of data.txt, in order: the features, then the targets, then any that are not used.
-_TABLES = {
-    "concrete": _Table(
-        "concrete",
-        "Compressive strength of concrete from its mix and age: 1,030 rows.",
-        (
-            "cement",
-            "blast_furnace_slag",
-            "fly_ash",
-            "water",
-            "superplasticizer",
-            "coarse_aggregate",
-            "fine_aggregate",
-            "age_days",
-        ),
-        ("compressive_strength_MPa",),
-    ),
-    "energy": _Table(
-        "energy",
-        "Heating load of buildings from their shape: 768 rows. The cooling load is left out.",
-        (
-            "relative_compactness",
-            "surface_area",
-            "wall_area",
-            "roof_area",
-            "overall_height",
-            "orientation",
-            "glazing_area",
-            "glazing_area_distribution",
-        ),
-        ("heating_load",),
-    ),
-    "kin8nm": _Table(
-        "kin8nm",
-        "Distance of a robot arm's end from a target, from its 8 joint angles: 8,192 rows.",
-        tuple(f"theta{i}" for i in range(1, 9)),
-        ("y",),
-    ),
-    "naval": _Table(
-        "naval-propulsion-plant",
-        "Decay of a gas turbine's compressor and turbine from measurements of the plant: 11,934 "
-        "rows, two targets, two constant features.",
-        (
-            "lever_position",
-            "ship_speed",
-            "GT_shaft_torque",
-            "GT_rpm",
-            "GG_rpm",
-            "stbd_propeller_torque",
-            "port_propeller_torque",
-            "HP_turbine_exit_T",
-            "GT_compressor_inlet_T",
-            "GT_compressor_outlet_T",
-            "HP_turbine_exit_P",
-            "GT_compressor_inlet_P",
-            "GT_compressor_outlet_P",
-            "GT_exhaust_P",
-            "turbine_injection_control",
-            "fuel_flow",
-        ),
-        ("compressor_decay", "turbine_decay"),
-    ),
-    "power_plant": _Table(
-        "power-plant",
-        "Output of a combined-cycle power plant from the weather: 9,568 rows.",
-        ("AT", "V", "AP", "RH"),
-        ("PE",),
-    ),
-    "protein": _Table(
-        "protein-tertiary-structure",
-        "Deviation of a predicted protein structure from its physico-chemistry: 45,730 rows.",
-        tuple(f"F{i}" for i in range(1, 10)),
-        ("RMSD",),
-    ),
-}
+_TABLES, _LAKES = SETS["regression"], SETS["lakes"]
 
 REGRESSION_SETS = tuple(_TABLES)
-
-_LAKE_FEATURES = (
-    "lon",
-    "lat",
-    "maxdepth_m",
-    "IWS_lk_ratio",
-    "iws_nlcd2006_for",
-    "lake_sdf",
-    "lakeconn_v2",
-    "iws_sdf",
-    "iws_streamdensity_streams_density_mperha",
-    "elevation_m",
-    "wlconnections_allwetlands_shoreline%",
-    "roaddensity_mperha",
-    "baseflow_mean",
-    "runoff_mean",
-    "totalNdep_19902010_diff",
-    "hu4_nlcd2006_agr",
-    "totalNdep_1990_mean",
-    "prism_ppt_mean",
-    "prism_tmean_mean",
-)
-# Missing in one lake of seven; the table of complete rows leaves it out rather than the lakes.
-_SHORELINE = "wlconnections_allwetlands_shoreline%"
-
-# What the arrays call a target, and what the source calls it.
-_LAKE_TARGETS = {"tp_ugL": "tp", "tn_ugL": "tn", "chla_ugL": "chal", "secchi_m": "secchi"}
-_LAKE_CHOICES = ("tp", "tn", "chla", "secchi")
+_MEASURES = ("tp", "tn", "chla", "secchi")
 
 
 def fetch_regression(
@@ -175,10 +67,8 @@ def fetch_regression(
 
     Raises
     ------
-    DataNotSuppliedError
-        If the set is neither in ``data_home`` nor to be downloaded.
     OSError
-        If the file there does not hold the set (its checksum differs).
+        If the file there is damaged, or (``DataNotSuppliedError``) missing and not to be had.
 
     Notes
     -----
@@ -191,13 +81,13 @@ def fetch_regression(
     return make_table(
         arrays["X"],
         arrays["y"],
-        feature_names=table.features,
-        target_columns=table.targets,
+        feature_names=table["features"],
+        target_columns=table["targets"],
         return_X_y=return_X_y,
         as_frame=as_frame,
-        target_names=list(table.targets),
+        target_names=list(table["targets"]),
         name=name,
-        DESCR=f"{table.description}\nSource: {source.mirrors[0][0]}",
+        DESCR=f"{table['description']}\nSource: {source.mirrors[0][0]}",
     )
 
 
@@ -244,10 +134,8 @@ def fetch_lagos(
 
     Raises
     ------
-    DataNotSuppliedError
-        If the set is neither in ``data_home`` nor to be downloaded.
     OSError
-        If the file there does not hold the set (its checksum differs).
+        If the file there is damaged, or (``DataNotSuppliedError``) missing and not to be had.
 
     References
     ----------
@@ -260,7 +148,7 @@ def fetch_lagos(
     source = _lake_source(complete)
     arrays = load_set(source, data_home, download_if_missing)
     y = arrays["y"][:, columns[0] if isinstance(target, str) else columns]
-    names = [list(_LAKE_TARGETS)[i] for i in columns]
+    names = [list(_LAKES["targets"])[i] for i in columns]
     return make_table(
         arrays["X"],
         y,
@@ -278,16 +166,13 @@ def fetch_lagos(
 
 
 def _uci_source(name):
-    table = _TABLES[name]
-    return SourceSet(
-        title=f"UCI {name}",
-        file=f"regression/{name}.npz",
-        mirrors=[[f"{UCI}/{table.folder}/data/data.txt"]],
-        convert=partial(_convert_uci, features=table.features, targets=table.targets),
-    )
+    urls = [f"{UCI}/{_TABLES[name]['folder']}/data/data.txt"]
+    convert = partial(_convert_uci, table=_TABLES[name])
+    return SourceSet(f"UCI {name}", f"regression/{name}.npz", [urls], convert)
 
 
-def _convert_uci(paths, features, targets):
+def _convert_uci(paths, table):
+    features, targets = table["features"], table["targets"]
     values, n = np.loadtxt(paths[0], ndmin=2), len(features)
     y = values[:, n : n + len(targets)]
     return {
@@ -299,27 +184,25 @@ def _convert_uci(paths, features, targets):
 
 
 def _lake_source(complete):
-    return SourceSet(
-        title="LAGOS-NE",
-        file=f"regression/lagos_ne{'' if complete else '_full'}.npz",
-        mirrors=[[f"{LAGOS}/raw_data_LPEP2_03082019.csv"]],
-        convert=partial(_convert_lakes, complete=complete),
-    )
+    file = f"regression/lagos_ne{'' if complete else '_full'}.npz"
+    urls = [f"{LAGOS}/raw_data_LPEP2_03082019.csv"]
+    return SourceSet("LAGOS-NE", file, [urls], partial(_convert_lakes, complete=complete))
 
 
 def _lake_features(complete):
-    return [name for name in _LAKE_FEATURES if not (complete and name == _SHORELINE)]
+    dropped = _LAKES["seldom_known"] if complete else None
+    return [name for name in _LAKES["features"] if name != dropped]
 
 
 def _lake_columns(target):
     chosen = [target] if isinstance(target, str) or not target else list(target)
     for one in chosen:
-        check_choice("target", one, _LAKE_CHOICES)
-    return [_LAKE_CHOICES.index(one) for one in chosen]
+        check_choice("target", one, _MEASURES)
+    return [_MEASURES.index(one) for one in chosen]
 
 
 def _convert_lakes(paths, complete):
-    features, targets = _lake_features(complete), list(_LAKE_TARGETS.values())
+    features, targets = _lake_features(complete), list(_LAKES["targets"].values())
     with paths[0].open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
     values = np.array([[np.nan if cell == "NA" else float(cell) for cell in row] for row in rows])
@@ -333,7 +216,7 @@ def _convert_lakes(paths, complete):
         "X": take(features).astype(np.float32),
         "y": take(targets).astype(np.float32),
         "feature_names": np.array(features),
-        "target_names": np.array(list(_LAKE_TARGETS)),
+        "target_names": np.array(list(_LAKES["targets"])),
         "lake_id": take(["lagoslakeid"])[:, 0].astype(np.int32),
         "hu4_region": take(["HU4"])[:, 0].astype(np.int16),
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from sklearn.utils import Bunch
 
 __all__ = ["make_table"]
@@ -24,6 +23,8 @@ def make_table(
     """Wrap arrays as scikit-learn's fetchers do; ``extra`` goes into the bunch."""
     data, target, frame = X, y, None
     if as_frame:
+        import pandas as pd
+
         data = pd.DataFrame(X, columns=list(feature_names))
         target = pd.DataFrame(y.reshape(len(y), -1), columns=list(target_columns))
         frame = pd.concat([data, target], axis=1)

@@ -1,1 +1,1 @@
-"""A first report: every chapter of the thesis on data that ships with scikit-learn."""
+"""An example of everything: five kinds of corruption on data that ship with scikit-learn."""

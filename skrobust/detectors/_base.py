@@ -7,7 +7,6 @@ from abc import abstractmethod
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn

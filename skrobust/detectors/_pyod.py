@@ -15,8 +15,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import roc_auc_score
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from skrobust._validation import Real, unchanged_on_error
-from skrobust._warnings import warn_caller
+from skrobust._validation import Real, unchanged_on_error, warn_caller
 from skrobust.diagnosis import DiagnosisMixin, estimate_contamination
 
 __all__ = ["PyODMixin"]

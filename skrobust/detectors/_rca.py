@@ -303,7 +303,7 @@ class RCADetector(RobustDetector):
         return self._map(partial(self._score_chunks, per_feature=True), X)
 
     def _row_loss(self) -> Callable[[Any, Tensor], Tensor]:
-        loss = _LOSSES.get(self.loss, self.loss) if isinstance(self.loss, str) else self.loss
+        loss: Any = _LOSSES[self.loss] if isinstance(self.loss, str) else self.loss
         return partial(_elbo, loss=loss) if self.base == "vae" else loss
 
     def _step(self, rate: float) -> RobustStep:

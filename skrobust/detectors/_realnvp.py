@@ -11,7 +11,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from skrobust._stopping import EarlyStoppingMixin
 from skrobust._validation import Integral, Interval, Real, StrOptions, validate_rows
 from skrobust.detectors._base import RobustDetector
 from skrobust.networks import CouplingFlow, LipschitzBound
@@ -22,7 +21,7 @@ __all__ = ["RobustRealNVPDetector"]
 _STEPS, _EPOCHS = 1000, 100
 
 
-class RobustRealNVPDetector(EarlyStoppingMixin, RobustDetector):
+class RobustRealNVPDetector(RobustDetector):
     """Robust density estimation: abnormal rows are those of low density under a normalising flow.
 
     The flow (RealNVP) is trained by maximum likelihood. In every batch the rows of lowest density
@@ -200,7 +199,7 @@ class RobustRealNVPDetector(EarlyStoppingMixin, RobustDetector):
         "hidden_layer_sizes": ["array-like"],
         "mask": [StrOptions({"complement", "official"})],
         "min_steps": [*RobustDetector._parameter_constraints["min_steps"], StrOptions({"auto"})],
-        **EarlyStoppingMixin._stopping_constraints,
+        **RobustDetector._stopping_constraints,
     }
 
     def __init__(
@@ -370,7 +369,7 @@ class RobustRealNVPDetector(EarlyStoppingMixin, RobustDetector):
         if min_steps == "auto":
             steps = count_batches(self._count_trained(n_rows), self.batch_size)
             min_steps = min(_STEPS, _EPOCHS * steps)
-        return {"min_steps": min_steps, **self._stopping(n_rows)}
+        return {"min_steps": min_steps}
 
     def _after_training(self, rows: Tensor) -> None:
         self.net_.module_.settle()

@@ -4,15 +4,16 @@ from skrobust.networks._autoencoder import Autoencoder, VariationalAutoencoder
 from skrobust.networks._cnn import CNN9
 from skrobust.networks._ensemble import NetworkEnsemble
 from skrobust.networks._flow import CouplingFlow, LipschitzBound
+from skrobust.networks._lipschitz import SpectralConstraint
 from skrobust.networks._resnet import ResNet32
 from skrobust.networks._small import SmallCNN
-from skrobust.networks._lipschitz import SpectralConstraint
-from skrobust.networks._stacked import StackedLinear, StackedMLP
+from skrobust.networks._stacked import LinearHead, StackedLinear, StackedMLP
 
 __all__ = [
     "CNN9",
     "Autoencoder",
     "CouplingFlow",
+    "LinearHead",
     "LipschitzBound",
     "NetworkEnsemble",
     "ResNet32",

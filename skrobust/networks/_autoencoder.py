@@ -52,6 +52,7 @@ class Autoencoder(StackedMLP):
             sizes, n_networks=n_networks, negative_slope=0.1, dropout=dropout, output=output
         )
 
+
 class VariationalAutoencoder(nn.Module):
     """K variational autoencoders (Kingma and Welling, 2014), stacked.
 

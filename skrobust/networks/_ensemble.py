@@ -60,7 +60,9 @@ class NetworkEnsemble(nn.Module):
         ValueError
             If an output does not have the shape (n_rows, n_outputs).
         """
-        output = torch.stack([network(rows) for network, rows in zip(self.networks, x, strict=True)])
+        output = torch.stack(
+            [network(rows) for network, rows in zip(self.networks, x, strict=True)]
+        )
         if self.n_outputs is not None and output.shape[1:] != (x.shape[1], self.n_outputs):
             raise ValueError(
                 f"module must map n_rows inputs to outputs of shape (n_rows, {self.n_outputs}), "
@@ -78,11 +80,18 @@ class NetworkEnsemble(nn.Module):
         """
         return torch.stack([_embed(*pair) for pair in zip(self.networks, x, strict=True)])
 
+    @torch.no_grad()
+    def embed_rows(self, x: Tensor, batch_size: int) -> Tensor:
+        """What the last layer of one network is given for rows (n_rows, ...), batch by batch."""
+        return torch.cat([self.embed(part.unsqueeze(0))[0] for part in x.split(batch_size)])
+
 
 def _embed(network: nn.Module, x: Tensor) -> Tensor:
     linear = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
     if not linear:
-        raise ValueError(f"{type(network).__name__} has no linear layer, so nothing comes before it")
+        raise ValueError(
+            f"{type(network).__name__} has no linear layer, so nothing comes before it"
+        )
     seen: list[Tensor] = []
     watch = linear[-1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     try:

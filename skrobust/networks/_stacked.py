@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["LEAST_COLUMNS", "StackedLinear", "StackedMLP", "draw_kept", "dropout"]
+__all__ = ["LEAST_COLUMNS", "LinearHead", "StackedLinear", "StackedMLP", "draw_kept", "dropout"]
 
 LEAST_COLUMNS = 16
 
@@ -168,6 +168,11 @@ class StackedMLP(nn.Module):
                 x = dropout(x, self.dropout, self.training)
         return x
 
+    @torch.no_grad()
+    def embed_rows(self, x: Tensor, batch_size: int) -> Tensor:
+        """What the last layer of one network is given for rows (n_rows, ...), batch by batch."""
+        return torch.cat([self.embed(part.unsqueeze(0))[0] for part in x.split(batch_size)])
+
     def draw_passes(self, n_passes: int) -> Tensor | None:
         """Draw which units each stochastic pass keeps, for scores with dropout on.
 
@@ -231,6 +236,25 @@ class StackedMLP(nn.Module):
             outputs.append(torch.addmm(bias, h, weight)[:, : self.sizes[-1]])
         output = torch.stack(outputs)
         return torch.sigmoid(output) if self.output == "sigmoid" else output
+
+
+class LinearHead(StackedMLP):
+    """A linear layer on what a frozen network sees of rows, scaled; it carries that network.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        The network, with ``embed``. Its embedding is divided by ``scale`` before it comes here.
+    n_inputs, n_outputs : int
+        Width of the embedding, and of the outputs.
+    scale : float
+        Size of the embedding's numbers.
+    """
+
+    def __init__(self, encoder: nn.Module, n_inputs: int, n_outputs: int, scale: float) -> None:
+        super().__init__((n_inputs, n_outputs))
+        self.scale = scale
+        self.encoder = encoder
 
 
 def _widen(chain: list) -> list:

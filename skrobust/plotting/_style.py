@@ -1,16 +1,17 @@
-"""Axes and colours that all displays share; matplotlib is imported when something is drawn."""
+"""Axes, colours and figures of all pictures; matplotlib is imported when something is drawn."""
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from skrobust._report import ANOMALY, GREY, NORMAL, open_frame
 from skrobust._validation import check_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = [
     "ANOMALY",
@@ -19,15 +20,18 @@ __all__ = [
     "LINES",
     "NORMAL",
     "Display",
+    "new_figure",
     "open_frame",
     "plane",
     "point_marker",
     "split",
+    "to_png",
     "whole_ticks",
 ]
 
 # Okabe and Ito's palette, in the order in which neighbours differ most; with these line styles
 # lines can be told apart without colour, too.
+NORMAL, ANOMALY, GREY = "#56B4E9", "#D55E00", "#555555"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES: tuple[Literal["-", "--", "-.", ":"], ...] = ("-", "--", "-.", ":")
 
@@ -48,6 +52,25 @@ class Display:
             _, ax = plt.subplots(figsize=size, layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         return ax
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Make an empty figure of a size in inches; nothing global is touched, no display needed."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=150, layout="constrained")
+
+
+def to_png(figure: Figure) -> bytes:
+    """Render a figure; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def open_frame(ax: Axes) -> None:
+    """Leave only the left and the lower side of the frame."""
+    ax.spines[["top", "right"]].set_visible(False)
 
 
 def whole_ticks(ax: Axes) -> None:

@@ -39,10 +39,13 @@ class Selection(NamedTuple):
         Positions in the batch, most trusted first.
     weights : Tensor of shape (n_networks, n_kept) or None
         Weight of each row in the mean loss; rows of weight 0 are dropped. None: all equal.
+    counts : bool, default=True
+        Whether the epoch counts for how often rows were kept: False while the drop rate grows.
     """
 
     rows: Tensor
     weights: Tensor | None = None
+    counts: bool = True
 
     def mask(self, n_rows: int) -> Tensor:
         """Which of the ``n_rows`` rows are kept, (n_networks, n_rows) bool."""
@@ -316,9 +319,9 @@ def exchange(selection: Selection, permutation: np.ndarray) -> Selection:
     if np.array_equal(permutation, np.arange(len(permutation))):
         return selection
     weights = selection.weights
-    return Selection(
-        _permute(selection.rows, permutation),
-        None if weights is None else _permute(weights, permutation),
+    return selection._replace(
+        rows=_permute(selection.rows, permutation),
+        weights=None if weights is None else _permute(weights, permutation),
     )
 
 

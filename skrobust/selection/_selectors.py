@@ -50,17 +50,14 @@ class Progress(NamedTuple):
 class Selector(Protocol):
     """Turns the scores of a batch into the rows that are trained on: what ``selection=`` takes.
 
-    An object that is called as below is enough. Three attributes are looked for besides: ``score``,
-    what the scores are to be ("loss", the default, "loss-gradient" or "gradient");
-    ``is_warm(progress) -> bool``, whether an epoch counts for ``keep_frequency_`` (all do without);
-    and ``keep_held_out(scores, losses) -> Selection``, which held-out rows count for early stopping
+    An object that is called as below is enough. Two attributes are looked for besides: ``score``,
+    what the scores are to be ("loss", the default, "loss-gradient" or "gradient"), and
+    ``keep_held_out(scores, losses) -> Selection``, which held-out rows count for early stopping
     (without it those of lowest loss, all but the corruption rate). ``fit`` works with a deep copy,
     so that the object may keep what it has seen in a training.
     """
 
-    def __call__(
-        self, scores: Tensor, y: Tensor, row_ids: Tensor, progress: Progress
-    ) -> Selection:
+    def __call__(self, scores: Tensor, y: Tensor, row_ids: Tensor, progress: Progress) -> Selection:
         """Choose.
 
         Parameters
@@ -77,7 +74,8 @@ class Selector(Protocol):
         Returns
         -------
         Selection
-            Places in the batch, and weights, per network.
+            Places in the batch, and weights, per network. ``counts=False`` leaves an epoch out of
+            ``keep_frequency_``.
         """
 
 
@@ -146,10 +144,6 @@ class DropSchedule:
         margin = binomial_margin(self.rate, batch_size, self.margin) * reached / self.rate
         return min(reached + margin, _MOST)
 
-    def is_warm(self, progress: Progress) -> bool:
-        """Whether the ramp is over."""
-        return self.reached(progress) >= self.rate
-
     def reached(self, progress: Progress) -> float:
         """How much of ``rate`` the ramp has reached; the margin is not part of it."""
         length = self.warmup
@@ -193,28 +187,23 @@ class Trim:
     n_recent: int = LIMIT_ROWS
     window: ScoreWindow | None = field(default=None, init=False, repr=False)
 
-    def __call__(
-        self, scores: Tensor, y: Tensor, row_ids: Tensor, progress: Progress
-    ) -> Selection:
+    def __call__(self, scores: Tensor, y: Tensor, row_ids: Tensor, progress: Progress) -> Selection:
         """Choose the rows that are kept, see :class:`Selector`."""
         n_rows, reached = scores.shape[1], self.schedule.reached(progress)
-        selection = self.rule(scores, self.schedule.drop_rate(progress, n_rows))
+        rate = self.schedule.drop_rate(progress, n_rows)
+        kept = self.rule(scores, rate)._replace(counts=reached >= self.schedule.rate)
         if self.per_group and reached > 0:
             within = keep_lowest_per_group(scores, reached, y)
-            selection = keep_both(selection, within, n_rows)
+            kept = keep_both(kept, within, n_rows)
         if self.score_limit is None:
-            return selection
+            return kept
         self.window = self.window or ScoreWindow(self.n_recent)
         recent = self.window.add(scores)
         n_recent = recent.shape[1]
         n_safe = keep_count(n_recent, self._safe_schedule().drop_rate(progress, n_recent))
         if n_safe == n_recent:
-            return selection
-        return drop_above(selection, scores, self.score_limit * _highest(recent, n_safe))
-
-    def is_warm(self, progress: Progress) -> bool:
-        """Whether the drop rate has been reached."""
-        return self.schedule.is_warm(progress)
+            return kept
+        return drop_above(kept, scores, self.score_limit * _highest(recent, n_safe))
 
     def keep_held_out(self, scores: Tensor, losses: Tensor) -> Selection:
         """Choose held-out rows, which are as corrupted as the others.

@@ -12,14 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
-
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from skrobust._base import RobustEstimator
 from skrobust._device import CHUNK_ROWS, draw_seed, isolated, map_rows
 from skrobust._preprocessing import ImagePreprocessor, TablePreprocessor
-from skrobust._stopping import EarlyStoppingMixin
 from skrobust._validation import (
     Interval,
     Real,
@@ -27,8 +25,8 @@ from skrobust._validation import (
     fit_context,
     unchanged_on_error,
     validate_examples,
+    warn_caller,
 )
-from skrobust._warnings import warn_caller
 from skrobust.diagnosis import CorruptionEstimate, DiagnosisMixin
 from skrobust.networks import NetworkEnsemble, StackedMLP
 from skrobust.supervised._estimate import estimate_rate
@@ -41,7 +39,7 @@ PILOT_RATE = 0.3
 RowFunction = Callable[[Tensor, Tensor], Tensor]
 
 
-class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
+class RobustLearner(DiagnosisMixin, RobustEstimator):
     """Base of the learners: trains on the rows of each batch that a score trusts.
 
     A subclass turns targets into numbers in :meth:`_encode`, describes its training in
@@ -72,7 +70,7 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
     }
     _parameter_constraints: dict = {
         **RobustEstimator._parameter_constraints,
-        **EarlyStoppingMixin._stopping_constraints,
+        **RobustEstimator._stopping_constraints,
         "module": [None, callable],
         "corruption_rate": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
         "hidden_layer_sizes": ["array-like"],
@@ -96,8 +94,8 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
     def _combine(self, outputs: Tensor) -> Tensor:
         """Turn outputs (n_networks, n_rows, n_outputs) into one prediction per row."""
 
-    def _finish(self, targets: np.ndarray, extra: Any) -> None:
-        """Do what is left of ``fit``, and warn where an assumption of the method does not hold."""
+    def _warn_of_result(self, targets: np.ndarray) -> None:
+        """Warn where the outcome shows that an assumption of the method does not hold."""
 
     def _more_callbacks(self) -> list:
         """Callbacks of the net that the parameters ask for."""
@@ -135,13 +133,18 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
         """
         return self._fit(X, y)
 
-    def _fit(self, X, y, extra: Any = None):
-        """Fit; ``extra`` is what a subclass takes besides, for its own methods."""
+    def _fit(self, X, y, extra: Any = None, labelled: np.ndarray | None = None):
+        """Fit; ``extra`` is what a subclass takes besides, for its own methods.
+
+        Rows that are not ``labelled`` are checked with the others and then left to the subclass.
+        """
         with unchanged_on_error(self):
             given = X
             X, y = validate_examples(
                 self, X, y, reset=True, missing=self.missing, **self._target_options
             )
+            if labelled is not None:
+                X, y, extra = X[labelled], y[labelled], (X[~labelled], *extra)
             targets, n_outputs = self._encode(y)
             self._set_rate(given, y)
             self._row_shape = X.shape[1:]
@@ -159,7 +162,7 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
             n_trusted = count_trusted(self.corruption_rate_, len(X))
             self.inlier_mask_ = np.zeros(len(X), dtype=bool)  # of equal scores the first
             self.inlier_mask_[np.argsort(self.sample_scores_, kind="stable")[:n_trusted]] = True
-            self._finish(targets, extra)
+            self._warn_of_result(targets)
         return self
 
     def _set_rate(self, X, y: np.ndarray, pilot=None) -> None:
@@ -210,10 +213,8 @@ class RobustLearner(DiagnosisMixin, EarlyStoppingMixin, RobustEstimator):
         """Return the net, and the rows that it is to be trained on."""
         network = partial(self.make_network, x.shape[1:], n_outputs)
         more = self._more_callbacks()
-        settings = self._stopping(len(x))
-        more = [*settings.pop("more_callbacks", []), *more]
         step = self._step(len(x), n_outputs)
-        return self._make_net(network, step, len(x), more_callbacks=more, **settings), x
+        return self._make_net(network, step, len(x), more_callbacks=more), x
 
     def _after_training(self, x: Tensor, y: Tensor, extra: Any) -> None:
         """Do what is left once the networks are trained, under the seed of ``fit``."""

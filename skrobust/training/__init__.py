@@ -11,6 +11,7 @@ from skrobust.training._step import (
     SharedPass,
     StepState,
     TrainingRecord,
+    TrainingStep,
 )
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "StepState",
     "Trained",
     "TrainingRecord",
+    "TrainingStep",
     "count_batches",
     "map_rows",
     "per_sample_gradient_norms",

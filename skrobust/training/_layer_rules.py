@@ -7,12 +7,14 @@ rows, for stacked layers).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.graph import get_gradient_edge
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
@@ -22,7 +24,8 @@ __all__ = [
     "CHUNK_NUMBERS",
     "Part",
     "Rule",
-    "is_special",
+    "Watch",
+    "find_obstacle",
     "layers_of",
     "refuse_batch_statistics",
     "rule_of",
@@ -86,12 +89,12 @@ def _product_squares(x: Tensor, g: Tensor) -> Tensor:
     return torch.cat([_squared_norm(b.mT @ a, (1, 2)) for a, b in chunks])
 
 
-def _stacked(layer: nn.Module, x: Tensor, g: Tensor) -> Part:
-    trained = [name for name in ("weight", "bias") if getattr(layer, name).requires_grad]
+def _stacked(layer: Any, x: Tensor, g: Tensor) -> Part:
+    weight, bias = layer.weight.requires_grad, layer.bias.requires_grad
     squares = torch.linalg.vector_norm(g, dim=-1).square_()
-    if "weight" in trained:
+    if weight:
         own = torch.linalg.vector_norm(x, dim=-1).square_()
-        squares = squares * (own + float("bias" in trained))
+        squares = squares * (own + float(bias))
 
     def weighted(weights: Tensor, rows: Tensor | None) -> dict[str, Tensor]:
         own, given = g, x
@@ -100,9 +103,9 @@ def _stacked(layer: nn.Module, x: Tensor, g: Tensor) -> Part:
             own, given, weights = g[network, rows], x[network, rows], weights.gather(1, rows)
         own = own * weights.unsqueeze(-1)
         found = {}
-        if "weight" in trained:
+        if weight:
             found["weight"] = given.mT @ own
-        if "bias" in trained:
+        if bias:
             found["bias"] = own.sum(dim=1, keepdim=True)
         return found
 
@@ -252,11 +255,12 @@ def _normalised(layer: Any, x: Tensor) -> Tensor:
 
 def layers_of(network: nn.Module) -> dict[str, nn.Module]:
     """Modules that own trainable parameters, by name."""
-    return {
-        name or type(layer).__name__: layer
-        for name, layer in network.named_modules()
-        if any(p.requires_grad for p in layer.parameters(recurse=False))
-    }
+    layers = {}
+    for name, layer in network.named_modules():
+        for parameter in layer.parameters(recurse=False):
+            if parameter.requires_grad:
+                layers[name or type(layer).__name__] = layer
+    return layers
 
 
 def refuse_batch_statistics(module: nn.Module) -> None:
@@ -272,9 +276,61 @@ def refuse_batch_statistics(module: nn.Module) -> None:
             )
 
 
-def is_special(layer: nn.Embedding) -> bool:
-    """Whether an embedding does more than look rows up."""
-    return layer.max_norm is not None or layer.scale_grad_by_freq or layer.sparse
+def find_obstacle(layers: Sequence[dict[str, nn.Module]], is_stacked: bool) -> str:
+    """Return the layer, if there is one, whose rows have no rule; by name, for each network."""
+    seen: set[int] = set()
+    for own in layers:
+        for name, layer in own.items():
+            if rule_of(layer) is None or isinstance(layer, StackedLinear) > is_stacked:
+                return f"layer {name!r} ({type(layer).__name__})"
+            if isinstance(layer, nn.Embedding) and (
+                layer.max_norm is not None or layer.scale_grad_by_freq or layer.sparse
+            ):
+                return f"layer {name!r} (Embedding with max_norm, scaling or sparse gradients)"
+            parameters = {id(p) for p in layer.parameters(recurse=False)}
+            if seen & parameters:
+                return f"layer {name!r}, which shares parameters with another one"
+            seen |= parameters
+    return ""
+
+
+class Call(NamedTuple):
+    """One call of a layer in the forward pass, with the place of its output in the graph."""
+
+    layer: nn.Module
+    x: Tensor
+    edge: Any
+
+
+@dataclass
+class Watch:
+    """What a forward pass calls, and what arrives there on the way back.
+
+    Parameters
+    ----------
+    calls : list of Call
+        In the order of the calls.
+    arrived : list of int
+        Places of the calls that a gradient has come to.
+    taken : list of (layer, Part), or None
+        What they contribute, in the order of arrival; None takes nothing.
+    """
+
+    calls: list[Call] = field(default_factory=list)
+    arrived: list[int] = field(default_factory=list)
+    taken: list[tuple[nn.Module, Part]] | None = None
+
+    def note(self, layer: nn.Module, args: tuple, output: Tensor) -> None:
+        """Note a layer's inputs, and wait at its outputs: a forward hook."""
+        x = args[0].detach() if args else torch.empty(0)
+        output.register_hook(partial(self._arrive, len(self.calls)))
+        self.calls.append(Call(layer, x, get_gradient_edge(output)))
+
+    def _arrive(self, i: int, gradient: Tensor) -> None:
+        self.arrived.append(i)
+        if self.taken is not None:
+            layer, x, _ = self.calls[i]
+            self.taken.append((layer, cast("Rule", rule_of(layer))(layer, x, gradient)))
 
 
 _NORMS = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm)

@@ -251,7 +251,9 @@ class RobustNet(NeuralNet):
         """
         self._set_training(False)
         batches = DeviceBatches(RowDataset(x, y), self.batch_size)
-        scores = [self.step.score_rows(self.module_, self._shared(x), t)[1] for x, (t, _) in batches]
+        scores = [
+            self.step.score_rows(self.module_, self._shared(x), t)[1] for x, (t, _) in batches
+        ]
         return torch.cat(scores, dim=1).mean(dim=0)
 
     def result(self, x: Tensor, y: Tensor | None = None) -> Trained:

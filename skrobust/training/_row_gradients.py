@@ -8,25 +8,22 @@ norm needs no second pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import get_gradient_edge
 from torch.func import functional_call, grad, vmap
 
-from skrobust._warnings import warn_caller
-from skrobust.networks import NetworkEnsemble, StackedLinear, StackedMLP
+from skrobust._validation import warn_caller
+from skrobust.networks import NetworkEnsemble, StackedMLP
 from skrobust.training import _layer_rules
 from skrobust.training._layer_rules import (
     Part,
-    Rule,
-    is_special,
+    Watch,
+    find_obstacle,
     layers_of,
     refuse_batch_statistics,
-    rule_of,
 )
 
 __all__ = ["RowGradients", "per_sample_gradient_norms"]
@@ -37,14 +34,6 @@ _AGREES = 5e-3  # of the whole gradient: what rounding explains in a parameter
 
 
 _Parts = list[tuple[nn.Module, Part]]  # of one network
-
-
-class _Call(NamedTuple):
-    """One call of a layer in the forward pass, with the place of its output in the graph."""
-
-    layer: nn.Module
-    x: Tensor
-    edge: Any
 
 
 class RowGradients:
@@ -99,17 +88,18 @@ class RowGradients:
         self._is_stacked = isinstance(module, StackedMLP)
         self._networks = [module] if isinstance(module, StackedMLP) else list(module.networks)
         self._parameters = [p for p in module.parameters() if p.requires_grad]
-        self._layers = [layers_of(network) for network in self._networks]
+        layers = list(map(layers_of, self._networks))
+        self._layers: dict[nn.Module, tuple[str, int]] = {}  # names, and places of their networks
+        for k, own in enumerate(layers):
+            for name, layer in own.items():
+                self._layers[layer] = (name, k)
         self._sources: dict[tuple[int, ...], list[int]] = {}  # by the layers called, in order
         self._checked = False
-        self._calls: list[_Call] = []
-        self._arrived: set[int] | None = None  # of the calls, while their order is looked for
-        self._network_of = {id(m): k for k, own in enumerate(self._layers) for m in own.values()}
         self._parts: list[_Parts] = []
         self._batch: Any = None
         for network in self._networks:
             refuse_batch_statistics(network)
-        self.slow_because = self._find_obstacle()
+        self.slow_because = find_obstacle(layers, self._is_stacked)
         if self.slow_because:
             self._warn()
 
@@ -132,24 +122,18 @@ class RowGradients:
         losses : Tensor of shape (n_networks, n_rows)
             Their losses.
         """
-        if self.slow_because:
+        watch = Watch()
+        if not self.slow_because:
+            handles = [layer.register_forward_hook(watch.note) for layer in self._layers]
+        try:
             output = self.module(x)
-            losses = loss(output, target)
-        else:
-            with self._watching():
-                output = self.module(x)
-            losses = loss(output, target)
-            calls, self._parts = self._calls, [[] for _ in self._networks]
-            self.slow_because = self._find_obstacle_in(calls, losses.shape[1])
+        finally:
             if not self.slow_because:
-                called = tuple(id(call.layer) for call in calls)
-                if called not in self._sources:
-                    self._sources[called] = self._find_sources(losses)
-                self._go_back(losses, self._sources[called], retain_graph=not self._checked)
-                if not self._checked and not self._agrees(losses):
-                    self.slow_because = "a layer whose parameters are used outside it"
-                self._checked = True
-            self._calls = []
+                for handle in handles:
+                    handle.remove()
+        losses = loss(output, target)
+        if not self.slow_because:
+            self.slow_because = self._prepare(watch, losses)
             if self.slow_because:
                 self._parts = []
                 self._warn()
@@ -187,28 +171,49 @@ class RowGradients:
         @torch.no_grad()
         def gradients(scale: Tensor) -> list[Tensor | None]:
             found = self._weighted(parts, weights * scale, rows)
-            return [found.get(id(parameter)) for parameter in self._parameters]
+            return list(map(found.get, map(id, self._parameters)))
 
         return cast("Tensor", _KnownGradient.apply(value, gradients, *self._parameters))
 
-    def _go_back(self, losses: Tensor, sources: Sequence[int], retain_graph: bool) -> None:
-        """Go back to the outputs of some layers; those on the way meet their gradients."""
-        edges = [self._calls[i].edge for i in sources]
-        torch.autograd.grad(losses.sum(), edges, retain_graph=retain_graph, allow_unused=True)
+    def _prepare(self, watch: Watch, losses: Tensor) -> str:
+        """Take what each layer contributes; return what stands in the way."""
+        obstacle = self._find_obstacle_in(watch, losses.shape[1])
+        if obstacle:
+            return obstacle
+        called = tuple(id(call.layer) for call in watch.calls)
+        if called not in self._sources:
+            self._sources[called] = self._find_sources(watch, losses)
+        edges = [watch.calls[i].edge for i in self._sources[called]]
+        watch.taken = []
+        keep = not self._checked
+        torch.autograd.grad(losses.sum(), edges, retain_graph=keep, allow_unused=True)
+        self._parts = [[] for _ in self._networks]
+        for layer, part in watch.taken:
+            self._parts[self._layers[layer][1]].append((layer, part))
+        watch.taken = None
+        if not self._checked:
+            expected = torch.autograd.grad(
+                losses.sum(), self._parameters, retain_graph=True, allow_unused=True
+            )
+            found = self._weighted(self._parts, torch.ones_like(losses))
+            if not self._agrees(found, expected):
+                return "a layer whose parameters are used outside it"
+        self._checked = True
+        return ""
 
-    def _find_sources(self, losses: Tensor) -> list[int]:
+    def _find_sources(self, watch: Watch, losses: Tensor) -> list[int]:
         """Find layers from which the way back through the graph passes all others.
 
         To ask for the gradients at all of them would keep all of them in memory at once.
         """
+        if self._is_stacked:  # they stand in a row
+            return [0]
         sources: list[int] = []
-        self._arrived = set()
-        for i in range(len(self._calls)):
-            if i not in self._arrived:
+        for i, call in enumerate(watch.calls):
+            if i not in watch.arrived:
                 sources.append(i)
-                self._go_back(losses, [i], retain_graph=True)
-        sources, self._arrived = [i for i in sources if i in self._arrived], None
-        return sources
+                torch.autograd.grad(losses.sum(), call.edge, retain_graph=True, allow_unused=True)
+        return [i for i in sources if i in watch.arrived]
 
     @torch.no_grad()
     def _weighted(
@@ -227,78 +232,32 @@ class RowGradients:
                     found[id(getattr(layer, name))] = gradient
         return found
 
-    @contextmanager
-    def _watching(self) -> Iterator[None]:
-        """Note the inputs of each layer, and wait at its outputs for their gradient."""
-
-        def note(layer, args, output):
-            x, i = args[0].detach() if args else torch.empty(0), len(self._calls)
-            call = _Call(layer, x, get_gradient_edge(output))
-            self._calls.append(call)
-            output.register_hook(lambda gradient: self._arrive(i, call, gradient))
-
-        layers = [layer for layers in self._layers for layer in layers.values()]
-        handles = [layer.register_forward_hook(note) for layer in layers]
-        self._calls = []
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
-
-    def _arrive(self, i: int, call: _Call, gradient: Tensor) -> None:
-        if self._arrived is not None:
-            self._arrived.add(i)
-        elif self._calls:  # on the way back that forward asks for
-            with torch.no_grad():
-                part = cast("Rule", rule_of(call.layer))(call.layer, call.x, gradient)
-            self._parts[self._network_of[id(call.layer)]].append((call.layer, part))
-
-    def _agrees(self, losses: Tensor) -> bool:
+    def _agrees(self, found: dict[int, Tensor], expected: Sequence[Tensor | None]) -> bool:
         """Whether the rows' gradients add up to what automatic differentiation finds."""
-        ours = self._weighted(self._parts, torch.ones_like(losses))
-        found = [ours.get(id(parameter)) for parameter in self._parameters]
-        self._arrived = set()  # what arrives is not taken again
-        expected = torch.autograd.grad(
-            losses.sum(), self._parameters, retain_graph=True, allow_unused=True
-        )
-        self._arrived = None
-        if [one is None for one in found] != [one is None for one in expected]:
-            return False
-        pairs = [(a, b) for a, b in zip(found, expected, strict=True) if a is not None]
-        norms = torch.stack([b.norm() for _, b in pairs])
-        differences = torch.stack([(a - b).norm() for a, b in pairs])
-        if not norms.isfinite().all():
+        norms, differences = [], []
+        for parameter, b in zip(self._parameters, expected, strict=True):
+            a = found.get(id(parameter))
+            if (a is None) != (b is None):
+                return False
+            if a is not None and b is not None:
+                norms.append(b.norm())
+                differences.append((a - b).norm())
+        total = torch.stack(norms)
+        if not total.isfinite().all():
             return True  # the step's caller finds out
         # a bias in front of a normalisation has nothing but rounding: small beside all gradients
-        return bool((differences <= _AGREES * norms.norm()).all())
+        return bool((torch.stack(differences) <= _AGREES * total.norm()).all())
 
-    def _find_obstacle(self) -> str:
-        """Return the layer, if there is one, that has no rule."""
-        seen: set[int] = set()
-        for layers in self._layers:
-            for name, layer in layers.items():
-                if rule_of(layer) is None or isinstance(layer, StackedLinear) > self._is_stacked:
-                    return f"layer {name!r} ({type(layer).__name__})"
-                if isinstance(layer, nn.Embedding) and is_special(layer):
-                    return f"layer {name!r} (Embedding with max_norm, scaling or sparse gradients)"
-                own = [id(p) for p in layer.parameters(recurse=False)]
-                if seen.intersection(own):
-                    return f"layer {name!r}, which shares parameters with another one"
-                seen.update(own)
-        return ""
-
-    def _find_obstacle_in(self, calls: Sequence[_Call], n_rows: int) -> str:
+    def _find_obstacle_in(self, watch: Watch, n_rows: int) -> str:
         """Return the layer, if there is one, that is not used in the way that rules assume."""
-        names = {id(layer): name for layers in self._layers for name, layer in layers.items()}
-        seen: set[int] = set()
-        for layer, x, _ in calls:
-            name = names[id(layer)]
-            if id(layer) in seen:
+        seen: set[nn.Module] = set()
+        for layer, x, _ in watch.calls:
+            name = self._layers[layer][0]
+            if layer in seen:
                 return f"layer {name!r}, which is called more than once"
             if x.shape[1 if self._is_stacked else 0 :][:1] != (n_rows,):
                 return f"layer {name!r}, whose inputs {tuple(x.shape)} do not begin with the rows"
-            seen.add(id(layer))
+            seen.add(layer)
         return ""
 
     def _warn(self) -> None:

@@ -6,9 +6,10 @@ The three ways to come by scores are three small classes; each reads as the thes
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,11 +35,11 @@ __all__ = [
     "SharedPass",
     "StepState",
     "TrainingRecord",
+    "TrainingStep",
 ]
 
 RowFunction = Callable[[Any, Tensor], Tensor]
 Perturbation = Callable[..., Tensor]
-
 
 
 class TrainingRecord:
@@ -71,6 +72,7 @@ class TrainingRecord:
         self._n_epochs = torch.zeros(n_rows, device=device)
         self._batches: list[tuple[Tensor, Tensor, Selection]] = []
         self._is_over = False  # the epoch that kept tells of
+        self._counts = True
 
     @property
     def scores(self) -> Tensor:
@@ -89,6 +91,7 @@ class TrainingRecord:
         at every step would cost small networks a tenth of their time.
         """
         self._batches.append((row_ids, scores, selection))
+        self._counts = selection.counts
 
     def _take_in(self) -> None:
         if not self._batches:
@@ -103,12 +106,12 @@ class TrainingRecord:
         kept = Selection.join(selections, [len(rows) for rows in row_ids]).mask(len(ids))
         self._kept[ids] = kept.float().mean(dim=0)
 
-    def end_epoch(self, is_warm: bool) -> None:
-        """Count the epoch into :attr:`keep_frequency` if the warm-up is over."""
+    def end_epoch(self) -> None:
+        """Count the epoch into :attr:`keep_frequency`, if its last selection counts."""
         kept = self.kept
         seen = ~kept.isnan()
         self.seen |= seen
-        if is_warm:
+        if self._counts:
             self._kept_sum += kept.nan_to_num()
             self._n_epochs += seen
         self._is_over = True
@@ -144,23 +147,50 @@ class StepState:
 
     progress: Progress
     record: TrainingRecord
-    rng: np.random.Generator | None = None
-    selector: Selector | None = None
+    rng: np.random.Generator = field(default_factory=np.random.default_rng)
+    selector: Selector = field(default_factory=lambda: Trim(DropSchedule(0.0)))
     memory: ScoreMemory | None = None
     row_gradients: RowGradients | None = None
 
     def end_epoch(self) -> None:
-        """Count the epoch, into the record too if its selections were those meant."""
-        is_warm = getattr(self.selector, "is_warm", None)
-        self.record.end_epoch(is_warm is None or is_warm(self.progress))
+        """Count the epoch, in the record too."""
+        self.record.end_epoch()
         self.progress = self.progress._replace(epoch=self.progress.epoch + 1)
 
 
+class TrainingStep(ABC):
+    """What :class:`RobustNet` trains with: a loss of each batch, and a state from step to step."""
+
+    @abstractmethod
+    def __call__(
+        self, networks: nn.Module, x: Tensor, y: Tensor, row_ids: Tensor, state: StepState
+    ) -> Tensor:
+        """Loss of one batch.
+
+        Parameters
+        ----------
+        networks : nn.Module
+            Maps (n_networks, n_rows, ...) to the outputs of all networks; in training mode.
+        x : Tensor of shape (n_networks, n_rows, ...)
+            Inputs.
+        y, row_ids : Tensor of shape (n_rows, ...)
+            Targets and ids of the rows.
+        state : StepState
+            Updated in place: record and memory take in the batch.
+        """
+
+    def begin(self, n_networks: int, n_rows: int, progress: Progress, device: Any) -> StepState:
+        """Make the state of a training run."""
+        return StepState(progress, TrainingRecord(n_networks, n_rows, device=device))
+
+
 @dataclass(kw_only=True)
-class RobustStep:
+class RobustStep(TrainingStep):
     """The parts of one method; every trimming method of the thesis is a choice of them.
 
-    Which pass gives the scores is the choice of a subclass.
+    Which pass gives the scores is the choice of a subclass. The loss of a batch is the sum over the
+    networks of the mean loss of their rows: they share no parameter, so that the sum trains each as
+    if it were alone.
 
     Parameters
     ----------
@@ -194,11 +224,6 @@ class RobustStep:
         maximisation of Algorithm 6). They may select rows by a rule and schedule of their own.
     rate : float in [0, 1), default=0.0
         Share of held-out rows that do not count, for selectors without ``keep_held_out``.
-
-    Notes
-    -----
-    Networks share no parameter, so that the sum of their losses, which a step returns, trains each
-    as if it were alone.
     """
 
     loss: RowFunction
@@ -214,24 +239,6 @@ class RobustStep:
     start_loss: RowFunction | None = None
     perturb: tuple[Perturbation, ...] = ()
     rate: float = 0.0
-
-    def __call__(
-        self, networks: nn.Module, x: Tensor, y: Tensor, row_ids: Tensor, state: StepState
-    ) -> Tensor:
-        """Loss of one batch: the sum over the networks of the mean loss of their rows.
-
-        Parameters
-        ----------
-        networks : nn.Module
-            Maps (n_networks, n_rows, ...) to the outputs of all networks; in training mode.
-        x : Tensor of shape (n_networks, n_rows, ...)
-            Inputs.
-        y, row_ids : Tensor of shape (n_rows, ...)
-            Targets and ids of the rows.
-        state : StepState
-            Updated in place: record and memory take in the batch.
-        """
-        raise NotImplementedError
 
     def begin(self, n_networks: int, n_rows: int, progress: Progress, device: Any) -> StepState:
         """Make the state of a training run; draws a seed from torch's generator."""
@@ -249,14 +256,12 @@ class RobustStep:
         return self.loss
 
     def choose(
-        self, scores: Tensor, noted: Tensor, y: Tensor, row_ids: Tensor, state: StepState
-    ):
-        """Select, record, and exchange: the rows that each network trains on."""
+        self, scores: Tensor, y: Tensor, row_ids: Tensor, state: StepState
+    ) -> tuple[Selection, Selection]:
+        """Select and exchange: each network's own choice, and the rows that it trains on."""
         known = scores if state.memory is None else state.memory.update(row_ids, scores)
-        kept = state.selector(known, y, row_ids, state.progress)
-        given = exchange(kept, derangement(len(scores), state.rng)) if self.exchange else kept
-        state.record.add(row_ids, noted, kept)
-        return given
+        own = state.selector(known, y, row_ids, state.progress)
+        return own, exchange(own, derangement(len(scores), state.rng)) if self.exchange else own
 
     def score_rows(
         self, networks: nn.Module, x: Tensor, y: Tensor, state: StepState | None = None
@@ -322,8 +327,8 @@ class SharedPass(RobustStep):
     """One forward pass gives scores and losses.
 
     Algorithm 2 (the score is the loss, the negative log-likelihood), Algorithm 4 (the norm of the
-    loss's gradient at the output) and Algorithm 5 (the same with ``exchange``). With ``perturb`` the
-    outer part of Algorithm 6.
+    loss's gradient at the output) and Algorithm 5 (the same with ``exchange``). With ``perturb``
+    Algorithm 6.
     """
 
     def __call__(self, networks, x, y, row_ids, state):
@@ -335,8 +340,10 @@ class SharedPass(RobustStep):
         losses = minimised(output, target)
         scores = losses.detach() if ranked is minimised else ranked(output, target).detach()
         noted = scores if self.noted is None else self.noted(output, target).detach()
-        kept = self.choose(scores, noted, y, row_ids, state)
-        return kept.weighted_mean(losses.gather(1, kept.rows)).sum()
+        own, kept = self.choose(scores, y, row_ids, state)
+        loss = kept.weighted_mean(losses.gather(1, kept.rows)).sum()
+        state.record.add(row_ids, noted, own)
+        return loss
 
 
 @dataclass(kw_only=True)
@@ -361,9 +368,11 @@ class ScoredApart(RobustStep):
         networks.train(self.training)
         scores, noted = self.score_rows(networks, x, y, state)
         networks.train()
-        kept = self.choose(scores, noted, y, row_ids, state)
+        own, kept = self.choose(scores, y, row_ids, state)
+        state.record.add(row_ids, noted, own)
+        minimised = self.minimised(state.progress)
         x, y = _rows_of(x, kept.rows), y[kept.rows]
-        losses = self.minimised(state.progress)(networks(x), x if self.reconstructs else y)
+        losses = minimised(networks(x), x if self.reconstructs else y)
         return kept.weighted_mean(losses).sum()
 
 
@@ -391,7 +400,8 @@ class ByRowGradients(RobustStep):
         output, losses = gradients.forward(x, target, minimised)
         norms = gradients.norms()
         scores, noted = self._known(output, target, minimised, losses, norms)
-        kept = self.choose(scores, noted, y, row_ids, state)
+        own, kept = self.choose(scores, y, row_ids, state)
+        state.record.add(row_ids, noted, own)
         weights = kept.mean_weights(len(y))
         if self.row_clip is not None:
             weights = weights * (self.row_clip / norms).clamp(max=1.0)

@@ -102,6 +102,20 @@ def test_report_shows_cells_and_suggestions_and_escapes_them(run, woods):
     assert not re.search(r"\bnan\b|\$\w", page)
 
 
+def test_hostile_cells_names_and_ids_are_text(run, woods, tmp_path):
+    _, frame, _ = woods
+    hostile = "<script>alert('x')</script>"
+    frame = frame.rename(columns={"bark": "<img src=x>", "tag": "<id>"})
+    frame["<img src=x>"] = hostile
+    frame["<id>"] = hostile + frame["<id>"]
+    frame.to_csv(tmp_path / "woods.csv", index=False)
+    done = run("audit", tmp_path / "woods.csv", "--target", "species", "--id", "<id>", *QUICK)
+    page = done.files[1].read_text(encoding="utf-8")
+    assert "<script" not in page and "<img src=x" not in page and "<id>" not in page
+    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;T077" in page
+    assert "row (&lt;id&gt;)" in page and "&lt;img src=x&gt;</span> &lt;script&gt;" in page
+
+
 def test_report_counts_given_against_suggested_among_suspects(run, woods):
     path, frame, truth = woods
     done = run("audit", path, "--target", "species", *QUICK, "--rate", 4 / 120)
@@ -218,7 +232,7 @@ def test_a_misspelt_label_is_first_and_there_is_a_note(run, woods):
     assert done.status == 0
     assert pd.read_csv("audit.csv")["row"][0] == 61
     assert "note: species: 'okk' occurs in one row only" in done.out
-    assert "&#x27;okk&#x27; occurs in one row only" in done.files[1].read_text(encoding="utf-8")
+    assert "&#39;okk&#39; occurs in one row only" in done.files[1].read_text(encoding="utf-8")
 
 
 def test_missing_cells_an_empty_column_and_rate_0(run, woods):

@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skrobust.cli._columns import learn_column
-from skrobust.cli._notes import notes_on_columns
+from skrobust.cli import _pictures
+from skrobust.cli._training import notes_on_columns
+from skrobust.tables import TableEncoder
+
+LABELLED = ["labelled normal", "labelled abnormal"]
 
 
 def test_planted_rows_come_first_and_their_column_is_named(trained_by_each):
@@ -154,7 +157,7 @@ def test_notes_on_columns_that_may_not_be_meant(run, table, tmp_path):
 
 def notes_on(values):
     frame = pd.DataFrame({"c": values})
-    return notes_on_columns([learn_column(frame["c"])], frame)
+    return notes_on_columns(TableEncoder().fit(frame).columns_, frame)
 
 
 @pytest.mark.parametrize(
@@ -217,6 +220,23 @@ def test_report_escapes_what_the_table_says(run, table, tmp_path):
     assert "&lt;script&gt;$x" in page
 
 
+@pytest.mark.parametrize(
+    "scores, threshold, scale",
+    [([0.1, 1.0, 50.0], 5.0, "log"), ([-3.0, 1.0, 9.0], 5.0, "linear"), ([1, 2, 9], -1, "linear")],
+)
+@pytest.mark.parametrize("y", [None, np.array([0, 0, 1])])
+def test_every_score_is_drawn_whatever_its_sign(monkeypatch, scores, threshold, scale, y):
+    drawn = []
+    monkeypatch.setattr(_pictures, "to_png", drawn.append)
+    _pictures.draw_scores(np.array(scores, dtype=float), threshold, y)
+    ax = drawn[0].axes[0]
+    assert ax.get_xscale() == scale and ax.get_yscale() == "log"
+    # stacked bars: heights, not tops, count the rows
+    assert sum(bar.get_height() for bar in ax.patches) == 3
+    words = {text.get_text() for text in ax.get_legend().get_texts()}
+    assert words - {"threshold"} == ({"all rows"} if y is None else set(LABELLED))
+
+
 def test_seed_repeats(run, trained):
     argv = ["detect", trained.table, "--epochs", 2, "--out"]
     run(*argv, "a.csv")
@@ -227,8 +247,8 @@ def test_seed_repeats(run, trained):
 
 
 def test_large_tables_get_fewer_epochs_and_are_told_so(run, trained, monkeypatch):
-    monkeypatch.setattr("skrobust.cli._detectors.MOST_STEPS", 18)
-    monkeypatch.setattr("skrobust.cli._detectors.LEAST_STEPS", 1)
+    monkeypatch.setattr("skrobust.cli._training.MOST_STEPS", 18)
+    monkeypatch.setattr("skrobust.cli._training.LEAST_STEPS", 1)
     done = run("detect", trained.table)
     assert "training: 6 epochs of 3 steps instead of 200" in done.out
 

@@ -1,8 +1,6 @@
 """``--save`` and ``score``: the same scores, and files that are not models are refused."""
 
 import json
-import pickle
-import struct
 
 import numpy as np
 import pandas as pd
@@ -11,7 +9,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 
-from skrobust.cli._model_file import dump_model, load_model
+import skrobust.io
+from skrobust import RCADetector, RobustRealNVPDetector
+from skrobust.cli._model import dump_model, load_model
+from skrobust.io._encode import digest
 
 
 def test_scores_of_the_training_table_are_those_of_detect(run, trained_by_each):
@@ -83,38 +84,17 @@ def test_loading_draws_no_random_numbers(trained_by_each):
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-class Bomb:
-    def __reduce__(self):
-        return exec, ("raise SystemExit('executed')",)
-
-
 def content(trained):
     with safe_open(trained.model, framework="pt") as file:
         header = json.loads(file.metadata()["skrobust"])
         return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
-def broken(trained, how):
-    """Bytes of a file that is no model."""
-    whole = trained.model.read_bytes()
-    simple = {
-        "empty": b"",
-        "text": b"a,b\n1,2\n",
-        "pickle": pickle.dumps(Bomb()),
-        "truncated": whole[: len(whole) // 2],
-        "header only": whole[:100],
-        "too long": whole + b"x",
-        "huge header": struct.pack("<Q", 2**62) + whole[8:],
-        "foreign": save({"x": torch.zeros(3)}),
-        "not json": save({"x": torch.zeros(3)}, {"skrobust": "{"}),
-        "nested": save({"x": torch.zeros(3)}, {"skrobust": "[" * 100_000}),
-        "no dict": save({"x": torch.zeros(3)}, {"skrobust": "[1]"}),
-    }
-    if how in simple:
-        return simple[how]
-    header, tensors = content(trained)
-    EDITS[how](header, tensors)
-    return save(tensors, {"skrobust": json.dumps(header)})
+def write(path, header, tensors):
+    """A file whose digest is right, whatever it holds."""
+    header.pop("sha256")
+    header["sha256"] = digest(header, tensors)
+    path.write_bytes(save(tensors, {"skrobust": json.dumps(header)}))
 
 
 def put(tensors, name, value):
@@ -122,72 +102,122 @@ def put(tensors, name, value):
     tensors[name].view(-1)[0] = value
 
 
+def more(header):
+    """What is stored beside the estimators."""
+    return dict(header["more"]["dict"])
+
+
+def change(header, **values):
+    header["more"]["dict"] = [[k, values.get(k, v)] for k, v in header["more"]["dict"]]
+
+
+def steps(header):
+    """The encoder and the detector, as they are stored."""
+    return [step["tuple"][1] for step in header["estimator"]["fields"]["steps"]["list"]]
+
+
+def columns(header):
+    return [column["fields"] for column in steps(header)[0]["fields"]["columns_"]["tuple"]]
+
+
+def edit_column(place, **values):
+    return lambda header, tensors: columns(header)[place].update(values)
+
+
+def edit_fact(name, value):
+    def edit(header, tensors):
+        facts = [[k, value if k == name else v] for k, v in more(header)["facts"]["dict"]]
+        change(header, facts={"dict": facts})
+
+    return edit
+
+
 EDITS = {
-    "newer": lambda header, tensors: header.update(format=2),
-    "no format": lambda header, tensors: header.pop("format"),
-    "detector": lambda header, tensors: header.update(detector="forest"),
-    "detector type": lambda header, tensors: header.update(detector=["rca"]),
-    "parameter": lambda header, tensors: header["parameters"].update(callbacks="os"),
-    "dropout": lambda header, tensors: header["parameters"].update(dropout=1.5),
-    "width": lambda header, tensors: header["parameters"].update(hidden_layer_sizes=[10**9]),
-    "widths": lambda header, tensors: header["parameters"].update(hidden_layer_sizes="big"),
-    "column kind": lambda header, tensors: header["columns"][0].update(kind="magic"),
-    "column scale": lambda header, tensors: header["columns"][0].update(scale=0),
-    "column center": lambda header, tensors: header["columns"][0].update(center="x"),
-    "column gone": lambda header, tensors: header["columns"].pop(),
-    "columns": lambda header, tensors: header.update(columns=3),
-    "level": lambda header, tensors: header["columns"][4]["levels"].append(3),
-    "threshold": lambda header, tensors: header.update(threshold=None),
-    "infinite threshold": lambda header, tensors: header.update(threshold=float("inf")),
-    "facts": lambda header, tensors: header.update(facts={}),
-    "label": lambda header, tensors: header.update(label={"column": 1}),
-    "id": lambda header, tensors: header.update(id_column=1),
-    "weights gone": lambda header, tensors: tensors.pop("weights.mlp.layers.0.weight"),
-    "weights nan": lambda header, tensors: put(tensors, "weights.mlp.layers.0.weight", np.nan),
-    "weights more": lambda header, tensors: tensors.update({"weights.x": torch.zeros(1)}),
-    "label text": lambda header, tensors: header["label"].update(normal="\udc80"),
-    "id text": lambda header, tensors: header.update(id_column="x\ud800"),
-    "column text": lambda header, tensors: header["columns"][0].update(name="\udfff"),
-    "level text": lambda header, tensors: header["columns"][4].update(typical="\ud83d"),
-    "version text": lambda header, tensors: header.update(version="\ud83d"),
-    "vast number": lambda header, tensors: header.update(threshold=10**400),
-    "vast scale": lambda header, tensors: header["columns"][0].update(scale=10**400),
-    "passes gone": lambda header, tensors: tensors.pop("passes"),
-    "passes": lambda header, tensors: tensors.update(passes=tensors["passes"][:, :, 1:].clone()),
-    "passes type": lambda header, tensors: tensors.update(passes=tensors["passes"].float()),
-    "fill": lambda header, tensors: put(tensors, "fill", np.inf),
-    "scores": lambda header, tensors: put(tensors, "training_scores", 1e9),
-    "typical": lambda header, tensors: tensors.update(typical=torch.zeros(3)),
-    "typical type": lambda header, tensors: tensors.update(typical=tensors["typical"].int()),
+    "newer": lambda header, tensors: header.update(format=3),
+    "another estimator": lambda header, tensors: header.update(estimator=steps(header)[1]),
+    "encoder only": lambda header, tensors: header.update(estimator=steps(header)[0]),
+    "column kind": edit_column(0, kind="magic"),
+    "column scale": edit_column(0, scale=0),
+    "column center": edit_column(0, center="x"),
+    "vast scale": edit_column(0, scale=10**400),
+    "level": edit_column(4, levels={"tuple": ["Lima", 3]}),
+    "equal levels": edit_column(4, levels={"tuple": ["Lima", "Lima"]}),
+    "column text": edit_column(0, name="\udfff"),
+    "level text": edit_column(4, typical="\ud83d"),
+    "one name": edit_column(0, name="pressure"),
+    "column gone": lambda header, tensors: steps(header)[0]["fields"]["columns_"]["tuple"].pop(),
+    "columns": lambda header, tensors: steps(header)[0]["fields"].update(columns_=3),
+    "threshold": lambda header, tensors: steps(header)[1]["fields"].update(threshold_=None),
+    "infinite threshold": lambda header, tensors: steps(header)[1]["fields"].update(
+        threshold_={"float": "inf"}
+    ),
+    "nothing more": lambda header, tensors: header.update(more=None),
+    "facts": lambda header, tensors: change(header, facts={"dict": []}),
+    "fact": edit_fact("rows", "many"),
+    "version text": edit_fact("version", "\ud83d"),
+    "label": lambda header, tensors: change(header, label={"dict": [["column", 1]]}),
+    "label type": lambda header, tensors: change(
+        header, label={"dict": [["column", 1], ["normal", "0"], ["abnormal", "1"]]}
+    ),
+    "id": lambda header, tensors: change(header, id_column=1),
+    "id text": lambda header, tensors: change(header, id_column="x\ud800"),
+    "weights nan": lambda header, tensors: put(
+        tensors, f"{DETECTOR}.net_.mlp.layers.0.weight", np.nan
+    ),
+    "scores": lambda header, tensors: put(tensors, f"{DETECTOR}.decision_scores_", np.nan),
+    "typical": lambda header, tensors: tensors.update({"more.typical": torch.zeros(3)}),
+    "typical nan": lambda header, tensors: put(tensors, "more.typical", np.nan),
 }
-SIMPLE = ["empty", "text", "pickle", "truncated", "header only", "too long", "huge header"]
-SIMPLE += ["foreign", "not json", "nested", "no dict"]
+DETECTOR = "estimator.steps.1.1"
 
 
-@pytest.mark.parametrize("how", [*SIMPLE, *EDITS])
-def test_a_file_that_is_no_model_is_refused(run, trained, tmp_path, how):
+@pytest.mark.parametrize("how", EDITS)
+def test_a_file_whose_parts_do_not_fit_is_refused(run, trained, tmp_path, how):
+    header, tensors = content(trained)
+    EDITS[how](header, tensors)
     path = tmp_path / "bad.model"
-    path.write_bytes(broken(trained, how))
+    write(path, header, tensors)
     done = run("score", path, trained.table)
     assert done.status == 2
     assert done.err.count("\n") == 1 and "bad.model is not a skrobust model" in done.err
     assert done.files == []
 
 
-def test_version_names_are_in_the_message(run, trained, tmp_path):
+@pytest.mark.parametrize("how", ["empty", "text", "truncated", "changed"])
+def test_a_file_that_is_no_model_is_refused(run, trained, tmp_path, how):
+    whole = trained.model.read_bytes()
     path = tmp_path / "bad.model"
-    path.write_bytes(broken(trained, "newer"))
-    assert "format 2, only 1 is known" in run("score", path, trained.table).err
+    other = {"empty": b"", "text": b"a,b\n1,2\n", "truncated": whole[: len(whole) // 2]}
+    path.write_bytes(other.get(how, whole[:-1] + bytes([whole[-1] ^ 1])))
+    done = run("score", path, trained.table)
+    words = "is damaged" if how == "changed" else "is not a skrobust model"
+    assert done.status == 2 and done.files == []
+    assert done.err.count("\n") == 1 and f"bad.model {words}" in done.err
+
+
+def test_a_model_of_an_earlier_version_is_named(run, trained, tmp_path):
+    path = tmp_path / "old.model"
+    header = {"format": 1, "version": "0.1.0", "detector": "rca"}
+    path.write_bytes(save({"x": torch.zeros(3)}, {"skrobust": json.dumps(header)}))
+    done = run("score", path, trained.table)
+    assert done.status == 2 and "format 1 (of skrobust 0.1.0), only 2 is known" in done.err
+
+
+def test_the_library_reads_what_detect_saves(trained_by_each, table):
+    model = skrobust.io.load(trained_by_each.model)
+    scores = model.decision_function(table.drop(columns=["ref", "fault"]))
+    np.testing.assert_array_equal(scores, pd.read_csv(trained_by_each.scores)["score"])
+    assert type(model[-1]) in (RCADetector, RobustRealNVPDetector)
 
 
 @pytest.mark.parametrize("name", ["mlp.layers.0.weight", "mlp.layers.5.bias"])
 @pytest.mark.parametrize("report", [[], ["--report", "r.html"]])
 def test_weights_too_large_to_score_with(run, trained, tmp_path, name, report):
     header, tensors = content(trained)
-    weights = tensors[f"weights.{name}"]
-    tensors[f"weights.{name}"] = torch.full_like(weights, 3e38)
+    name = f"{DETECTOR}.net_.{name}"
+    tensors[name] = torch.full_like(tensors[name], 3e38)
     path = tmp_path / "bad.model"
-    path.write_bytes(save(tensors, {"skrobust": json.dumps(header)}))
+    write(path, header, tensors)
     done = run("score", path, trained.table, *report)
     assert done.status == 2 and done.files == []
     last = done.err.splitlines()[-1]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from skrobust.cli._errors import InputError
+from skrobust.cli._console import InputError
 from skrobust.cli._output import check_outputs, write_all
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="POSIX file systems")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from skrobust.cli._streams import forgiving_streams, say
+from skrobust.cli._console import forgiving_streams, say
 
 ROOT = Path(__file__).parents[2]
 COMMAND = f"{sys.executable} -m skrobust detect table.csv --id town --epochs 1"

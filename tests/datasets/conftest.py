@@ -5,12 +5,14 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pooch
 import pytest
 
 from skrobust.datasets import _fetch
-from skrobust.datasets._checksums import array_digest
+from skrobust.datasets._registry import array_digest
 
 
 class LocalServer(ThreadingHTTPServer):
@@ -57,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
 def server(monkeypatch):
     """A running server; no proxy, no waiting between attempts."""
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr(_fetch, "PAUSE", 0)
+    monkeypatch.setattr(pooch.core, "time", SimpleNamespace(sleep=lambda seconds: None))
     with LocalServer() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from skrobust.datasets import DataNotSuppliedError, _fetch, fetch_odds, get_data_home
-from skrobust.datasets._checksums import find_damage
 from skrobust.datasets._fetch import SourceSet, load_set
+from skrobust.datasets._registry import find_damage
 
 FILE = "odds/glass.npz"
 

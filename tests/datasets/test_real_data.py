@@ -5,9 +5,15 @@ import pytest
 from scipy.io import savemat
 
 from skrobust import datasets
-from skrobust.datasets import FEATURE_SETS, ODDS_SETS, REGRESSION_SETS, _cifar, _odds, _regression
-from skrobust.datasets._checksums import find_damage
-from skrobust.datasets._digests import DIGESTS
+from skrobust.datasets import (
+    FEATURE_SETS,
+    ODDS_SETS,
+    REGRESSION_SETS,
+    _anomalies,
+    _cifar,
+    _regression,
+)
+from skrobust.datasets._registry import DIGESTS, find_damage
 
 
 @pytest.fixture
@@ -44,7 +50,7 @@ def test_image_features(name, fetch):
 def test_odds_from_the_form_of_the_source(name, fetch, tmp_path):
     """Doubles and a column of labels, as published, become the very arrays that are at hand."""
     X, y = fetch(datasets.fetch_odds, name, return_X_y=True)
-    source = _odds._source(name)
+    source = _anomalies._odds_source(name)
     path = tmp_path / source.mirrors[0][0].rsplit("/", 1)[-1]
     write = savemat if path.suffix == ".mat" else lambda path, arrays: np.savez(path, **arrays)
     write(path, {"X": X.astype(float), "y": y[:, None] if path.suffix == ".mat" else y})
@@ -105,7 +111,9 @@ def test_lake_columns(real_data):
             names = np.array(_regression._lake_features(complete))
             np.testing.assert_array_equal(content["feature_names"], names)
             assert content["feature_names"].dtype == names.dtype
-            np.testing.assert_array_equal(content["target_names"], list(_regression._LAKE_TARGETS))
+            np.testing.assert_array_equal(
+                content["target_names"], list(_regression._LAKES["targets"])
+            )
 
 
 @pytest.mark.parametrize("fetcher", [datasets.fetch_mnist, datasets.fetch_fashion_mnist])

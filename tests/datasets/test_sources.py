@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from skrobust import datasets
-from skrobust.datasets import _cifar, _features, _images, _odds, _regression
+from skrobust.datasets import _anomalies, _cifar, _fetch, _images, _regression
 
 
 def in_memory(write, *args, **kwargs):
@@ -25,8 +25,7 @@ def in_memory(write, *args, **kwargs):
 def home(server, monkeypatch, tmp_path):
     """An empty cache; every source is the local server."""
     for module, names in [
-        (_odds, ["ADBENCH", "PYOD"]),
-        (_features, ["ADBENCH"]),
+        (_anomalies, ["ADBENCH", "PYOD"]),
         (_regression, ["UCI", "LAGOS"]),
         (_cifar, ["TORONTO"]),
     ]:
@@ -46,7 +45,7 @@ def test_odds_from_adbench(home, server, expect, table):
     content = in_memory(np.savez, X=X, y=table["y"].astype(np.int64))
     server.files["29_Pima.npz"] = content
     bunch = datasets.fetch_odds("pima", data_home=home)
-    assert server.requests == ["ADBENCH/29_Pima.npz"]
+    assert server.requests == ["ADBENCH/Classical/29_Pima.npz"]
     np.testing.assert_array_equal(bunch.data, X.astype(np.float32))
     np.testing.assert_array_equal(bunch.target, table["y"])
     assert bunch.data.dtype == np.float32 and bunch.target.dtype == np.int64
@@ -68,7 +67,7 @@ def test_image_features(home, server, expect, table):
     expect("features/SVHN_0.npz", table)
     server.files["SVHN_0.npz"] = in_memory(np.savez, **table)
     bunch = datasets.fetch_image_features("SVHN_0", data_home=home)
-    assert server.requests == ["ADBENCH/SVHN_0.npz"]
+    assert server.requests == ["ADBENCH/CV_by_ResNet18/SVHN_0.npz"]
     np.testing.assert_array_equal(bunch.data, table["X"])
     assert "the digit 0 as normal" in bunch.DESCR
     with pytest.raises(ValueError, match="CIFAR10_0"):
@@ -201,7 +200,8 @@ def archive(photographs, server, monkeypatch):
             tar.addfile(member, io.BytesIO(content))
     content = stream.getvalue()
     server.files["cifar-10-binary.tar.gz"] = content
-    monkeypatch.setattr(_cifar, "ARCHIVE_SHA256", hashlib.sha256(content).hexdigest())
+    digest = {"*": hashlib.sha256(content).hexdigest()}
+    monkeypatch.setitem(_fetch.DIGESTS, "cifar-10-binary.tar.gz", digest)
 
 
 @pytest.mark.parametrize("subset", ["train", "test", "all"])
@@ -223,9 +223,11 @@ def test_cifar10_from_the_archive(subset, split, home, photographs, archive, exp
 
 def test_cifar10_other_archive(home, photographs, archive, expect, monkeypatch):
     expect("images/cifar10.npz", photographs)
-    monkeypatch.setattr(_cifar, "ARCHIVE_SHA256", "0" * 64)
-    with pytest.raises(OSError, match="archive's SHA-256 differs"):
+    monkeypatch.setitem(_fetch.DIGESTS, "cifar-10-binary.tar.gz", {"*": "0" * 64})
+    with pytest.raises(OSError, match=r"tar\.gz: SHA256 hash .*does not match") as caught:
         datasets.fetch_cifar10(data_home=home)
+    assert not isinstance(caught.value, datasets.DataNotSuppliedError)
+    assert list(home.rglob("*")) == [home / "images"]
 
 
 def write_mosaics(path, x, y, expect, file):
@@ -260,10 +262,10 @@ def test_cifar10_from_mosaics(home, server, mosaics):
     np.testing.assert_array_equal(train.data, x)
     np.testing.assert_array_equal(train.target, y)
     assert train.exact
-    with pytest.warns(UserWarning, match="lossy"):
+    with pytest.warns(UserWarning, match="lossy") as caught:
         both = datasets.fetch_cifar10(subset="all", data_home=home)
     np.testing.assert_array_equal(both.data, np.concatenate([x, x[::-1]]))
-    assert not both.exact
+    assert not both.exact and caught[0].filename == __file__
     held_out = datasets.fetch_cifar10(subset="test", split="training-file", data_home=home)
     np.testing.assert_array_equal(held_out.data, x[-5:])
     assert held_out.exact and server.requests == []

@@ -1,0 +1,135 @@
+"""The terminal: arguments, errors of one line, and printing that never ends a command."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from functools import partial, wraps
+from pathlib import Path
+from typing import Any
+
+from skrobust.io import ModelFileError
+from skrobust.tables import TableError
+
+__all__ = ["InputError", "add_training_arguments", "forgiving_streams", "one_line_errors", "say"]
+
+
+class InputError(ValueError):
+    """What the user gave cannot be used; the message is the line that says why."""
+
+
+def one_line_errors(run: Callable[[argparse.Namespace], int]) -> Callable:
+    """Make a command's ``run`` end with status 2 and one line where its input cannot be used.
+
+    What it prints may find no reader.
+    """
+
+    @wraps(run)
+    def guarded(args: argparse.Namespace) -> int:
+        try:
+            with forgiving_streams():
+                return run(args)
+        except (InputError, ModelFileError, TableError) as error:
+            return args.fail(str(error))
+
+    return guarded
+
+
+def say(*lines: str) -> None:
+    """Print lines that are not empty."""
+    sys.stdout.writelines(f"{line}\n" for line in lines if line)
+    sys.stdout.flush()
+
+
+def add_training_arguments(
+    parser: argparse.ArgumentParser,
+    rate: str,
+    rate_help: str,
+    length: str,
+    outputs: tuple[str, str],
+) -> None:
+    """Declare what commands that train share; ``rate`` is the option of the share of bad rows."""
+    add = parser.add_argument
+    add(rate, type=_rate, default="auto", metavar="RATE", help=rate_help)
+    add("--id", metavar="COLUMN", help="column that names rows: copied to the output, not used")
+    missing = "fill missing cells: numbers with the mean, text with the levels' frequencies"
+    add("--missing", choices=("mean",), help=missing)
+    positive, seed = partial(whole, 1, 2**31 - 1), partial(whole, 0, 2**32 - 1)
+    add("--epochs", type=positive, metavar="N", help=f"passes over the table {length}")
+    add("--random-state", type=seed, default=0, metavar="SEED", help="seed (default: 0)")
+    out, report = outputs
+    add("--out", type=Path, default=Path(out), metavar="CSV", help=f"default: {out}")
+    add("--report", type=Path, default=Path(report), metavar="HTML", help=f"default: {report}")
+
+
+def whole(least: int, most: int, text: str) -> int:
+    """Type of an argument that is a whole number in a range."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number from {least} to {most}, got {text!r}"
+        )
+    return number
+
+
+def _rate(text: str) -> float | str:
+    if text == "auto":
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 0.5:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 0.5 or auto, got {text!r}")
+    return number
+
+
+@contextmanager
+def forgiving_streams() -> Iterator[None]:
+    """Drop what stdout and stderr cannot take: closed, without a reader, or on a full disk."""
+    stdout: Any = _Forgiving(sys.stdout)
+    stderr: Any = _Forgiving(sys.stderr)
+    with redirect_stdout(stdout), redirect_stderr(stderr):
+        yield
+
+
+class _Forgiving:
+    """A stream, or None, that can be written to. Characters it lacks are written as escapes."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        known = text.encode(encoding, "backslashreplace").decode(encoding)
+        self._attempt("write", known)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        self._attempt("flush")
+
+    def _attempt(self, method: str, *args: str) -> None:
+        if self._stream is None or self._stream.closed:
+            return
+        try:
+            getattr(self._stream, method)(*args)
+        except OSError:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Send the rest nowhere, what Python still holds and writes at its exit too."""
+        with suppress(OSError), open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), self._stream.fileno())

@@ -1,0 +1,141 @@
+"""The column that is audited: labels of classes, or numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from skrobust.cli._console import InputError
+from skrobust.tables._cells import as_text, numbers
+
+__all__ = ["TASKS", "Target", "learn_target"]
+
+TASKS = ("auto", "classification", "regression")
+MOST_NUMBERED_CLASSES = 20
+
+
+@dataclass(frozen=True)
+class Target:
+    """A table's labels or targets.
+
+    Attributes
+    ----------
+    column : str
+        Name.
+    y : array of shape (n,)
+        Places in ``classes``, int, or numbers, float64.
+    classes : tuple of str
+        The labels as text, in their order; empty for numbers.
+    notes : list of str
+        What the user should know.
+    """
+
+    column: str
+    y: np.ndarray
+    classes: tuple[str, ...]
+    notes: list[str]
+
+    @property
+    def is_classes(self) -> bool:
+        """Whether the task is classification."""
+        return bool(self.classes)
+
+
+def learn_target(series: pd.Series, task: str, n_folds: int) -> Target:
+    """Decide what a column asks for, and turn it into numbers.
+
+    Parameters
+    ----------
+    series : Series
+        The column.
+    task : {"auto", "classification", "regression"}
+        "auto": numbers are targets, but for whole numbers of few values, each twice on average.
+    n_folds : int
+        Some label must occur in as many rows.
+
+    Raises
+    ------
+    InputError
+        If cells are missing, numbers are infinite, or there is nothing to compare.
+    """
+    name = str(series.name)
+    missing = series.isna().to_numpy()
+    if missing.any():
+        raise InputError(
+            f"target column {name!r} has missing cells ({missing.sum():,} in all, the first in row "
+            f"{missing.argmax() + 1}): leave those rows out"
+        )
+    if task == "auto":
+        task = _guess(series)
+    if task == "regression":
+        return _numbers(name, series)
+    return _classes(name, series, n_folds)
+
+
+def _guess(series: pd.Series) -> str:
+    kind = series.dtype
+    if pd.api.types.is_bool_dtype(kind) or not pd.api.types.is_numeric_dtype(kind):
+        return "classification"
+    values = series.unique()
+    if len(values) == 2:
+        return "classification"
+    are_whole = bool((pd.Series(values).astype(float) % 1 == 0).all())  # inf % 1 is nan
+    few = len(values) <= min(MOST_NUMBERED_CLASSES, len(series) / 2)
+    return "classification" if are_whole and few else "regression"
+
+
+def _numbers(name: str, series: pd.Series) -> Target:
+    y = numbers(name, "numeric", series)
+    if (y == y[0]).all():
+        raise InputError(f"target column {name!r} holds one value only, {series.iloc[0]!s}")
+    return Target(name, y, (), [])
+
+
+def _classes(name: str, series: pd.Series, n_folds: int) -> Target:
+    if pd.api.types.is_float_dtype(series.dtype):
+        numbers(name, "numeric", series)  # refuses infinities
+    text = as_text(series)
+    counts = text.value_counts()
+    if len(counts) < 2:
+        raise InputError(f"target column {name!r} holds one class only, {counts.index[0]!r}")
+    if counts.iloc[0] < 2:
+        raise InputError(
+            f"target column {name!r}: every label occurs in one row only; labels must repeat, and "
+            "numbers need --task regression"
+        )
+    if counts.iloc[0] < n_folds:
+        raise InputError(
+            f"target column {name!r}: no label occurs in {n_folds} rows, the number of folds "
+            f"(the most frequent, {counts.index[0]!r}, in {counts.iloc[0]}); pass --folds "
+            f"{counts.iloc[0]}, or --task regression for numbers"
+        )
+    if counts.iloc[1] < 2:
+        raise InputError(
+            f"target column {name!r}: only {counts.index[0]!r} occurs in more than one row; at "
+            "least two labels must"
+        )
+    classes = tuple(sorted(counts.index, key=_as_number_or_text))
+    y = pd.Index(classes, dtype=object).get_indexer(text)
+    notes = [
+        f"{name}: {label!r} occurs in one row only, so no other row can vouch for it: suspect"
+        for label in classes
+        if counts[label] == 1
+    ]
+    return Target(name, y, classes, _few(notes))
+
+
+def _as_number_or_text(label: str) -> tuple[bool, float, str]:
+    """Sorts numbers as such, before text."""
+    try:
+        number = float(label)
+    except ValueError:
+        number = math.nan
+    return (False, number, label) if math.isfinite(number) else (True, 0.0, label)
+
+
+def _few(notes: list[str], n_shown: int = 5) -> list[str]:
+    more = len(notes) - n_shown
+    return notes[:n_shown] + ([f"the same holds for {more} other labels"] if more > 0 else [])
