@@ -39,8 +39,10 @@ def test_one_network_keeps_its_own():
 
 
 def test_exchange_hands_over_rows_and_weights():
-    selection = Selection(torch.tensor([[0, 1], [2, 3], [4, 5]]), torch.eye(3)[:, :2])
-    given_rows, weights = exchange(selection, np.array([1, 2, 0]))
+    rows = torch.tensor([[0, 1], [2, 3], [4, 5]])
+    selection = Selection(rows, torch.eye(3)[:, :2], counts=False)
+    given_rows, weights, counts = exchange(selection, np.array([1, 2, 0]))
+    assert counts is False
     assert given_rows.tolist() == [[2, 3], [4, 5], [0, 1]]
     assert torch.equal(weights, torch.eye(3)[[1, 2, 0], :2])
 

@@ -286,18 +286,18 @@ def test_record_joins_batches_of_several_sizes_and_kinds():
         [4, 5, 6, 9, 10, 12],
     ]
     assert record.scores[:, [4, 6, 7]].isnan().all()
-    record.end_epoch(True)
+    record.end_epoch()
     record.add(third, torch.tensor([[13.0], [14]]), Selection(torch.zeros(2, 1, dtype=torch.long)))
     assert record.kept.isnan().tolist() == [i != 2 for i in range(9)]  # of this epoch alone
     assert record.scores[0, 8] == 1 and record.scores[:, 2].tolist() == [13, 14]
 
 
 def test_keep_frequency_counts_the_epochs_after_warmup():
-    def epoch(record, kept, is_warm, rows=(0, 1, 2)):
+    def epoch(record, kept, counts, rows=(0, 1, 2)):
         weights = torch.tensor([kept])
-        selection = Selection(torch.arange(len(kept))[None], weights)
+        selection = Selection(torch.arange(len(kept))[None], weights, counts)
         record.add(torch.tensor(rows), torch.zeros_like(weights), selection)
-        record.end_epoch(is_warm)
+        record.end_epoch()
 
     record = TrainingRecord(1, 3)
     for kept, warm in [([0.0, 0, 0], False), ([1.0, 0, 1], True), ([1.0, 0, 0], True)]:
