@@ -104,7 +104,9 @@ def test_training_sees_the_rows_that_the_selector_keeps(make, X, y):
     other = make(**settings).fit(far, y)
     plain = [make(**{**settings, "selection": None}).fit(rows, y) for rows in (X, far)]
     for a, b, same in [(fitted, other, True), (*plain, False)]:
-        weights = [torch.cat([p.flatten() for p in one.net_.module_.parameters()]) for one in (a, b)]
+        weights = [
+            torch.cat([p.flatten() for p in one.net_.module_.parameters()]) for one in (a, b)
+        ]
         assert torch.allclose(*weights, rtol=1e-4, atol=1e-6) == same
 
 
