@@ -211,7 +211,7 @@ class RobustEstimator(BaseEstimator):
 
     def __setstate__(self, state):
         super().__setstate__(state)
-        if hasattr(self, "net_"):
+        if hasattr(getattr(self, "net_", None), "device"):  # not yet where the net is loaded alone
             self.device_ = str(resolve_device(self.net_.device))
 
     def _fused(self) -> dict[str, bool]:

@@ -57,7 +57,14 @@ def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
 
 
 def _is_inside(module: str) -> bool:
-    return module.partition(".")[0] in ("skrobust", "sklearn", "skorch", "torch", "contextlib")
+    return module.partition(".")[0] in (
+        "skrobust",
+        "sklearn",
+        "skorch",
+        "torch",
+        "joblib",
+        "contextlib",
+    )
 
 
 def remember_features(estimator: BaseEstimator, X) -> None:

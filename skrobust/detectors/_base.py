@@ -184,6 +184,7 @@ class RobustDetector(RobustEstimator, PyODMixin):
                 rows = torch.from_numpy(x).to(device)
                 step, settings = self._step(rate), self._net_settings(len(rows))
                 network = partial(self.make_network, rows.shape[1])
+                settings["before_training"] = self.before_training
                 self.net_ = self._make_net(network, step, len(rows), **settings)
                 self.net_.fit(RowDataset(rows))
                 self._after_training(rows)

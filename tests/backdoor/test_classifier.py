@@ -173,7 +173,8 @@ def test_rows_move_by_a_share_of_each_columns_range_and_categories_stay(X, y):
         x = torch.from_numpy(rows).unsqueeze(0)
         labels = torch.tensor(np.unique(y, return_inverse=True)[1])
         net = model.net_
-        moved = net.step.perturb(net.module_, x, labels, None, None)[0].numpy()
+        (move,) = net.step.perturb
+        moved = move(net.module_, x, labels, None, None)[0].numpy()
         moved = model._preprocessor.inverse_transform(moved)
         change = np.abs(moved - table.to_numpy())
         limits = 0.05 * (X.max(axis=0) - X.min(axis=0))
@@ -190,7 +191,7 @@ def test_what_is_saved_with_the_model_holds_no_tensor_of_a_device(X, y, monkeypa
     model = BackdoorRobustClassifier(categorical_features=[1], **QUICK).fit(X, y)
     monkeypatch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
     loaded = pickle.loads(pickle.dumps(model.net_.step))
-    assert loaded.perturb.then.n_steps == 1
+    assert loaded.perturb[1].n_steps == 1
 
 
 def test_categories_are_neither_moved_nor_hidden(X, y):
@@ -297,10 +298,12 @@ def test_parameters_reach_the_step(X, y):
         **QUICK,
     ).fit(X, y)
     step = model.net_.step
-    inner = step.perturb.then
+    _, inner = step.perturb
     assert (inner.form, inner.n_steps) == ("shared-sign", 3)
     assert (step.memory, step.memory_decay) == ("average", 0.5)
-    assert step.schedule == inner.schedule == DropSchedule(0.3, margin=1.5, warmup_steps=100)
+    assert (
+        step.selector.schedule == inner.schedule == DropSchedule(0.3, margin=1.5, warmup_steps=100)
+    )
 
 
 def test_the_defence_is_at_its_full_rate_in_short_trainings_too(X, y):

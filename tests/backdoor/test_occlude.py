@@ -2,8 +2,12 @@
 
 import pytest
 import torch
+from torch import nn
 
 from skrobust.backdoor import RandomOcclusion
+from skrobust.networks import NetworkEnsemble
+from skrobust.selection import DropSchedule, Progress, Trim
+from skrobust.training import SharedPass
 
 
 def hide(x, share, **settings):
@@ -50,12 +54,24 @@ def test_cells_of_a_table_get_values_of_other_rows():
 
 
 def test_what_comes_after_gets_the_rows_with_parts_hidden():
-    x = torch.full((1, 5, 3, 4), -1.0)
+    torch.manual_seed(0)
+    module = NetworkEnsemble(nn.Linear, in_features=4, out_features=2)
+    x, y, ids = torch.full((1, 50, 4), -1.0), torch.arange(50) % 2, torch.arange(50)
+    x[0, ::2] = 1.0
 
-    def then(module, rows, y, row_ids, state):
-        assert (rows != -1).any() and (module, y, row_ids, state) == ("m", "y", "i", "s")
+    def then(networks, rows, labels, row_ids, state):
+        assert (rows != x).any() and networks is module and labels is y and row_ids is ids
+        assert state is now
+        seen.append(rows)
         return rows + 10
 
-    torch.manual_seed(0)
-    new = RandomOcclusion(0.5, then=then)("m", x, "y", "i", "s")
-    assert (new >= 9).all() and (x == -1).all()
+    def loss(output, target):
+        return output[..., 0]
+
+    seen = []
+    perturb = (RandomOcclusion(0.5), then)
+    step = SharedPass(loss=loss, selector=Trim(DropSchedule(0.0)), perturb=perturb)
+    now = step.begin(1, 50, Progress(0, 1, 0, 1), "cpu")
+    value = step(module, x, y, ids, now)
+    assert (x.abs() == 1).all()
+    torch.testing.assert_close(value, module(seen[0] + 10)[..., 0].mean())

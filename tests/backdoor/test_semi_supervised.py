@@ -119,7 +119,7 @@ def test_singular_values_are_limited_after_every_step(X, y, how):
 
     class Watch(Callback):
         def on_batch_begin(self, net, training=False, **kwargs):
-            seen.append(torch.linalg.svdvals(net.module_.layer.weight.detach()[0])[0].item())
+            seen.append(torch.linalg.svdvals(net.module_.layers[0].weight.detach()[0])[0].item())
 
     settings = {**QUICK, "max_epochs": 30, "lr": 0.1, "spectral_limit": 0.7}
     model = SemiSupervisedBackdoorClassifier(truncate=how, callbacks=[Watch()], **settings)

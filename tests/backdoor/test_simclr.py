@@ -8,9 +8,22 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from skrobust.backdoor import ImageAugmentation, TableAugmentation
-from skrobust.backdoor._simclr import nt_xent, pretrain
+from skrobust.backdoor import (
+    ImageAugmentation,
+    SemiSupervisedBackdoorClassifier,
+    TableAugmentation,
+)
+from skrobust.backdoor._simclr import Contrastive, ContrastiveStep, nt_xent
 from skrobust.networks import NetworkEnsemble, SmallCNN, StackedMLP
+from skrobust.training import RobustNet, RowDataset
+
+
+def pretrain(module, x, augment, projection_size=8, temperature=0.5, **settings):
+    """What the semi-supervised classifier does with its networks and rows."""
+    step = ContrastiveStep(augment, temperature)
+    network = partial(Contrastive, lambda: module, x[:2], projection_size)
+    net = RobustNet(network, step=step, n_rows=len(x), device="cpu", **settings)
+    return net.fit(RowDataset(x)).history[:, "train_loss"]
 
 
 def slow_nt_xent(first, second, temperature):
@@ -125,19 +138,22 @@ def test_pretraining_lowers_the_loss_and_leaves_the_last_layer(network, shape):
         augment = ImageAugmentation(least_area=0.8, jitter=0.1)
     linear = [m for m in module.modules() if hasattr(m, "weight")]
     before = [m.weight.detach().clone() for m in linear]
-    settings = {"temperature": 0.5, "projection_size": 8, "batch_size": 43, "lr": 3e-3}
-    losses = pretrain(module, x, augment, n_epochs=20, **settings)
+    settings = {"batch_size": 43, "lr": 3e-3, "optimizer": torch.optim.Adam}
+    losses = pretrain(module, x, augment, max_epochs=20, **settings)
     assert len(losses) == 20  # the last batch holds one row
     assert np.mean(losses[-3:]) < losses[0] - 0.1
     torch.testing.assert_close(linear[-1].weight, before[-1])
     assert not torch.equal(linear[0].weight, before[0])
-    assert not module.training
 
 
 def test_pretraining_says_what_is_wrong():
-    x = torch.rand(10, 6)
-    settings = {"temperature": 0.5, "projection_size": 8, "n_epochs": 3, "batch_size": 5}
-    with pytest.raises(ValueError, match=r"\(5, 6\) gave \(5, 5\)"):
-        pretrain(StackedMLP((6, 8, 3)), x, lambda rows: rows[:, :5], lr=1e-3, **settings)
-    with pytest.raises(FloatingPointError, match=r"became nan in epoch 1; .*pretrain_lr"):
-        pretrain(StackedMLP((6, 8, 3)), x, lambda rows: rows * math.nan, lr=1e-3, **settings)
+    x, y = torch.rand(40, 6).numpy(), np.arange(40) % 2
+    settings = {"pretrain_epochs": 3, "pretrain_batch_size": 5, "hidden_layer_sizes": (8,)}
+
+    def fit(augment):
+        SemiSupervisedBackdoorClassifier(augment=augment, **settings).fit(x, y)
+
+    with pytest.raises(ValueError, match=r"\(10, 6\) gave \(10, 5\)"):
+        fit(lambda rows: rows[:, :5])
+    with pytest.raises(FloatingPointError, match=r"pretrain_lr.* became nan in epoch 1\b"):
+        fit(lambda rows: rows * math.nan)

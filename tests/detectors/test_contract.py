@@ -128,9 +128,11 @@ def test_threads_are_limited_inside_and_restored_outside(contaminated, monkeypat
             seen.append(torch.get_num_threads())
             return super().step(closure)
 
-    scorer = RCADetector._row_scorer
+    scorer = RCADetector._score_chunks
     monkeypatch.setattr(
-        RCADetector, "_row_scorer", lambda d: seen.append(torch.get_num_threads()) or scorer(d)
+        RCADetector,
+        "_score_chunks",
+        lambda *given: seen.append(torch.get_num_threads()) or scorer(*given),
     )
     torch.set_num_threads(2)
     try:

@@ -138,9 +138,9 @@ def test_drop_rate_in_fit_follows_the_schedule_parameter():
     for schedule, kind in (("thesis", "linear"), ("official", "official")):
         detector = RCADetector(schedule=schedule, random_state=0, **{**SMALL, "max_epochs": 2})
         step = detector.fit(X).net_.step
-        assert step.schedule == DropSchedule(0.1, warmup=0.5, kind=kind)
+        assert step.selector.schedule == DropSchedule(0.1, warmup=0.5, kind=kind)
         assert step.exchange
-    assert step.schedule.drop_rate(Progress(1, 2, 5, 10), 128) == 0.1
+    assert step.selector.schedule.drop_rate(Progress(1, 2, 5, 10), 128) == 0.1
 
 
 @pytest.mark.parametrize("margin", [0.0, 2.0])
@@ -163,8 +163,9 @@ def test_shared_masks_equal_the_per_row_ensemble_in_distribution():
     n = 4000
     shared = torch.empty(n, len(x))
     with torch.no_grad():
-        for i, units in enumerate(module.draw_passes(n)[:, 0]):
-            shared[i] = (module.sub_network(0, units)(x) - x).square().sum(1)
+        for i, units in enumerate(module.draw_passes(n)):
+            output = module.run_sub_networks(module.sub_networks(units), x)[0]
+            shared[i] = (output - x).square().sum(1)
         module.train()
         repeated = x.repeat(n, 1).expand(2, -1, -1)
         per_row = (module(repeated)[0] - repeated[0]).square().sum(1).view(n, len(x))
@@ -233,9 +234,9 @@ def test_cross_entropy_scores_by_hand():
     parameters = {**SMALL, "n_passes": 0, "max_epochs": 3}
     detector = RCADetector(loss="binary_crossentropy", random_state=0, **parameters).fit(X)
     x = torch.from_numpy(detector._preprocessor.transform(X_new)).clamp(0, 1)
-    networks = [detector.net_.module_.sub_network(k) for k in range(2)]
+    module = detector.net_.module_
     raw = torch.from_numpy(detector._preprocessor.transform(X_new))
-    p = [torch.sigmoid(network(raw)).double() for network in networks]
+    p = torch.sigmoid(module.run_sub_networks(module.sub_networks(), raw)).double()
     expected = sum(-(x * q.log() + (1 - x) * (1 - q).log()).sum(1) for q in p) / 2
     np.testing.assert_allclose(detector.decision_function(X_new), expected, rtol=1e-4)
 
@@ -258,8 +259,8 @@ def test_every_pass_of_the_ensemble_is_used():
     detector = RCADetector(random_state=0, **{**SMALL, "n_passes": 7, "max_epochs": 3}).fit(X)
     module, x = detector.net_.module_, torch.from_numpy(detector._preprocessor.transform(X_new))
     assert len(detector._passes) == 7
-    outputs = [module.sub_network(k, draw[k])(x) for draw in detector._passes for k in range(2)]
-    expected = sum((output - x).square().sum(1) for output in outputs) / 14
+    draws = [module.run_sub_networks(module.sub_networks(units), x) for units in detector._passes]
+    expected = sum((output - x).square().sum(1) for both in draws for output in both) / 14
     np.testing.assert_allclose(detector.decision_function(X_new), expected, rtol=1e-5)
 
 

@@ -32,6 +32,22 @@ def test_attributes_after_fit(fitted):
     np.testing.assert_array_equal(detector.fit_predict(X), detector.labels_)
 
 
+@pytest.mark.parametrize("threshold", ["a score", "PyThresh"])
+def test_a_score_at_the_threshold_is_normal_to_labels_and_predictions_alike(make, threshold):
+    """Does not survive ``>=`` in either of the two: the threshold is one of the scores here."""
+    from pythresh.thresholds.iqr import IQR
+
+    X = np.random.RandomState(0).standard_t(3, size=(101, 4))
+    contamination = 0.1 if threshold == "a score" else IQR()
+    detector = make(contamination=contamination, random_state=0).fit(X)
+    at = detector.decision_scores_ == detector.threshold_
+    assert at.sum() == 1 and not detector.labels_[at].any()
+    assert 0 < detector.labels_.sum() < 101
+    np.testing.assert_array_equal(detector.predict(X), detector.labels_)
+    labels, _ = detector.predict(X, return_confidence=True)
+    np.testing.assert_array_equal(labels, detector.labels_)
+
+
 @pytest.mark.parametrize("method", ["linear", "unify"])
 def test_probabilities(fitted, method):
     detector, X, _ = fitted

@@ -56,6 +56,19 @@ def test_three_ways_on_scores_that_lie_apart(rate):
     assert shuffled.rate == pytest.approx(found.rate, abs=1e-6)
 
 
+def test_the_estimate_is_the_mean_of_the_three_ways():
+    """Does not survive their median, nor one of them: the three differ on these scores."""
+    rng = np.random.RandomState(0)
+    scores = np.r_[rng.normal(size=900), 3 + rng.exponential(8, size=300)]
+    middle = np.median(scores)
+    scaled = (scores - middle) / np.median(np.abs(scores - middle))
+    shares = [way(scaled) for way in (_beyond_histogram, _beyond_sorted, _upper_component)]
+    assert abs(np.mean(shares) - np.median(shares)) > 0.01
+    found = estimate_contamination(scores)
+    assert found.rate == pytest.approx(np.mean(shares), abs=1e-9)
+    assert (found.low, found.high) == (min(shares), max(shares))
+
+
 def test_estimates_in_doubt():
     few = estimate_contamination(np.arange(40))
     assert few == (0.1, 0.0, 0.5, few.doubt) and "40 rows" in few.doubt

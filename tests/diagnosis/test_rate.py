@@ -337,3 +337,30 @@ def test_bad_rates(learner, rate):
     with pytest.raises(ValueError, match="corruption_rate"):
         model.fit(X, y)
     assert not hasattr(model, "corruption_rate_")
+
+
+class Noting(PRLClassifier):
+    """Notes the rows, by their first column, that models are trained on and asked about."""
+
+    trained, asked = [], []
+
+    def fit(self, X, y):
+        self.trained.append(np.sort(np.asarray(X)[:, 0]))
+        self.seen_ = self.trained[-1]
+        return super().fit(X, y)
+
+    def predict_proba(self, X):
+        self.asked.append(np.sort(np.asarray(X)[:, 0]))
+        assert not np.isin(self.asked[-1], self.seen_).any()
+        return super().predict_proba(X)
+
+
+def test_pilots_are_asked_about_rows_that_they_have_not_seen():
+    """Does not survive pilots that are scored on rows that they trained on."""
+    rng = np.random.RandomState(0)
+    X = np.c_[np.arange(300.0), rng.normal(size=(300, 3))]
+    y = (X[:, 1] > 0).astype(int)
+    Noting.trained, Noting.asked = [], []
+    Noting(corruption_rate="auto", **SMALL).fit(X, y)
+    assert [len(rows) for rows in Noting.trained] == [300, 200, 200, 200]
+    np.testing.assert_array_equal(np.sort(np.concatenate(Noting.asked)), np.arange(300))

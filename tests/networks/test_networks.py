@@ -14,7 +14,7 @@ from skrobust.networks import (
     StackedMLP,
     VariationalAutoencoder,
 )
-from skrobust.networks._dropout import dropout
+from skrobust.networks._stacked import dropout
 
 
 def separate(stacked, k, slope):
@@ -67,7 +67,9 @@ def test_inputs_are_flattened():
     torch.manual_seed(0)
     mlp, x = StackedMLP([12, 5, 2], n_networks=2), torch.randn(7, 3, 4)
     assert torch.equal(mlp(x.expand(2, -1, -1, -1)), mlp(x.flatten(1).expand(2, -1, -1)))
-    torch.testing.assert_close(mlp.run_thinned(mlp.thinned(1), x), mlp(x.expand(2, 7, 3, 4))[1])
+    torch.testing.assert_close(
+        mlp.run_sub_networks(mlp.sub_networks(), x), mlp(x.expand(2, 7, 3, 4))
+    )
 
 
 def test_stacked_networks_differ_and_are_initialised_as_linear():
@@ -107,40 +109,55 @@ def test_dropout_off_returns_its_input():
 
 
 @pytest.mark.parametrize("sizes", [[4, 30, 20, 5, 30, 4], [3, 8, 2], [2, 5]])
-def test_thinned_network_equals_the_masked_one(sizes):
+def test_sub_networks_equal_the_masked_ones(sizes):
     torch.manual_seed(0)
     mlp = StackedMLP(sizes, n_networks=2, negative_slope=0.1, dropout=0.4)
-    masks = [torch.rand(width) >= 0.4 for width in mlp.dropout_sizes]
-    x = torch.randn(7, sizes[0])
-    h = x
-    for i, layer in enumerate(mlp.layers):
-        h = h @ layer.weight[1] + layer.bias[1]
-        if i < len(mlp.layers) - 1:
-            h = F.leaky_relu(h, 0.1)
-        if i < len(masks):
-            h = h * masks[i] / 0.6
-    torch.testing.assert_close(mlp.run_thinned(mlp.thinned(1, masks), x), h, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(
-        mlp.run_thinned(mlp.thinned(0), x), mlp.eval()(x.expand(2, 7, -1))[0], rtol=1e-4, atol=1e-5
-    )
+    units = torch.rand(2, sum(mlp.dropout_sizes)) >= 0.4
+    x = torch.randn(2, 7, sizes[0])
+    expected = []
+    for k in range(2):
+        h, masks = x[k], units[k].split(mlp.dropout_sizes)
+        for i, layer in enumerate(mlp.layers):
+            h = h @ layer.weight[k] + layer.bias[k]
+            if i < len(mlp.layers) - 1:
+                h = F.leaky_relu(h, 0.1)
+            if i < len(masks):
+                h = h * masks[i] / 0.6
+        expected.append(h)
+    thinned = mlp.run_sub_networks(mlp.sub_networks(units), list(x))
+    torch.testing.assert_close(thinned, torch.stack(expected), rtol=1e-4, atol=1e-5)
+    whole = mlp.run_sub_networks(mlp.sub_networks(), x[0])
+    for_both = mlp.eval()(x[0].expand(2, 7, -1))
+    torch.testing.assert_close(whole, for_both, rtol=1e-4, atol=1e-5)
 
 
-def test_thinned_network_may_lose_a_whole_layer():
+def test_a_sub_network_may_lose_whole_layers():
     mlp = StackedMLP([3, 4, 2, 4, 3], dropout=0.5)
-    masks = [torch.zeros(width, dtype=torch.bool) for width in mlp.dropout_sizes]
-    assert mlp.run_thinned(mlp.thinned(0, masks), torch.randn(5, 3)).isfinite().all()
+    units = torch.zeros(1, sum(mlp.dropout_sizes), dtype=torch.bool)
+    assert mlp.run_sub_networks(mlp.sub_networks(units), torch.randn(5, 3)).isfinite().all()
+
+
+def test_passes_drop_units_at_the_rate_and_each_its_own():
+    torch.manual_seed(0)
+    mlp = StackedMLP([3, 400, 300, 400, 3], n_networks=2, dropout=0.3)
+    units = mlp.draw_passes(20)
+    assert units.shape == (20, 2, 700)
+    assert units.float().mean().item() == pytest.approx(0.7, abs=0.01)
+    assert len({tuple(one.tolist()) for one in units.flatten(0, 1)}) == 40
+    assert mlp.draw_passes(0) is None
+    assert StackedMLP([3, 4, 5, 3]).draw_passes(4) is None
 
 
 def test_autoencoder_is_the_published_architecture():
     torch.manual_seed(0)
     net = Autoencoder(7, hidden_layer_sizes=(16, 12), latent_dim=3)
-    shapes = [tuple(layer.weight.shape[1:]) for layer in net.mlp.layers]
+    shapes = [tuple(layer.weight.shape[1:]) for layer in net.layers]
     assert shapes == [(7, 16), (16, 12), (12, 3), (3, 12), (12, 16), (16, 7)]
-    assert net.mlp.dropout_sizes == [16, 12, 3, 12]  # no dropout before the output layer
+    assert net.dropout_sizes == [16, 12, 3, 12]  # no dropout before the output layer
     x = torch.rand(1, 5, 7)
-    expected = torch.sigmoid(separate(net.mlp, 0, 0.1)(x[0]))
+    expected = torch.sigmoid(separate(net, 0, 0.1)(x[0]))
     torch.testing.assert_close(net.eval()(x)[0], expected)
-    torch.testing.assert_close(net.sub_network(0)(x[0]), expected)
+    torch.testing.assert_close(net.run_sub_networks(net.sub_networks(), x[0])[0], expected)
 
 
 def test_variational_autoencoder_draws_in_training_and_not_in_evaluation():
@@ -152,17 +169,20 @@ def test_variational_autoencoder_draws_in_training_and_not_in_evaluation():
     net.eval()
     reconstruction = net(x)[0]
     assert torch.equal(reconstruction, net(x)[0])
-    torch.testing.assert_close(net.sub_network(1)(x[1]), reconstruction[1])
-    noise = net.draw_passes(1)[0, 1]
-    code = mean[1] + (0.5 * log_variance[1]).exp() * noise
-    expected = torch.sigmoid(separate(net.decoder, 1, 0.0)(code.relu()))
-    torch.testing.assert_close(net.sub_network(1, noise)(x[1]), expected)
+    torch.testing.assert_close(net.run_sub_networks(net.sub_networks(), x[1])[1], reconstruction[1])
+    noise = net.draw_passes(1)[0]
+    found = net.run_sub_networks(net.sub_networks(noise), x[1])
+    for k in range(2):
+        _, mean, log_variance = net(x[1].expand(2, 6, 5))
+        code = mean[k] + (0.5 * log_variance[k]).exp() * noise[k]
+        expected = torch.sigmoid(separate(net.decoder, k, 0.0)(code.relu()))
+        torch.testing.assert_close(found[k], expected)
 
 
 def test_variational_autoencoder_stays_finite_far_away():
     net = VariationalAutoencoder(2, hidden_layer_sizes=(8,), latent_dim=2).eval()
-    reconstruct = net.sub_network(0, net.draw_passes(1)[0, 0])
-    assert reconstruct(torch.full((1, 2), 1e15)).isfinite().all()
+    parts = net.sub_networks(net.draw_passes(1)[0])
+    assert net.run_sub_networks(parts, torch.full((1, 2), 1e15)).isfinite().all()
 
 
 def test_ensemble_copies_instances_and_draws_them_anew():

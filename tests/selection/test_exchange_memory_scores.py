@@ -39,13 +39,15 @@ def test_one_network_keeps_its_own():
 
 
 def test_exchange_hands_over_rows_and_weights():
-    selection = Selection(torch.tensor([[0, 1], [2, 3], [4, 5]]), torch.eye(3)[:, :2])
-    given_rows, weights = exchange(selection, np.array([1, 2, 0]))
+    rows = torch.tensor([[0, 1], [2, 3], [4, 5]])
+    selection = Selection(rows, torch.eye(3)[:, :2], counts=False)
+    given_rows, weights, counts = exchange(selection, np.array([1, 2, 0]))
+    assert counts is False
     assert given_rows.tolist() == [[2, 3], [4, 5], [0, 1]]
     assert torch.equal(weights, torch.eye(3)[[1, 2, 0], :2])
 
 
-@pytest.mark.parametrize("mode", ["last", "sum", "average"])
+@pytest.mark.parametrize("mode", ["sum", "average"])
 def test_memory_equals_lists_of_all_scores(mode):
     rng = np.random.RandomState(0)
     memory, seen = ScoreMemory(2, 7, mode=mode, decay=0.8), {}
@@ -57,7 +59,6 @@ def test_memory_equals_lists_of_all_scores(mode):
             past.append(scores[:, j])
             weights = 0.8 ** np.arange(len(past))[::-1]
             expected = {
-                "last": past[-1],
                 "sum": np.sum(past, axis=0),
                 "average": np.average(past, axis=0, weights=weights),
             }[mode]
@@ -68,7 +69,7 @@ def test_memory_equals_lists_of_all_scores(mode):
 
 
 def test_memory_refuses_an_unknown_mode():
-    with pytest.raises(ValueError, match="mode must be 'last', 'sum' or 'average', got 'mean'"):
+    with pytest.raises(ValueError, match="mode must be 'sum' or 'average', got 'mean'"):
         ScoreMemory(1, 1, mode="mean")
 
 

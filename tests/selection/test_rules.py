@@ -147,3 +147,16 @@ def test_keep_both_keeps_what_two_selections_keep():
 def test_rate_zero_keeps_batch_order():
     scores = torch.tensor([[3.0, 1.0, 2.0]])
     assert keep_lowest(scores, 0.0).rows.tolist() == [[0, 1, 2]]
+
+
+def test_mean_weights_make_the_weighted_mean_a_sum():
+    """Does not survive weights as they come: each network's must sum to 1, or to 0."""
+    losses = torch.tensor([[1.0, 2.0, 6.0, 9.0], [1.0, 2.0, 6.0, 9.0], [1.0, 2.0, 6.0, 9.0]])
+    rows = torch.tensor([[2, 0, 1], [3, 1, 0], [0, 1, 2]])
+    weights = torch.tensor([[1.0, 1.0, 0.0], [0.5, 3.0, 1.5], [0.0, 0.0, 0.0]])
+    for selection in (Selection(rows), Selection(rows, weights)):
+        found = selection.mean_weights(4)
+        expected = selection.weighted_mean(losses.gather(1, rows))
+        torch.testing.assert_close((found * losses).sum(dim=1), expected)
+        assert not found[~selection.mask(4)].any()
+    assert found.sum(dim=1).tolist() == pytest.approx([1, 1, 0])

@@ -5,15 +5,22 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skrobust.selection import DropSchedule, Progress, binomial_margin
+from skrobust.selection import DropSchedule, Progress, Trim, binomial_margin
 
 
 def at(epoch, n_epochs, steps_per_epoch=10, step_in_epoch=0):
     step = epoch * steps_per_epoch + step_in_epoch
     return Progress(epoch, n_epochs, step, n_epochs * steps_per_epoch)
+
+
+def is_warm(schedule, progress):
+    """Whether the rows that the schedule keeps count for how often rows were kept."""
+    rows = torch.arange(8)
+    return Trim(schedule)(torch.zeros(1, 8), rows, rows, progress).counts
 
 
 def first_full_epoch(schedule, n_epochs=200):
@@ -44,15 +51,7 @@ def test_integer_warmup_counts_epochs_whatever_the_length():
 
 def test_no_warmup_drops_at_once():
     assert DropSchedule(0.3).drop_rate(at(0, 5), 128) == 0.3
-    assert DropSchedule(0.3).is_warm(at(0, 5))
-
-
-def test_unit_step_changes_within_an_epoch():
-    in_steps = DropSchedule(0.4, warmup=0.5, unit="step")
-    in_epochs = DropSchedule(0.4, warmup=0.5)
-    late = at(2, 10, steps_per_epoch=10, step_in_epoch=5)
-    assert in_steps.drop_rate(late, 128) == pytest.approx(0.4 * 2.5 / 5)
-    assert in_epochs.drop_rate(late, 128) == pytest.approx(0.4 * 2 / 5)
+    assert is_warm(DropSchedule(0.3), at(0, 5))
 
 
 def test_margin_is_binomial_and_grows_with_the_rate():
@@ -68,23 +67,22 @@ def test_margin_is_binomial_and_grows_with_the_rate():
     st.floats(0, 0.99),
     st.one_of(st.integers(0, 20), st.floats(0, 1)),
     st.sampled_from(["linear", "official"]),
-    st.sampled_from(["epoch", "step"]),
     st.floats(0, 3),
     st.integers(1, 512),
 )
-def test_rate_never_falls_and_stays_below_one(rate, warmup, kind, unit, margin, batch_size):
-    schedule = DropSchedule(rate, warmup, unit, kind, margin)
+def test_rate_never_falls_and_stays_below_one(rate, warmup, kind, margin, batch_size):
+    schedule = DropSchedule(rate, warmup, kind, margin)
     rates = [schedule.drop_rate(at(e, 30), batch_size) for e in range(30)]
     assert all(0 <= a <= b < 1 for a, b in itertools.pairwise(rates))
-    warm = [schedule.is_warm(at(e, 30)) for e in range(30)]
+    warm = [is_warm(schedule, at(e, 30)) for e in range(30)]
     assert warm == sorted(warm)
 
 
 def test_is_warm_from_the_first_epoch_at_the_full_rate():
     for schedule in (DropSchedule(0.1, 0.5), DropSchedule(0.1, 0.5, kind="official")):
         first = first_full_epoch(schedule)
-        assert not schedule.is_warm(at(first - 1, 200))
-        assert schedule.is_warm(at(first, 200))
+        assert not is_warm(schedule, at(first - 1, 200))
+        assert is_warm(schedule, at(first, 200))
 
 
 def test_warmup_of_any_real_type_is_a_share():
@@ -97,11 +95,11 @@ def test_warmup_in_steps_is_the_nearest_number_of_whole_epochs(steps_per_epoch, 
     for epoch in range(30):
         now = Progress(epoch, 30, epoch * steps_per_epoch, 30 * steps_per_epoch)
         assert schedule.drop_rate(now, 10**6) == pytest.approx(0.4 * min(1, epoch / epochs))
-        assert schedule.is_warm(now) == (epoch >= epochs)
+        assert is_warm(schedule, now) == (epoch >= epochs)
 
 
 @pytest.mark.parametrize(("n_epochs", "length"), [(1, 1), (2, 1), (3, 1), (20, 10), (49, 24)])
 def test_warmup_in_steps_ends_in_the_middle_of_short_trainings(n_epochs, length):
     schedule = DropSchedule(0.4, warmup_steps=100)
-    warm = [schedule.is_warm(Progress(i, n_epochs, 2 * i, 2 * n_epochs)) for i in range(n_epochs)]
+    warm = [is_warm(schedule, Progress(i, n_epochs, 2 * i, 2 * n_epochs)) for i in range(n_epochs)]
     assert warm == [i >= length for i in range(n_epochs)]

@@ -12,7 +12,7 @@ from skrobust import PRLClassifier, PRLRegressor
 from skrobust.corruption import corrupt_labels, corrupt_targets
 from skrobust.networks import StackedMLP
 from skrobust.selection import DropSchedule, bootstrap, crossentropy, huber, keep_count
-from skrobust.training import KeptShare
+from skrobust.training import KeptShare, ScoredApart
 
 THESIS = {"margin": 0.0, "warmup": 2, "max_epochs": 8, "batch_size": 50}
 SMALL = {"hidden_layer_sizes": (16,), "random_state": 0, "optimizer__fused": False}
@@ -340,6 +340,42 @@ def test_a_single_absurd_target_does_no_harm():
     assert model.score(np.delete(X, 7, 0), np.delete(y, 7)) > 0.9
 
 
+def test_the_update_is_the_mean_gradient_of_the_rows_within_the_limit():
+    """Does not survive weights of kept rows that are not divided by their sum."""
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(40, 3))
+    y = X[:, 0] + rng.standard_t(2, size=40)
+    replay = Replay()
+    model = PRLRegressor(
+        hidden_layer_sizes=(6,),
+        selection="gradient",
+        corruption_rate=0.1,
+        score_limit=1.0,
+        robust_start=0.0,
+        early_stopping=False,
+        warmup=0,
+        batch_size=40,
+        max_epochs=1,
+        lr=0.1,
+        optimizer=torch.optim.SGD,
+        random_state=0,
+        callbacks=[replay],
+    ).fit(X, y)
+    ((x, targets, _),), (network,) = replay.batches_, networks_of(replay, 1)[0]
+    kept = torch.from_numpy(model.keep_frequency_ == 1)
+    assert 10 < kept.sum() < keep_count(40, 0.1)  # some lie beyond the limit
+    # x are the rows in the order of the batch, the record is in that of the table
+    order = [int((x == row).all(dim=1).nonzero()) for row in scaled(model, X)]
+    errors = (network(x[None])[0] - targets).square().sum(dim=1)[order]
+    errors[kept].mean().backward()
+    for own, trained in zip(network.parameters(), model.net_.module_.parameters(), strict=True):
+        torch.testing.assert_close(own.detach() - 0.1 * own.grad, trained, rtol=1e-4, atol=1e-6)
+
+
+def scaled(model, X):
+    return torch.from_numpy(model._preprocessor.transform(X))
+
+
 def test_settings_reach_the_step():
     X, y, *_ = planted(n=60)
     model = PRLRegressor(
@@ -354,10 +390,10 @@ def test_settings_reach_the_step():
         max_epochs=2,
     ).fit(X, y)
     step = model.net_.step
-    assert step.schedule == DropSchedule(0.3, warmup=0.5, margin=2.0)
-    assert step.exchange and step.score_apart == "train"
+    assert step.selector.schedule == DropSchedule(0.3, warmup=0.5, margin=2.0)
+    assert step.exchange and isinstance(step, ScoredApart) and step.training
     assert (step.memory, step.memory_decay, step.start) == ("average", 0.5, 0.25)
-    assert step.score_limit == 3.0
+    assert step.selector.score_limit == 3.0 and step.selector.n_recent == 60
 
 
 def test_score_limit_keeps_gross_errors_out_of_unlucky_batches():

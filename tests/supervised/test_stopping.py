@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from skorch.dataset import ValidSplit
+from torch.utils.data import Subset
 
 from skrobust import PRLClassifier, PRLRegressor
 from skrobust.corruption import corrupt_targets
+from skrobust.selection import keep_all
 
 WILD = {"lr": 0.01, "hidden_layer_sizes": (64, 64), "random_state": 0}
 
@@ -54,6 +56,42 @@ def test_the_loss_of_held_out_rows_is_trimmed():
     assert trimmed < 1
     plain = PRLRegressor(selection=None, **settings).fit(X, y).history_[-1, "valid_loss"]
     assert plain > 100
+
+
+class KeepAll:
+    """A selector of one's own that says nothing of held-out rows."""
+
+    def __call__(self, scores, y, row_ids, progress):
+        return keep_all(scores)
+
+
+@pytest.mark.parametrize("selection", ["loss", "loss-gradient", "gradient", KeepAll()])
+def test_the_loss_of_held_out_rows_is_trimmed_without_a_score_limit_too(selection):
+    """Does not survive held-out rows that all count where no limit of scores drops the gross."""
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(400, 2))
+    y = X[:, 0] + 0.1 * rng.normal(size=400)
+    held_out = rng.permutation(400) < 80
+    y[np.flatnonzero(held_out)[:12]] = 1e4
+    split = PredefinedSplit(held_out)
+    settings = {"selection": selection, "score_limit": None, "early_stopping": False, **WILD}
+    settings |= {"train_split": split, "max_epochs": 3}
+    trimmed = PRLRegressor(corruption_rate=0.2, **settings).fit(X, y)
+    np.testing.assert_array_equal(np.isnan(trimmed.keep_frequency_), held_out)
+    assert trimmed.history_[-1, "valid_loss"] < 10
+    less = PRLRegressor(corruption_rate=0.1, **settings).fit(X, y)  # leaves 4 of the 12
+    assert less.history_[-1, "valid_loss"] > 1e4
+
+
+class PredefinedSplit:
+    """The split of skorch that holds out the rows that are marked."""
+
+    def __init__(self, held_out):
+        self.held_out = held_out
+
+    def __call__(self, dataset, y=None, groups=None):
+        parts = np.flatnonzero(~self.held_out), np.flatnonzero(self.held_out)
+        return tuple(Subset(dataset, part) for part in parts)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import os
 import pickle
 import signal
-from functools import partial
 
 import numpy as np
 import pytest
@@ -12,10 +11,9 @@ from skorch.callbacks import Callback, Checkpoint, EarlyStopping, LRScheduler
 from skorch.dataset import ValidSplit
 
 from skrobust import RCADetector
-from skrobust.detectors._rca import _plain
 from skrobust.networks import Autoencoder
-from skrobust.selection import DropSchedule, squared_error
-from skrobust.training import KeptShare, RobustNet, RobustStep, RowDataset
+from skrobust.selection import DropSchedule, Trim, squared_error
+from skrobust.training import KeptShare, RobustNet, RowDataset, SharedPass
 
 SMALL = {"hidden_layer_sizes": (8,), "latent_dim": 2, "n_passes": 2, "random_state": 0}
 
@@ -234,10 +232,12 @@ def test_a_split_without_a_seed_of_its_own_follows_random_state(X):
     assert np.random.get_state()[2] == state  # noqa: NPY002
 
 
-def test_the_step_asks_the_net_for_its_memory(X):
-    step = RobustStep(
-        partial(_plain, loss=squared_error), DropSchedule(0.1), memory="sum", memory_decay=0.5
-    )
+def reconstructing(selector, **settings):
+    return SharedPass(loss=squared_error, selector=selector, reconstructs=True, **settings)
+
+
+def test_the_net_trains_with_the_memory_that_the_step_asks_for(X):
+    step = reconstructing(Trim(DropSchedule(0.1)), memory="sum", memory_decay=0.5)
     net = RobustNet(
         Autoencoder, step=step, n_rows=100, module__in_features=4, max_epochs=3, device="cpu"
     ).fit(RowDataset(torch.from_numpy(X).float()))
@@ -247,13 +247,19 @@ def test_the_step_asks_the_net_for_its_memory(X):
     assert (memory.values > net.state_.record.scores).all()  # three epochs are summed
 
 
-def test_the_step_asks_the_net_for_its_window(X):
-    step = RobustStep(partial(_plain, loss=squared_error), DropSchedule(0.1), score_limit=2.0)
+def test_the_net_trains_with_a_copy_of_the_selector_and_its_window(X):
+    selector = Trim(DropSchedule(0.1), score_limit=2.0, n_recent=60)
     net = RobustNet(
-        Autoencoder, step=step, n_rows=100, module__in_features=4, batch_size=20, device="cpu"
+        Autoencoder,
+        step=reconstructing(selector),
+        n_rows=100,
+        module__in_features=4,
+        batch_size=20,
+        device="cpu",
     ).fit(RowDataset(torch.from_numpy(X).float()))
-    assert net.state_.window.n_rows == 100  # never more than an epoch
-    assert net.state_.window.add(torch.zeros(1, 20)).shape == (1, 100)
+    assert net.state_.selector.window.n_rows == 60
+    assert net.state_.selector.window.add(torch.zeros(1, 20)).shape == (1, 60)
+    assert selector.window is None
 
 
 def test_marks_of_another_length_are_refused(X):

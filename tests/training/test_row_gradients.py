@@ -18,11 +18,11 @@ from skrobust.training import RowGradients, per_sample_gradient_norms
 N_ROWS = 5
 
 
-def row_loss(output, x, y):
+def row_loss(output, y):
     return squared_error(output.flatten(2), y.flatten(1))
 
 
-def labels_loss(output, x, y):
+def labels_loss(output, y):
     return crossentropy(output, y)
 
 
@@ -31,7 +31,7 @@ def slow_norms(network, x, y, loss=row_loss):
     norms = []
     parameters = [p for p in network.parameters() if p.requires_grad]
     for i in range(len(x)):
-        value = loss(network(x[i : i + 1])[None], x[None, i : i + 1], y[i : i + 1]).sum()
+        value = loss(network(x[i : i + 1])[None], y[i : i + 1]).sum()
         gradients = torch.autograd.grad(value, parameters, allow_unused=True)
         norms.append(sum(g.square().sum() for g in gradients if g is not None).sqrt())
     return torch.stack(norms)
@@ -57,7 +57,7 @@ def check(network, x, tolerance=1e-5, slow=False, seed=0):
     torch.testing.assert_close(rows.norms()[0], slow_norms(own, x, y), rtol=tolerance, atol=1e-12)
     weights = torch.rand(1, len(x), dtype=torch.float64) * torch.tensor([1.0, 0, 1, 1, 0])[: len(x)]
     value = rows.loss(weights)
-    torch.testing.assert_close(value, (row_loss(own(x)[None], x, y) * weights).sum())
+    torch.testing.assert_close(value, (row_loss(own(x)[None], y) * weights).sum())
     (3 * value).backward()
     found = [None if p.grad is None else p.grad / 3 for p in own.parameters()]
     if seed % 2 and len(x) > 1:
@@ -66,7 +66,7 @@ def check(network, x, tolerance=1e-5, slow=False, seed=0):
         rows.loss(weights, weights.nonzero()[:, 1][None]).backward()
         found = [p.grad for p in own.parameters()]
     expected = torch.autograd.grad(
-        (row_loss(own(x)[None], x, y) * weights).sum(), list(own.parameters()), allow_unused=True
+        (row_loss(own(x)[None], y) * weights).sum(), list(own.parameters()), allow_unused=True
     )
     for a, b in zip(found, expected, strict=True):
         if b is None:

@@ -7,34 +7,44 @@ import pytest
 import torch
 from torch import nn
 
-from skrobust.detectors._rca import _plain
 from skrobust.networks import Autoencoder, NetworkEnsemble
 from skrobust.selection import (
     DropSchedule,
     Progress,
     ScoreMemory,
-    ScoreWindow,
     Selection,
+    Trim,
     keep_count,
     keep_lowest,
     keep_single_lowest,
     squared_error,
 )
-from skrobust.training import RobustStep, StepState, TrainingRecord
-
-reconstruction = partial(_plain, loss=squared_error)
+from skrobust.training import ByRowGradients, ScoredApart, SharedPass, StepState, TrainingRecord
 
 
-def state_for(module, n_rows, memory=None):
+def state_for(step, module, n_rows, memory=None):
     return StepState(
         Progress(0, 1, 0, 1),
         TrainingRecord(module.n_networks, n_rows),
         np.random.default_rng(0),
+        step.selector,
         memory,
     )
 
 
-def row_sum_error(output, x, y):
+def trimming(rate, step=SharedPass, **settings):
+    """Regression on the rows of lowest loss, or score."""
+    selector = Trim(DropSchedule(rate))
+    return step(**{"loss": row_sum_error, "selector": selector, **settings})
+
+
+def run(step, module, x, y, state, row_ids=None):
+    """One step on rows that the networks share."""
+    ids = torch.arange(len(x)) if row_ids is None else row_ids
+    return step(module, x.expand(module.n_networks, *x.shape), y, ids, state)
+
+
+def row_sum_error(output, y):
     """Loss of a regression with one output."""
     return (output.squeeze(-1) - y).square()
 
@@ -64,12 +74,13 @@ def test_stacked_step_equals_algorithm_1_on_separate_networks():
             own.data = all_networks.data[k : k + 1].clone()
     joint = torch.optim.Adam(stacked.parameters(), lr=1e-2)
     own = [torch.optim.Adam(net.parameters(), lr=1e-2) for net in separate]
-    step = RobustStep(reconstruction, DropSchedule(0.3), exchange=True, score_apart="eval")
-    state, disagreements = state_for(stacked, 32), 0
+    settings = {"loss": squared_error, "reconstructs": True, "exchange": True}
+    step = trimming(0.3, ScoredApart, **settings)
+    state, disagreements = state_for(step, stacked, 32), 0
     for _ in range(25):
         x = torch.rand(32, 5)
         joint.zero_grad()
-        step(stacked, x, torch.arange(32), torch.arange(32), state).backward()
+        run(step, stacked, x, torch.arange(32), state).backward()
         joint.step()
         first, second = algorithm_1(separate, own, x, 0.3)
         disagreements += set(first.tolist()) != set(second.tolist())
@@ -79,11 +90,9 @@ def test_stacked_step_equals_algorithm_1_on_separate_networks():
             torch.testing.assert_close(a.data[0], b.data[k], rtol=1e-5, atol=1e-5)
 
 
-def gradients(step, module, x, y, n_rows=None, **state):
+def gradients(step, module, x, y):
     module.zero_grad()
-    step(
-        module, x, y, torch.arange(len(x)), state_for(module, n_rows or len(x), **state)
-    ).backward()
+    run(step, module, x, y, state_for(step, module, len(x))).backward()
     return [p.grad.clone() for p in module.parameters()]
 
 
@@ -100,9 +109,9 @@ def differ(a, b):
 
 
 def test_shared_forward_equals_scoring_apart_without_dropout(regression):
-    shared = RobustStep(row_sum_error, DropSchedule(0.4), exchange=True)
-    for mode in ("eval", "train"):
-        apart = RobustStep(row_sum_error, DropSchedule(0.4), exchange=True, score_apart=mode)
+    shared = trimming(0.4, exchange=True)
+    for training in (False, True):
+        apart = trimming(0.4, ScoredApart, exchange=True, training=training)
         pairs = zip(gradients(shared, *regression), gradients(apart, *regression), strict=True)
         for a, b in pairs:
             torch.testing.assert_close(a, b)
@@ -110,20 +119,18 @@ def test_shared_forward_equals_scoring_apart_without_dropout(regression):
 
 def test_rate_zero_is_plain_training_to_the_bit(regression):
     module, x, y = regression
-    robust = gradients(RobustStep(row_sum_error, DropSchedule(0.0)), *regression)
+    robust = gradients(trimming(0.0), *regression)
     module.zero_grad()
-    inputs = x.expand(2, 20, 3)
-    row_sum_error(module(inputs), inputs, y).mean(dim=1).sum().backward()
+    row_sum_error(module(x.expand(2, 20, 3)), y).mean(dim=1).sum().backward()
     assert all(torch.equal(a, p.grad) for a, p in zip(robust, module.parameters(), strict=True))
 
 
 def test_each_part_changes_the_update(regression):
-    plain = gradients(RobustStep(row_sum_error, DropSchedule(0.0)), *regression)
-    trimmed = gradients(RobustStep(row_sum_error, DropSchedule(0.4)), *regression)
-    swapped = gradients(RobustStep(row_sum_error, DropSchedule(0.4), exchange=True), *regression)
-    single = gradients(
-        RobustStep(row_sum_error, DropSchedule(0.4), rule=keep_single_lowest), *regression
-    )
+    plain = gradients(trimming(0.0), *regression)
+    trimmed = gradients(trimming(0.4), *regression)
+    swapped = gradients(trimming(0.4, exchange=True), *regression)
+    lowest = Trim(DropSchedule(0.4), rule=keep_single_lowest)
+    single = gradients(trimming(0.4, selector=lowest), *regression)
     assert differ(plain, trimmed)
     assert differ(trimmed, swapped)
     assert differ(trimmed, single)
@@ -131,13 +138,9 @@ def test_each_part_changes_the_update(regression):
 
 def test_score_without_gradient_ranks_instead_of_the_loss(regression):
     module, x, y = regression
-    state = state_for(module, 20)
-    step = RobustStep(
-        row_sum_error,
-        DropSchedule(0.5),
-        row_score=lambda output, x, y: -row_sum_error(output, x, y),
-    )
-    step(module, x, y, torch.arange(20), state)
+    step = trimming(0.5, score=lambda output, y: -row_sum_error(output, y))
+    state = state_for(step, module, 20)
+    run(step, module, x, y, state)
     losses, kept = -state.record.scores, state.record.kept
     for row in losses:
         assert (kept[row.topk(10).indices] > 0).all()
@@ -151,42 +154,39 @@ def test_targets_follow_their_rows_through_the_exchange(regression):
         for network in module.networks:
             network.weight.fill_(1.0)
             network.bias.zero_()
-        for apart in (None, "eval"):
-            step = RobustStep(row_sum_error, DropSchedule(0.3), exchange=True, score_apart=apart)
-            loss = step(module, x, x.sum(1), torch.arange(20), state_for(module, 20))
+        for kind in (SharedPass, ScoredApart):
+            step = trimming(0.3, kind, exchange=True)
+            loss = run(step, module, x, x.sum(1), state_for(step, module, 20))
             assert loss.item() == pytest.approx(0, abs=1e-10)
 
 
 def test_per_group_drops_within_each_class_too():
     module = NetworkEnsemble(nn.Linear, in_features=2, out_features=2)
 
-    def loss(output, x, y):
-        return x[..., 0]  # group 1 has all the high losses
+    def loss(output, y):
+        return torch.arange(10.0).expand(1, 10)  # group 1 has all the high losses
 
-    x = torch.stack([torch.arange(10.0), torch.zeros(10)], dim=1)
     y = (torch.arange(10) >= 5).long()
-    ids = torch.arange(10)
-    state = state_for(module, 10)
-    RobustStep(loss, DropSchedule(0.4), per_group=True)(module, x, y, ids, state)
-    assert state.record.kept.tolist() == [1, 1, 1, 0, 0, 1, 0, 0, 0, 0]
-    state = state_for(module, 10)
-    waiting = RobustStep(loss, DropSchedule(0.4, warmup=3), per_group=True)
-    waiting(module, x, y, ids, state)
-    assert state.record.kept.tolist() == [1] * 10
-    state = state_for(module, 10)
-    with_margin = DropSchedule(0.2, margin=2.0)  # .45 of the batch, .2 of a class
-    RobustStep(loss, with_margin, per_group=True)(module, x, y, ids, state)
-    assert state.record.kept.tolist() == [1, 1, 1, 1, 0, 0, 0, 0, 0, 0]
+
+    def kept(schedule):
+        step = trimming(0.4, loss=loss, selector=Trim(schedule, per_group=True))
+        state = state_for(step, module, 10)
+        run(step, module, torch.zeros(10, 2), y, state)
+        return state.record.kept.tolist()
+
+    assert kept(DropSchedule(0.4)) == [1, 1, 1, 0, 0, 1, 0, 0, 0, 0]
+    assert kept(DropSchedule(0.4, warmup=3)) == [1] * 10
+    # a margin makes it .45 of the batch, and leaves .2 of a class
+    assert kept(DropSchedule(0.2, margin=2.0)) == [1, 1, 1, 1, 0, 0, 0, 0, 0, 0]
 
 
 def test_memory_outvotes_the_batch(regression):
     module, x, y = regression
     memory = ScoreMemory(2, 20, mode="sum")
     memory.update(torch.arange(20), torch.arange(20.0).expand(2, 20) * 1e6)
-    state = state_for(module, 20, memory)
-    RobustStep(row_sum_error, DropSchedule(0.5), memory="sum")(
-        module, x, y, torch.arange(20), state
-    )
+    step = trimming(0.5, memory="sum")
+    state = state_for(step, module, 20, memory)
+    run(step, module, x, y, state)
     assert state.record.kept.tolist() == [1.0] * 10 + [0.0] * 10
 
 
@@ -194,17 +194,15 @@ def test_score_limit_drops_what_the_batches_before_make_improbable():
     """Written out: the threshold is the quantile of the last rows' scores, two deviations lower."""
     module = NetworkEnsemble(partial(nn.Linear, 2, 1), n_networks=1)
     rng = np.random.default_rng(0)
-    state, seen, stricter = state_for(module, 10), [], 0
-    state.window = ScoreWindow(30)
-    step = RobustStep(row_sum_error, DropSchedule(0.3), score_limit=2.0)
+    step = trimming(0.3, selector=Trim(DropSchedule(0.3), score_limit=2.0, n_recent=30))
+    state, seen, stricter = state_for(step, module, 10), [], 0
     for bad in (0, 6, 3, 0, 5, 10):
         y = torch.from_numpy(rng.normal(size=10)).float()
         y[:bad] += 100
         x = torch.zeros(10, 2)
-        state.record.start_epoch()
-        step(module, x, y, torch.arange(10), state)
+        run(step, module, x, y, state)
         with torch.no_grad():
-            scores = row_sum_error(module(x[None]), x, y)[0]
+            scores = row_sum_error(module(x[None]), y)[0]
         seen = [*seen, scores][-3:]
         together = torch.cat(seen).sort().values
         rate = 0.3 + 2 * (0.3 * 0.7 / len(together)) ** 0.5
@@ -221,14 +219,11 @@ def test_held_out_rows_beyond_the_limit_do_not_count(limit):
     """Three gross errors where two are expected; squared errors, ranked by their roots."""
     errors = torch.tensor([[3.0, 1.0, 90.0, 2.0, 1.0, 80.0, 2.0, 1.0, 70.0, 1.5]])
 
-    def squares(output, x, y):
-        return output**2
-
-    step = RobustStep(
-        squares,
-        DropSchedule(0.2),
-        row_score=lambda output, x, y: output.abs(),
-        score_limit=limit,
+    step = trimming(
+        0.2,
+        loss=lambda output, y: output**2,
+        score=lambda output, y: output.abs(),
+        selector=Trim(DropSchedule(0.2), score_limit=limit),
     )
     found = step.held_out_loss(errors, errors, torch.zeros(10))
     # two deviations make .45: the threshold is the sixth lowest, 2; its double lets 3 pass
@@ -242,28 +237,33 @@ def test_perturbation_changes_the_inputs_of_the_update_only(regression):
 
     def push(module, inputs, y, row_ids, state):
         rate = DropSchedule(0.4).drop_rate(state.progress, len(row_ids))
-        seen["kept"] = keep_lowest(row_sum_error(module(inputs), inputs, y), rate).rows.shape[1]
+        seen["kept"] = keep_lowest(row_sum_error(module(inputs), y), rate).rows.shape[1]
         return inputs + 1.0
 
-    plain = RobustStep(row_sum_error, DropSchedule(0.0))
-    perturbed = RobustStep(row_sum_error, DropSchedule(0.0), perturb=push)
-    for a, b in zip(
-        gradients(perturbed, module, x, y), gradients(plain, module, x + 1, y), strict=True
-    ):
-        torch.testing.assert_close(a, b)
+    for kind in (SharedPass, ScoredApart, ByRowGradients):
+        plain, perturbed = trimming(0.0, kind), trimming(0.0, kind, perturb=(push,))
+        for a, b in zip(
+            gradients(perturbed, module, x, y), gradients(plain, module, x + 1, y), strict=True
+        ):
+            torch.testing.assert_close(a, b)
+        twice = trimming(0.0, kind, perturb=(push, push))
+        for a, b in zip(
+            gradients(twice, module, x, y), gradients(plain, module, x + 2, y), strict=True
+        ):
+            torch.testing.assert_close(a, b)
     assert seen["kept"] == 12
 
 
 def test_record_takes_scores_and_each_networks_own_selection(regression):
     module, x, y = regression
-    state = state_for(module, 30)
+    step = trimming(0.5, exchange=True)
+    state = state_for(step, module, 30)
     rows = torch.arange(5, 25)
-    RobustStep(row_sum_error, DropSchedule(0.5), exchange=True)(module, x, y, rows, state)
+    run(step, module, x, y, state, rows)
     record = state.record
     assert record.kept[:5].isnan().all()
     assert record.kept[rows].sum() == 10
-    inputs = x.expand(2, 20, 3)
-    losses = row_sum_error(module(inputs), inputs, y)
+    losses = row_sum_error(module(x.expand(2, 20, 3)), y)
     torch.testing.assert_close(record.scores[:, rows], losses.detach())
     own = [set(row.argsort()[:10].tolist()) for row in losses]
     both = {i for i in range(20) if record.kept[5 + i] == 1}
@@ -272,7 +272,6 @@ def test_record_takes_scores_and_each_networks_own_selection(regression):
 
 def test_record_joins_batches_of_several_sizes_and_kinds():
     record = TrainingRecord(2, 9)
-    record.start_epoch()
     first, second, third = torch.tensor([8, 0, 3]), torch.tensor([5, 1]), torch.tensor([2])
     record.add(first, torch.tensor([[1.0, 2, 3], [4, 5, 6]]), Selection(torch.tensor([[0], [2]])))
     weights = torch.tensor([[1.0, 0], [1, 0.5]])
@@ -287,39 +286,39 @@ def test_record_joins_batches_of_several_sizes_and_kinds():
         [4, 5, 6, 9, 10, 12],
     ]
     assert record.scores[:, [4, 6, 7]].isnan().all()
-    record.end_epoch(True)
-    record.start_epoch()
-    assert record.kept.isnan().all() and record.scores[0, 8] == 1
+    record.end_epoch()
+    record.add(third, torch.tensor([[13.0], [14]]), Selection(torch.zeros(2, 1, dtype=torch.long)))
+    assert record.kept.isnan().tolist() == [i != 2 for i in range(9)]  # of this epoch alone
+    assert record.scores[0, 8] == 1 and record.scores[:, 2].tolist() == [13, 14]
 
 
 def test_keep_frequency_counts_the_epochs_after_warmup():
+    def epoch(record, kept, counts, rows=(0, 1, 2)):
+        weights = torch.tensor([kept])
+        selection = Selection(torch.arange(len(kept))[None], weights, counts)
+        record.add(torch.tensor(rows), torch.zeros_like(weights), selection)
+        record.end_epoch()
+
     record = TrainingRecord(1, 3)
     for kept, warm in [([0.0, 0, 0], False), ([1.0, 0, 1], True), ([1.0, 0, 0], True)]:
-        record.start_epoch()
-        record.kept[:] = torch.tensor(kept)
-        record.end_epoch(warm)
+        epoch(record, kept, warm)
     assert record.keep_frequency.tolist() == [1.0, 0.0, 0.5]
-    record.start_epoch()  # an epoch that leaves out a row does not count for it
-    record.kept[1:] = 1.0
-    record.end_epoch(True)
+    epoch(record, [1.0, 1], True, rows=(1, 2))  # does not count for the row that it leaves out
     assert record.keep_frequency.tolist() == pytest.approx([1.0, 1 / 3, 2 / 3])
-    cold = TrainingRecord(1, 2)
-    cold.kept[:] = torch.tensor([1.0, 0.0])
-    cold.end_epoch(False)
-    assert cold.keep_frequency.tolist() == [1.0, 0.0]
+    cold = TrainingRecord(1, 3)
+    epoch(cold, [1.0, 0, 1], False)
+    assert cold.keep_frequency.tolist() == [1.0, 0.0, 1.0]
 
 
 def test_a_score_may_need_the_graph_of_the_shared_forward_pass(regression):
     """What PRL(G) needs: gradients per row, while the update's own graph stays whole."""
 
-    def gradient_norm(output, x, y):
-        (gradient,) = torch.autograd.grad(
-            row_sum_error(output, x, y).sum(), output, retain_graph=True
-        )
+    def gradient_norm(output, y):
+        (gradient,) = torch.autograd.grad(row_sum_error(output, y).sum(), output, retain_graph=True)
         return gradient.norm(dim=-1)
 
-    by_norm = RobustStep(row_sum_error, DropSchedule(0.4), row_score=gradient_norm)
-    by_loss = RobustStep(row_sum_error, DropSchedule(0.4))  # the same ranking
+    by_norm = trimming(0.4, score=gradient_norm)
+    by_loss = trimming(0.4)  # the same ranking
     pairs = zip(gradients(by_norm, *regression), gradients(by_loss, *regression), strict=True)
     for a, b in pairs:
         torch.testing.assert_close(a, b)
@@ -328,24 +327,15 @@ def test_a_score_may_need_the_graph_of_the_shared_forward_pass(regression):
 def test_start_loss_trains_the_first_share_of_the_steps_and_scores_stay(regression):
     module, x, y = regression
 
-    def start_loss(output, x, y):
-        return 7.0 * row_sum_error(output, x, y)
+    def start_loss(output, y):
+        return 7.0 * row_sum_error(output, y)
 
-    plain = RobustStep(row_sum_error, DropSchedule(0.4))
-    for apart in (None, "train"):
-        step = RobustStep(
-            row_sum_error, DropSchedule(0.4), start=0.3, start_loss=start_loss, score_apart=apart
-        )
+    plain = trimming(0.4)
+    for kind in (SharedPass, partial(ScoredApart, training=True)):
+        step = trimming(0.4, kind, start=0.3, start_loss=start_loss)
         for position, factor in [(0, 7.0), (2, 7.0), (3, 1.0), (9, 1.0)]:
-            state, expected = state_for(module, 20), state_for(module, 20)
+            state, expected = state_for(step, module, 20), state_for(plain, module, 20)
             state.progress = Progress(0, 1, position, 10)
-            loss = step(module, x, y, torch.arange(20), state)
-            torch.testing.assert_close(
-                loss, factor * plain(module, x, y, torch.arange(20), expected)
-            )
+            loss = run(step, module, x, y, state)
+            torch.testing.assert_close(loss, factor * run(plain, module, x, y, expected))
             torch.testing.assert_close(state.record.scores, expected.record.scores)
-
-
-def test_a_start_needs_a_loss():
-    with pytest.raises(ValueError, match="start > 0 needs a start_loss"):
-        RobustStep(row_sum_error, DropSchedule(0.1), start=0.1)
