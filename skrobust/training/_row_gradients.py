@@ -233,9 +233,9 @@ class RowGradients:
 
         def note(layer, args, output):
             x, i = args[0].detach() if args else torch.empty(0), len(self._calls)
-            call = _Call(layer, x, get_gradient_edge(output))
-            self._calls.append(call)
-            output.register_hook(lambda gradient: self._arrive(i, call, gradient))
+            self._calls.append(_Call(layer, x, get_gradient_edge(output)))
+            # a hook that held the edge would keep the whole graph alive
+            output.register_hook(lambda gradient: self._arrive(i, gradient))
 
         layers = [layer for layers in self._layers for layer in layers.values()]
         handles = [layer.register_forward_hook(note) for layer in layers]
@@ -246,13 +246,14 @@ class RowGradients:
             for handle in handles:
                 handle.remove()
 
-    def _arrive(self, i: int, call: _Call, gradient: Tensor) -> None:
+    def _arrive(self, i: int, gradient: Tensor) -> None:
         if self._arrived is not None:
             self._arrived.add(i)
         elif self._calls:  # on the way back that forward asks for
+            layer, x, _ = self._calls[i]
             with torch.no_grad():
-                part = cast("Rule", rule_of(call.layer))(call.layer, call.x, gradient)
-            self._parts[self._network_of[id(call.layer)]].append((call.layer, part))
+                part = cast("Rule", rule_of(layer))(layer, x, gradient)
+            self._parts[self._network_of[id(layer)]].append((layer, part))
 
     def _agrees(self, losses: Tensor) -> bool:
         """Whether the rows' gradients add up to what automatic differentiation finds."""
