@@ -207,7 +207,7 @@ def _make_network(estimator: Any) -> nn.Module:
     n_outputs = len(estimator.classes_ if is_classifier else estimator._scaler.center_)
     prefix, given = "module__", estimator._net_parameters.items()
     own = {name.removeprefix(prefix): item for name, item in given if name.startswith(prefix)}
-    made = RobustLearner.make_network(estimator, estimator._row_shape, n_outputs, **own)
+    made: Any = RobustLearner.make_network(estimator, estimator._row_shape, n_outputs, **own)
     return made.networks[0]
 
 
