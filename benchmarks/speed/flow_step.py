@@ -109,7 +109,7 @@ def _plain(module: nn.Module, x: Tensor) -> Callable[[], None]:
 
 def _robust(module: nn.Module, x: Tensor) -> Callable[[], None]:
     step = SharedPass(loss=lambda output, target: -output, selector=Trim(DropSchedule(RATE)))
-    state = step.begin(1, len(x), Progress(1, 2, 1, 2), "cpu")
+    state = StepState.begin(step, 1, len(x), Progress(1, 2, 1, 2), "cpu")
     rows = torch.arange(len(x))
     return _steps(module, lambda: step(module, x[None], rows, rows, state))
 

@@ -187,7 +187,7 @@ def _epoch(
         exchange=n_networks > 1,
         **parts,
     )
-    state = step.begin(n_networks, len(x), Progress(1, 2, 1, 2), "cpu")
+    state = StepState.begin(step, n_networks, len(x), Progress(1, 2, 1, 2), "cpu")
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3, fused=True)
 
     def run() -> None:

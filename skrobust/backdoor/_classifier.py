@@ -119,36 +119,14 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         Training epochs.
     min_steps : int or None, default=1000
         Epochs repeat until this many steps are done too.
-    early_stopping : bool or "auto", default=False
-        Whether to hold out ``validation_fraction`` of the rows, and to stop when their loss has
-        not fallen for ``patience`` steps; the networks of the best epoch are kept. The held-out
-        rows are as poisoned as the others: the share of largest loss does not count. "auto" does
-        so from 1,000 rows on, unless ``train_split`` is given.
-    validation_fraction : float in (0, 1), default=0.1
-        Share of the training rows to hold out for ``early_stopping``.
-    patience : int, default=500
-        Steps without improvement, for ``early_stopping``.
-    batch_size : int, default=128
-        Rows per training step.
-    lr : float, default=1e-3
-        Learning rate.
-    optimizer : callable, default=torch.optim.AdamW
-        Class of a torch optimiser.
+    early_stopping, validation_fraction, patience, batch_size, lr, optimizer : as in PRLClassifier
+        Length and form of the training.
     warmup : int, float or "auto", default="auto"
         Length of the drop rate's growth from 0: an int counts epochs, a float is a share of all
         epochs. "auto" takes as many epochs as come nearest to 100 steps, at least one and at most
         half of all: then what most rows have in common has been learnt, and a trigger has not.
-    device : str, torch.device or None, default=None
-        None takes the GPU if there is one.
-    n_threads : int or None, default=1
-        CPU threads that torch may use in ``fit`` and in predictions; torch's own setting is
-        restored afterwards. None changes nothing, which large networks on a CPU want.
-    random_state : int, RandomState or None, default=None
-        Seeds everything that is random in ``fit``.
-    verbose : int, default=0
-        1 shows a progress bar.
-    callbacks : list of skorch callbacks, optional
-        For example ``skorch.callbacks.Checkpoint``.
+    device, n_threads, random_state, verbose, callbacks : as in PRLClassifier
+        How ``fit`` runs.
     **net_parameters
         skorch's own parameters, such as ``module__width``, ``optimizer__weight_decay`` or
         ``train_split``.
@@ -174,16 +152,8 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         ``train_split`` held out.
     inlier_mask_ : array of shape (n_samples,), bool
         The n - ceil(corruption_rate n) rows of lowest ``sample_scores_``; of equal ones the first.
-    history_ : skorch.history.History
-        One entry per epoch, with ``train_loss``.
-    net_ : RobustNet
-        The trained skorch net.
-    device_ : str
-        Device used.
-    n_features_in_ : int
-        Number of features seen in ``fit``; of channels, for images.
-    feature_names_in_ : array of shape (n_features,)
-        Names of the features, if the table had them.
+    history_, net_, device_, n_features_in_, feature_names_in_ : as in PRLClassifier
+        What ``fit`` leaves.
 
     See Also
     --------

@@ -59,39 +59,14 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
         Epochs on the clean rows after pruning. 0 prunes only.
     fine_tune_lr : float or None, default=None
         Their learning rate; None is ``lr``.
-    hidden_layer_sizes : sequence of int, default=(256, 256)
-        Hidden widths of the perceptron that ``module=None`` builds.
-    preprocessing : {"standard", "minmax", None}, default="standard"
-        Scaling of tables, fitted on the training rows. Arrays of other shapes are left as they are.
-    missing : {"error", "mean"}, default="error"
-        "mean" replaces nan in a table by the mean of the column over the training rows.
-    max_epochs : int, default=100
-        Training epochs on all rows.
-    min_steps : int or None, default=None
-        Epochs repeat until this many steps are done too.
-    early_stopping : bool or "auto", default=False
-        As in :class:`PRLClassifier`.
-    validation_fraction : float in (0, 1), default=0.1
-        Share of the training rows to hold out for ``early_stopping``.
-    patience : int, default=500
-        Steps without improvement, for ``early_stopping``.
-    batch_size : int, default=128
-        Rows per training step.
-    lr : float, default=1e-3
-        Learning rate of the training on all rows.
-    optimizer : callable, default=torch.optim.AdamW
-        Class of a torch optimiser.
-    device : str, torch.device or None, default=None
-        None takes the GPU if there is one.
-    n_threads : int or None, default=1
-        CPU threads that torch may use in ``fit`` and in predictions; torch's own setting is
-        restored afterwards. None changes nothing, which large networks on a CPU want.
-    random_state : int, RandomState or None, default=None
-        Seeds everything that is random in ``fit``.
-    verbose : int, default=0
-        1 shows a progress bar.
-    callbacks : list of skorch callbacks, optional
-        For example ``skorch.callbacks.Checkpoint``.
+    fine_tune_callbacks : list of skorch callbacks, optional
+        For the training on clean rows.
+    hidden_layer_sizes, preprocessing, missing, max_epochs, min_steps : as in PRLClassifier
+        Length and form of the training on all rows, and how ``fit`` runs.
+    early_stopping, validation_fraction, patience, batch_size, lr, optimizer : as in PRLClassifier
+        Length and form of the training on all rows, and how ``fit`` runs.
+    device, n_threads, random_state, verbose, callbacks : as in PRLClassifier
+        Length and form of the training on all rows, and how ``fit`` runs.
     **net_parameters
         skorch's own parameters, such as ``module__width`` or ``optimizer__weight_decay``.
 
@@ -104,13 +79,12 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
     pruning_accuracies_ : array of float
         Accuracy on held-out clean rows with no unit off, with the first, and so on; the last may be
         that of the unit that went too far and was switched on again.
+    fine_tune_history_ : skorch.history.History
+        One entry per epoch on clean rows.
     n_clean_ : int
         Number of clean rows, given or taken for clean.
-    corruption_rate_ : float
+    corruption_rate_, corruption_rate_interval_ : as in BackdoorRobustClassifier
         The rate.
-    corruption_rate_interval_ : tuple of two floats
-        Lower end of the 95 % interval of the estimate and 0.5, as learnt poison is not seen; with
-        ``corruption_rate="auto"`` only.
     sample_scores_ : array of shape (n_samples,)
         Loss of each training row in the last epoch on all rows; where rows were held out, of all
         by the network before pruning.
@@ -118,16 +92,8 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
         1 for every row that was trained on.
     inlier_mask_ : array of shape (n_samples,), bool
         The n - ceil(corruption_rate n) rows of lowest ``sample_scores_``; of equal ones the first.
-    history_ : skorch.history.History
-        One entry per epoch on all rows, with ``train_loss``.
-    net_ : RobustNet
-        The skorch net, pruned.
-    device_ : str
-        Device used.
-    n_features_in_ : int
-        Number of features seen in ``fit``; of channels, for images.
-    feature_names_in_ : array of shape (n_features,)
-        Names of the features, if the table had them.
+    history_, net_, device_, n_features_in_, feature_names_in_ : as in PRLClassifier
+        What ``fit`` leaves, of the training on all rows.
 
     See Also
     --------

@@ -85,6 +85,8 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         Rows per step of it.
     pretrain_lr : float, default=1e-3
         Learning rate of it.
+    pretrain_callbacks : list of skorch callbacks, optional
+        For it.
     hidden_layer_sizes : sequence of int, default=(256, 256)
         Hidden widths of the perceptron that ``module=None`` builds; the last is what the linear
         layer sees.
@@ -93,44 +95,14 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         the least and the largest value of the rows with labels to [0, 1].
     missing : {"error", "mean"}, default="error"
         "mean" replaces nan in a table by the mean of the column over the rows with labels.
-    memory : {None, "average", "sum"}, default=None
-        Select on each row's scores over the epochs, as in :class:`BackdoorRobustClassifier`.
-    memory_decay : float in [0, 1), default=0.8
-        Weight of the past for ``memory="average"``.
-    per_class : bool or "auto", default="auto"
-        Drop the share within each class, too, as in :class:`BackdoorRobustClassifier`.
-    margin : float, default=1.0
-        Standard deviations of a batch's share of poisoned rows that training drops on top of
-        ``corruption_rate``.
-    max_epochs : int, default=100
-        Epochs of the linear layer.
-    min_steps : int or None, default=1000
-        Its epochs repeat until this many steps are done too.
-    early_stopping : bool or "auto", default=False
-        As in :class:`PRLClassifier`, for the linear layer.
-    validation_fraction : float in (0, 1), default=0.1
-        Share of the rows with labels to hold out for ``early_stopping``.
-    patience : int, default=500
-        Steps without improvement, for ``early_stopping``.
-    batch_size : int, default=128
-        Rows per step of the linear layer.
-    lr : float, default=1e-2
-        Learning rate of the linear layer.
-    optimizer : callable, default=torch.optim.AdamW
-        Class of a torch optimiser, for the linear layer.
-    warmup : int or float, default=0.1
-        Length of the drop rate's growth from 0: an int counts epochs, a float is a share of all.
-    device : str, torch.device or None, default=None
-        None takes the GPU if there is one.
-    n_threads : int or None, default=1
-        CPU threads that torch may use in ``fit`` and in predictions; torch's own setting is
-        restored afterwards. None changes nothing, which large networks on a CPU want.
-    random_state : int, RandomState or None, default=None
-        Seeds everything that is random in ``fit``.
-    verbose : int, default=0
-        1 shows a progress bar for the linear layer.
-    callbacks : list of skorch callbacks, optional
-        For the training of the linear layer.
+    memory, memory_decay, per_class : as in BackdoorRobustClassifier
+        The rule for wrong labels.
+    margin, max_epochs, min_steps, early_stopping, validation_fraction : as in PRLClassifier
+        Length and form of the training of the linear layer, and how ``fit`` runs.
+    patience, batch_size, lr, optimizer, warmup, device, n_threads : as in PRLClassifier
+        Length and form of the training of the linear layer, and how ``fit`` runs.
+    random_state, verbose, callbacks : as in PRLClassifier
+        Length and form of the training of the linear layer, and how ``fit`` runs.
     **net_parameters
         skorch's own parameters: ``module__…`` for the network, the others for the linear layer.
 
@@ -138,17 +110,16 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
     ----------
     classes_ : array of shape (n_classes,)
         The labels, sorted.
+    pretrain_history_ : skorch.history.History
+        One entry per epoch of the training without labels.
     pretrain_losses_ : array of shape (pretrain_epochs,)
-        Mean contrastive loss of each epoch.
+        Mean contrastive loss of each of them.
     spectral_norm_ : float
         Largest singular value of the linear layer.
     n_unlabeled_ : int
         Rows without a label, from ``y`` and ``X_unlabeled``.
-    corruption_rate_ : float
+    corruption_rate_, corruption_rate_interval_ : as in BackdoorRobustClassifier
         The rate.
-    corruption_rate_interval_ : tuple of two floats
-        Lower end of the 95 % interval of the estimate and 0.5, as learnt poison is not seen; with
-        ``corruption_rate="auto"`` only.
     sample_scores_ : array of shape (n_samples,)
         What the selection ranked each training row by, high for rows that fit badly; nan for rows
         without a label.
@@ -157,16 +128,8 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
     inlier_mask_ : array of shape (n_samples,), bool
         Of the m rows with labels the m - ceil(corruption_rate m) of lowest ``sample_scores_``, and
         all others.
-    history_ : skorch.history.History
-        One entry per epoch of the linear layer.
-    net_ : RobustNet
-        The skorch net of the linear layer; ``net_.module_.encoder`` is the network.
-    device_ : str
-        Device used.
-    n_features_in_ : int
-        Number of features seen in ``fit``; of channels, for images.
-    feature_names_in_ : array of shape (n_features,)
-        Names of the features, if the table had them.
+    history_, net_, device_, n_features_in_, feature_names_in_ : as in PRLClassifier
+        What ``fit`` leaves; ``net_.module_.encoder`` is the network below the linear layer.
 
     See Also
     --------

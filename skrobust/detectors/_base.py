@@ -47,10 +47,14 @@ class RobustDetector(RobustEstimator, PyODMixin):
     selection : {"loss", None} or Selector, default="loss"
         Which rows of a batch are trained on: those of lowest loss, all, or what an object says, see
         :class:`skrobust.selection.Selector`.
-    training_rate, preprocessing, missing, margin, max_epochs, min_steps, batch_size, lr, \
-    optimizer, warmup, device, n_threads, random_state, verbose, callbacks, **net_parameters
-        As in :class:`RCADetector`. With ``selection=None`` and with an object training drops
-        nothing of its own.
+    training_rate, preprocessing, missing, margin, max_epochs, min_steps : as in RCADetector
+        How much training drops, and for how long it runs.
+    batch_size, lr, optimizer, warmup, device, n_threads, random_state : as in RCADetector
+        Form of the training.
+    verbose, callbacks : as in RCADetector
+        What is shown of it.
+    **net_parameters
+        skorch's own parameters.
     """
 
     contamination: Any
@@ -144,7 +148,15 @@ class RobustDetector(RobustEstimator, PyODMixin):
         """
 
     def before_training(self, networks: nn.Module, x: Tensor) -> None:
-        """Look at the networks after they are built, with the scaled rows (n_rows, n_features)."""
+        """Look at the networks after they are built.
+
+        Parameters
+        ----------
+        networks : nn.Module
+            What :meth:`make_network` has built.
+        x : Tensor of shape (n_rows, n_features)
+            The rows, scaled.
+        """
 
     @fit_context
     def fit(self, X, y=None):

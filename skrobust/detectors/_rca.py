@@ -254,7 +254,19 @@ class RCADetector(RobustDetector):
         self._net_parameters = net_parameters
 
     def make_network(self, n_features, **module_parameters):
-        """Build the autoencoders."""
+        """Build the autoencoders.
+
+        Parameters
+        ----------
+        n_features : int
+            Columns of the table.
+        **module_parameters
+            The detector's ``module__…`` parameters.
+
+        Returns
+        -------
+        Autoencoder or VariationalAutoencoder
+        """
         if self.loss == "binary_crossentropy" and self.preprocessing != "minmax":
             raise ValueError(
                 "loss='binary_crossentropy' needs preprocessing='minmax', "
@@ -273,7 +285,19 @@ class RCADetector(RobustDetector):
         return Autoencoder(n_features, **{**settings, **module_parameters})
 
     def row_scores(self, output, x):
-        """Return the reconstruction error; for ``base="vae"`` the negative lower bound."""
+        """Return the reconstruction error; for ``base="vae"`` the negative lower bound.
+
+        Parameters
+        ----------
+        output : Tensor, or three of them
+            Of the networks.
+        x : Tensor of shape (n_networks, n_rows, n_features)
+            The rows, scaled.
+
+        Returns
+        -------
+        Tensor of shape (n_networks, n_rows)
+        """
         return self._row_loss()(output, x)
 
     def feature_scores(self, X):

@@ -89,17 +89,8 @@ class RobustRealNVPDetector(RobustDetector):
         Class of a torch optimiser.
     warmup : int or float, default=0.05
         Length of the drop rate's growth: an int counts epochs, a float is a share of all epochs.
-    device : str, torch.device or None, default=None
-        None takes the GPU if there is one.
-    n_threads : int or None, default=1
-        CPU threads that torch may use in ``fit`` and in scoring; torch's own setting is restored
-        afterwards. None changes nothing.
-    random_state : int, RandomState or None, default=None
-        Seeds everything that is random in ``fit``.
-    verbose : int, default=0
-        1 shows a progress bar.
-    callbacks : list of skorch callbacks, optional
-        For example ``skorch.callbacks.Checkpoint``.
+    device, n_threads, random_state, verbose, callbacks : as in RCADetector
+        How ``fit`` runs.
     **net_parameters
         skorch's own parameters, such as ``optimizer__weight_decay`` or ``train_split``.
 
@@ -107,35 +98,18 @@ class RobustRealNVPDetector(RobustDetector):
     ----------
     decision_scores_ : array of shape (n_samples,)
         Negative log-densities of the training rows.
-    threshold_ : float
-        Scores above it are labelled abnormal.
-    labels_ : array of shape (n_samples,), int
-        Labels of the training rows: 1 for anomalies.
-    contamination_ : float
-        The rate; with "auto" the estimate, with a PyThresh object the share it found.
-    contamination_interval_ : tuple of two floats
-        Interval of the estimate, with ``contamination="auto"`` only.
+    threshold_, labels_, contamination_, contamination_interval_ : as in RCADetector
+        The rate, and what it makes of the scores.
     sample_scores_ : array of shape (n_samples,)
         Negative log-density of each training row in the last epoch, while the flow still changed.
-    keep_frequency_ : array of shape (n_samples,)
-        Share of the epochs after warm-up in which the row was kept; nan for rows that
-        ``train_split`` held out.
-    inlier_mask_ : array of shape (n_samples,), bool
-        ``labels_ == 0``.
+    keep_frequency_, inlier_mask_ : as in RCADetector
+        What is known of each training row.
     lipschitz_bound_ : LipschitzBound
         How fast the flow can change, see :class:`skrobust.networks.LipschitzBound`: arrays of
         shape (n_couplings,) for the networks s (``scale``) and t (``shift``), and a float
         (``map``) for the map from scaled rows to codes on the box of the training rows.
-    history_ : skorch.history.History
-        One entry per epoch, with ``train_loss``.
-    net_ : RobustNet
-        The trained skorch net.
-    device_ : str
-        Device used.
-    n_features_in_ : int
-        Number of features seen in ``fit``.
-    feature_names_in_ : array of shape (n_features,)
-        Names of the features, if the table had them.
+    history_, net_, device_, n_features_in_, feature_names_in_ : as in RCADetector
+        What ``fit`` leaves.
 
     See Also
     --------
@@ -335,7 +309,19 @@ class RobustRealNVPDetector(RobustDetector):
         return LipschitzBound(bound.scale[0].numpy(), bound.shift[0].numpy(), bound.map.item())
 
     def make_network(self, n_features, **module_parameters):
-        """Build the flow."""
+        """Build the flow.
+
+        Parameters
+        ----------
+        n_features : int
+            Columns of the table.
+        **module_parameters
+            The detector's ``module__…`` parameters.
+
+        Returns
+        -------
+        CouplingFlow
+        """
         if n_features == 1 and (self.mask == "official" or self.n_couplings < 2):
             raise ValueError(
                 f"mask={self.mask!r} with n_couplings={self.n_couplings} transforms nothing of a "
@@ -352,7 +338,19 @@ class RobustRealNVPDetector(RobustDetector):
         return CouplingFlow(n_features, **{**settings, **module_parameters})
 
     def row_scores(self, output, x):
-        """Return the negative log-density, in the units before scaling."""
+        """Return the negative log-density, in the units before scaling.
+
+        Parameters
+        ----------
+        output : Tensor of shape (n_networks, n_rows)
+            Of the networks.
+        x : Tensor of shape (n_networks, n_rows, n_features)
+            The rows, scaled.
+
+        Returns
+        -------
+        Tensor of shape (n_networks, n_rows)
+        """
         return -output - float(self._preprocessor.log_scales.sum())
 
     def _step(self, rate: float) -> RobustStep:

@@ -63,21 +63,8 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         error everywhere), those are ordered by their error.
     huber_delta : float, default=1.0
         Where ``loss="huber"`` becomes linear, on scaled targets.
-    reforward : bool, default=False
-        Whether to run the selected rows through the network a second time and update on that, as
-        the published code does. It differs only with batch normalisation, whose statistics then
-        come from the selected rows, and with dropout, which is drawn anew. The default uses the
-        one forward pass that the scores come from.
-    clip : {None, "batch", "row"}, default=None
-        Shrink gradients that are longer than ``max_norm``: that of the batch, over all networks
-        (norm clipping), or that of each row (individual norm clipping).
-    max_norm : float, default=1.0
-        Euclidean norm, for ``clip``.
-    memory : {None, "average", "sum"}, default=None
-        Select on each row's scores over the epochs, as a moving average or a sum, instead of on
-        the present one.
-    memory_decay : float in [0, 1), default=0.9
-        Weight of the past for ``memory="average"``.
+    reforward, clip, max_norm, memory, memory_decay : as in PRLClassifier
+        Of the training step.
     robust_start : float in [0, 1), default=0.25
         Share of the training that begins with Huber's loss (delta 0.1 on scaled targets). The
         squared error lets corruption that is easier to fit than the truth, such as one constant,
@@ -98,69 +85,24 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         threshold at which the last 2,048 rows together would be cut. It protects from gross errors
         in batches that hold more corrupted rows than are dropped, and does little else. None is
         the thesis's rule.
-    max_epochs : int, default=100
-        Training epochs.
-    min_steps : int, optional
-        Epochs repeat until this many steps are done too.
-    early_stopping : bool or "auto", default="auto"
-        Whether to hold out ``validation_fraction`` of the rows, and to stop when their loss has
-        not fallen for ``patience`` steps; the networks of the best epoch are kept. The held-out
-        rows are as corrupted as the others: the share of largest loss does not count. "auto" does
-        so from 1,000 rows on, unless ``train_split`` is given.
-    validation_fraction : float in (0, 1), default=0.1
-        Share of the training rows to hold out for ``early_stopping``.
-    patience : int, default=500
-        Steps without improvement, for ``early_stopping``.
-    batch_size : int, default=128
-        Rows per training step.
-    lr : float, default=1e-3
-        Learning rate.
-    optimizer : callable, default=torch.optim.Adam
-        Class of a torch optimiser.
-    warmup : int or float, default=10
-        Length of the drop rate's growth from 0 (T_k of Algorithm 5): an int counts epochs, a
-        float is a share of all epochs.
-    device : str, torch.device or None, default=None
-        None takes the GPU if there is one.
-    n_threads : int or None, default=1
-        CPU threads that torch may use in ``fit`` and in predictions; torch's own setting is
-        restored afterwards. None changes nothing, which large networks on a CPU want.
-    random_state : int, RandomState or None, default=None
-        Seeds everything that is random in ``fit``.
-    verbose : int, default=0
-        1 shows a progress bar.
-    callbacks : list of skorch callbacks, optional
-        For example ``skorch.callbacks.Checkpoint``.
+    max_epochs, min_steps, early_stopping, validation_fraction, patience : as in PRLClassifier
+        Length and form of the training, and how ``fit`` runs.
+    batch_size, lr, optimizer, warmup, device, n_threads, random_state : as in PRLClassifier
+        Length and form of the training, and how ``fit`` runs.
+    verbose, callbacks : as in PRLClassifier
+        Length and form of the training, and how ``fit`` runs.
     **net_parameters
         skorch's own parameters, such as ``module__dropout``, ``optimizer__weight_decay`` or
         ``train_split``.
 
     Attributes
     ----------
-    corruption_rate_ : float
-        The rate.
-    corruption_rate_interval_ : tuple of two floats
-        Interval of 95 % for the estimate, with ``corruption_rate="auto"`` only.
-    sample_scores_ : array of shape (n_samples,)
-        What the selection ranked each training row by in the last epoch, mean over the networks:
-        high for rows that fit badly; the loss where it ranks nothing or something else. With early
-        stopping, scores by the networks that are kept; with ``memory`` the remembered ones, for
-        "sum" their mean.
-    keep_frequency_ : array of shape (n_samples,)
-        Share of the epochs after warm-up in which the row was kept; nan for rows that
-        ``train_split`` held out.
-    inlier_mask_ : array of shape (n_samples,), bool
-        The n - ceil(corruption_rate n) rows of lowest ``sample_scores_``; of equal ones the first.
-    history_ : skorch.history.History
-        One entry per epoch, with ``train_loss``.
-    net_ : RobustNet
-        The trained skorch net.
-    device_ : str
-        Device used.
-    n_features_in_ : int
-        Number of features seen in ``fit``; of channels, for images.
-    feature_names_in_ : array of shape (n_features,)
-        Names of the features, if the table had them.
+    corruption_rate_, corruption_rate_interval_, sample_scores_ : as in PRLClassifier
+        The rate, what is known of each row, and what ``fit`` leaves.
+    keep_frequency_, inlier_mask_, history_, net_, device_, n_features_in_ : as in PRLClassifier
+        The rate, what is known of each row, and what ``fit`` leaves.
+    feature_names_in_ : as in PRLClassifier
+        The rate, what is known of each row, and what ``fit`` leaves.
 
     See Also
     --------

@@ -3,14 +3,13 @@
 from skrobust._device import CHUNK_ROWS, map_rows
 from skrobust.training._callbacks import EpochProgressBar, KeptShare
 from skrobust.training._net import DeviceBatches, RobustNet, RowDataset, Trained, count_batches
+from skrobust.training._record import StepState, TrainingRecord
 from skrobust.training._row_gradients import RowGradients, per_sample_gradient_norms
 from skrobust.training._step import (
     ByRowGradients,
     RobustStep,
     ScoredApart,
     SharedPass,
-    StepState,
-    TrainingRecord,
     TrainingStep,
 )
 

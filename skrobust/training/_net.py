@@ -17,14 +17,22 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, Subset
 
 from skrobust.selection import Progress
+from skrobust.training._record import StepState
 
 __all__ = ["DeviceBatches", "RobustNet", "RowDataset", "Trained", "count_batches"]
 
 
 def count_batches(n_rows: int, batch_size: int) -> int:
-    """Return how many batches rows make; a single row that is left over joins the last one.
+    """Count batches; a single row that is left over joins the last one.
 
-    Normalisations over a batch have nothing to go by in a row alone.
+    Parameters
+    ----------
+    n_rows, batch_size : int
+        Normalisations over a batch have nothing to go by in a row alone.
+
+    Returns
+    -------
+    int
     """
     whole, rest = divmod(n_rows, batch_size)
     return whole + (rest > 1 or (rest == 1 and whole == 0))
@@ -124,7 +132,7 @@ class RobustNet(NeuralNet):
     ----------
     module : nn.Module class
         Maps inputs (n_networks, n_rows, ...) to outputs and has the attribute ``n_networks``.
-    step : RobustStep, or another object with ``begin``, called as one
+    step : TrainingStep
         The method.
     n_rows : int
         Number of rows of the data set that row ids refer to.
@@ -322,7 +330,8 @@ class RobustNet(NeuralNet):
     def _begin(self, n_trained):
         progress = Progress(0, 0, 0, 0)
         self.best_losses_, self.n_trained_ = {}, n_trained
-        self.state_ = self.step.begin(self.n_networks, self.n_rows, progress, self.device)
+        sizes = self.n_networks, self.n_rows
+        self.state_ = StepState.begin(self.step, *sizes, progress, self.device)
 
     def _plan(self, max_epochs, n_batches):
         """Plan the rest of the training from the batches of the next epoch, if there is one."""

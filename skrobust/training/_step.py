@@ -8,24 +8,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from skrobust.selection import (
     DropSchedule,
     Progress,
-    ScoreMemory,
     Selection,
     Selector,
     Trim,
     derangement,
     exchange,
 )
+from skrobust.training._record import StepState
 from skrobust.training._row_gradients import RowGradients
 
 __all__ = [
@@ -33,8 +31,6 @@ __all__ = [
     "RobustStep",
     "ScoredApart",
     "SharedPass",
-    "StepState",
-    "TrainingRecord",
     "TrainingStep",
 ]
 
@@ -42,124 +38,11 @@ RowFunction = Callable[[Any, Tensor], Tensor]
 Perturbation = Callable[..., Tensor]
 
 
-class TrainingRecord:
-    """Scores and selections per training row, kept on the device until training ends.
-
-    Parameters
-    ----------
-    n_networks, n_rows : int
-        Sizes.
-    device : torch.device or str, default="cpu"
-        Where the record lives.
-
-    Attributes
-    ----------
-    scores : Tensor of shape (n_networks, n_rows)
-        Last score of each row; nan for rows never trained on.
-    kept : Tensor of shape (n_rows,)
-        Share of the networks that kept the row in the last epoch, from its first batch on; nan for
-        rows not seen in it.
-    seen : Tensor of shape (n_rows,), bool
-        Whether the row was ever trained on.
-    """
-
-    def __init__(self, n_networks: int, n_rows: int, device="cpu") -> None:
-        self.n_networks = n_networks
-        self.seen = torch.zeros(n_rows, dtype=torch.bool, device=device)
-        self._scores = torch.full((n_networks, n_rows), torch.nan, device=device)
-        self._kept = torch.full((n_rows,), torch.nan, device=device)
-        self._kept_sum = torch.zeros(n_rows, device=device)
-        self._n_epochs = torch.zeros(n_rows, device=device)
-        self._batches: list[tuple[Tensor, Tensor, Selection]] = []
-        self._is_over = False  # the epoch that kept tells of
-        self._counts = True
-
-    @property
-    def scores(self) -> Tensor:
-        self._take_in()
-        return self._scores
-
-    @property
-    def kept(self) -> Tensor:
-        self._take_in()
-        return self._kept
-
-    def add(self, row_ids: Tensor, scores: Tensor, selection: Selection) -> None:
-        """Note one batch: scores (n_networks, m) and each network's own selection.
-
-        It is worked in when somebody looks, usually at the end of the epoch: writing to tensors
-        at every step would cost small networks a tenth of their time.
-        """
-        self._batches.append((row_ids, scores, selection))
-        self._counts = selection.counts
-
-    def _take_in(self) -> None:
-        if not self._batches:
-            return
-        row_ids, scores, selections = zip(*self._batches, strict=True)
-        self._batches = []
-        if self._is_over:
-            self._kept.fill_(torch.nan)
-            self._is_over = False
-        ids = torch.cat(row_ids)
-        self._scores[:, ids] = torch.cat(scores, dim=1).to(self._scores.dtype)
-        kept = Selection.join(selections, [len(rows) for rows in row_ids]).mask(len(ids))
-        self._kept[ids] = kept.float().mean(dim=0)
-
-    def end_epoch(self) -> None:
-        """Count the epoch into :attr:`keep_frequency`, if its last selection counts."""
-        kept = self.kept
-        seen = ~kept.isnan()
-        self.seen |= seen
-        if self._counts:
-            self._kept_sum += kept.nan_to_num()
-            self._n_epochs += seen
-        self._is_over = True
-
-    @property
-    def keep_frequency(self) -> Tensor:
-        """Share of the epochs after warm-up in which a row was kept, (n_rows,).
-
-        Where no epoch came after the warm-up, the last one counts. nan for held-out rows.
-        """
-        return torch.where(self._n_epochs > 0, self._kept_sum / self._n_epochs, self.kept)
-
-
-@dataclass
-class StepState:
-    """What one training run carries from step to step.
-
-    Parameters
-    ----------
-    progress : Progress
-        Epoch and step counters.
-    record : TrainingRecord
-        Scores and selections per row.
-    rng : numpy.random.Generator, optional
-        Draws the exchanges.
-    selector : Selector, optional
-        The run's own copy of the step's.
-    memory : ScoreMemory, optional
-        Remembered scores, for steps that select on them.
-    row_gradients : RowGradients, optional
-        Gradients of single rows, from the first step on that needs them.
-    """
-
-    progress: Progress
-    record: TrainingRecord
-    rng: np.random.Generator = field(default_factory=np.random.default_rng)
-    selector: Selector = field(default_factory=lambda: Trim(DropSchedule(0.0)))
-    memory: ScoreMemory | None = None
-    row_gradients: RowGradients | None = None
-
-    def end_epoch(self) -> None:
-        """Count the epoch, in the record too."""
-        self.record.end_epoch()
-        self.progress = self.progress._replace(epoch=self.progress.epoch + 1)
-
-
 class TrainingStep(ABC):
-    """What :class:`RobustNet` trains with: a loss of each batch, and a state from step to step."""
+    """What :class:`RobustNet` trains with: a loss of each batch."""
+
+    selector: Selector | None = None
+    memory: str | None = None
 
     @abstractmethod
     def __call__(
@@ -178,10 +61,6 @@ class TrainingStep(ABC):
         state : StepState
             Updated in place: record and memory take in the batch.
         """
-
-    def begin(self, n_networks: int, n_rows: int, progress: Progress, device: Any) -> StepState:
-        """Make the state of a training run."""
-        return StepState(progress, TrainingRecord(n_networks, n_rows, device=device))
 
 
 @dataclass(kw_only=True)
@@ -239,15 +118,6 @@ class RobustStep(TrainingStep):
     start_loss: RowFunction | None = None
     perturb: tuple[Perturbation, ...] = ()
     rate: float = 0.0
-
-    def begin(self, n_networks: int, n_rows: int, progress: Progress, device: Any) -> StepState:
-        """Make the state of a training run; draws a seed from torch's generator."""
-        record, memory = TrainingRecord(n_networks, n_rows, device=device), None
-        if self.memory is not None:
-            settings = {"mode": self.memory, "decay": self.memory_decay, "device": device}
-            memory = ScoreMemory(n_networks, n_rows, **settings)
-        rng = np.random.default_rng(int(torch.randint(2**31, ())))
-        return StepState(progress, record, rng, deepcopy(self.selector), memory)
 
     def minimised(self, progress: Progress) -> RowFunction:
         """Return the loss that counts now."""
@@ -329,9 +199,18 @@ class SharedPass(RobustStep):
     Algorithm 2 (the score is the loss, the negative log-likelihood), Algorithm 4 (the norm of the
     loss's gradient at the output) and Algorithm 5 (the same with ``exchange``). With ``perturb``
     Algorithm 6.
+
+    Parameters
+    ----------
+    loss, selector, score, noted, reconstructs, by_gradient : as in RobustStep
+        What rows are scored and chosen by.
+    exchange, memory, memory_decay, start, start_loss, perturb, rate : as in RobustStep
+        What happens beside.
     """
 
-    def __call__(self, networks, x, y, row_ids, state):
+    def __call__(
+        self, networks: nn.Module, x: Tensor, y: Tensor, row_ids: Tensor, state: StepState
+    ) -> Tensor:
         """Score, select and update."""
         minimised, ranked = self.minimised(state.progress), self.score or self.loss
         for change in self.perturb:
@@ -355,13 +234,19 @@ class ScoredApart(RobustStep):
 
     Parameters
     ----------
+    loss, selector, score, noted, reconstructs, by_gradient : as in RobustStep
+        What rows are scored and chosen by.
+    exchange, memory, memory_decay, start, start_loss, perturb, rate : as in RobustStep
+        What happens beside.
     training : bool, default=False
         Score in training mode: dropout on, normalised by the batch.
     """
 
     training: bool = False
 
-    def __call__(self, networks, x, y, row_ids, state):
+    def __call__(
+        self, networks: nn.Module, x: Tensor, y: Tensor, row_ids: Tensor, state: StepState
+    ) -> Tensor:
         """Score, select, exchange, and update."""
         for change in self.perturb:
             x = change(networks, x, y, row_ids, state)
@@ -385,13 +270,19 @@ class ByRowGradients(RobustStep):
 
     Parameters
     ----------
+    loss, selector, score, noted, reconstructs, by_gradient : as in RobustStep
+        What rows are scored and chosen by.
+    exchange, memory, memory_decay, start, start_loss, perturb, rate : as in RobustStep
+        What happens beside.
     row_clip : float, optional
         Shrink the gradient of each row to this norm where it is larger.
     """
 
     row_clip: float | None = None
 
-    def __call__(self, networks, x, y, row_ids, state):
+    def __call__(
+        self, networks: nn.Module, x: Tensor, y: Tensor, row_ids: Tensor, state: StepState
+    ) -> Tensor:
         """Score, select, and update."""
         minimised = self.minimised(state.progress)
         for change in self.perturb:

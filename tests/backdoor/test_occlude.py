@@ -71,7 +71,7 @@ def test_what_comes_after_gets_the_rows_with_parts_hidden():
     seen = []
     perturb = (RandomOcclusion(0.5), then)
     step = SharedPass(loss=loss, selector=Trim(DropSchedule(0.0)), perturb=perturb)
-    now = step.begin(1, 50, Progress(0, 1, 0, 1), "cpu")
+    now = StepState.begin(step, 1, 50, Progress(0, 1, 0, 1), "cpu")
     value = step(module, x, y, ids, now)
     assert (x.abs() == 1).all()
     torch.testing.assert_close(value, module(seen[0] + 10)[..., 0].mean())
