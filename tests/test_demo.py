@@ -187,6 +187,15 @@ def test_terminal_has_every_table(runs, report):
     assert output.endswith(f"Report: {report / 'index.html'}\n")
 
 
+def test_a_terminal_without_the_characters_is_no_end(runs, monkeypatch, tmp_path):
+    narrow = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("skrobust.demo._running.run_all", lambda *args: runs)
+    monkeypatch.setattr(sys, "stdout", narrow)
+    assert main(["demo", "--quick", "--out", str(tmp_path)]) == 0
+    narrow.flush()
+    assert b"R\\xb2" in narrow.buffer.getvalue() and (tmp_path / "index.html").exists()
+
+
 def test_robust_methods_find_what_was_planted(table):
     for one in EXPERIMENTS:
         right, bad = (table.loc[one.key, :, one.ours, name].to_numpy() for name in ("right", "bad"))

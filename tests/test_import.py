@@ -54,6 +54,8 @@ except SystemExit as end:
 
 @pytest.mark.parametrize("names, absent", [
     ("corruption, skrobust.datasets, skrobust.metrics", {*HEAVY, "pooch", "requests"}),
+    ("io, skrobust.plotting, skrobust.tables, skrobust.diagnosis", HEAVY),
+    ("cli._detect, skrobust.cli._audit, skrobust.cli._score", HEAVY),
     ("networks, skrobust.selection", HEAVY - {"torch"}),
 ])  # fmt: skip
 def test_subpackages_import_what_they_need(names, absent):

@@ -473,7 +473,7 @@ def test_a_file_of_the_first_format(tmp_path):
         skrobust.io.load(path)
 
 
-WEIGHT = "estimator.net_.mlp.layers.0.weight"
+WEIGHT = "estimator.net_.layers.0.weight"
 
 
 def put(tensors, name, value):
@@ -508,7 +508,7 @@ EDITS = {
     "unknown network": lambda header, tensors: module(header).update(module="os.system"),
     "networks text": lambda header, tensors: module(header)["fields"].update(n_networks="x"),
     "insides": lambda header, tensors: module(header)["fields"].update(_forward_hooks=1),
-    "part gone": lambda header, tensors: module(header)["_modules"].pop("mlp"),
+    "part gone": lambda header, tensors: module(header)["_modules"].pop("layers"),
     "weights gone": lambda header, tensors: tensors.pop(WEIGHT),
     "weights nan": lambda header, tensors: put(tensors, WEIGHT, np.nan),
     "weights shape": lambda header, tensors: tensors.update({WEIGHT: torch.zeros(2, 9, 16)}),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import skrobust
@@ -18,7 +19,8 @@ def read(name):
 
 
 def pinned(name):
-    return dict(line.split("==") for line in read(name).splitlines() if not line.startswith("#"))
+    lines = [line for line in read(name).splitlines() if not line.startswith("#")]
+    return {canonicalize_name(name): version for name, version in (x.split("==") for x in lines)}
 
 
 def requirements():

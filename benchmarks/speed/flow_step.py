@@ -19,8 +19,8 @@ from benchmarks.speed.memory import extra_memory
 from benchmarks.speed.report import Row, at_most
 from benchmarks.speed.timing import compare
 from skrobust.networks import CouplingFlow
-from skrobust.selection import DropSchedule, Progress, keep_count
-from skrobust.training import RobustStep, StepState, TrainingRecord
+from skrobust.selection import DropSchedule, Progress, Trim, keep_count
+from skrobust.training import SharedPass
 
 __all__ = ["run", "run_memory"]
 
@@ -108,11 +108,10 @@ def _plain(module: nn.Module, x: Tensor) -> Callable[[], None]:
 
 
 def _robust(module: nn.Module, x: Tensor) -> Callable[[], None]:
-    step = RobustStep(lambda output, x, y: -output, DropSchedule(RATE))
-    state = StepState(Progress(1, 2, 1, 2), TrainingRecord(1, len(x)))
-    state.record.start_epoch()
+    step = SharedPass(loss=lambda output, target: -output, selector=Trim(DropSchedule(RATE)))
+    state = step.begin(1, len(x), Progress(1, 2, 1, 2), "cpu")
     rows = torch.arange(len(x))
-    return _steps(module, lambda: step(module, x, rows, rows, state))
+    return _steps(module, lambda: step(module, x[None], rows, rows, state))
 
 
 def _twice(module: nn.Module, x: Tensor) -> Callable[[], None]:

@@ -30,25 +30,17 @@ from skrobust.networks import CNN9, NetworkEnsemble, ResNet32, SmallCNN, Stacked
 from skrobust.selection import (
     DropSchedule,
     Progress,
-    ScoreMemory,
+    Trim,
     crossentropy,
     crossentropy_gradient_norm,
     keep_count,
 )
-from skrobust.training import RobustStep, StepState, TrainingRecord
+from skrobust.training import ByRowGradients, SharedPass
 
 __all__ = ["run_backdoor", "run_fit", "run_gradient", "run_layout", "run_step", "train_once"]
 
 N_CLASSES = 10
 RATES = (0.1, 0.3, 0.45)
-
-
-def _loss(output: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    return crossentropy(output, y)
-
-
-def _score(output: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    return crossentropy_gradient_norm(output, y)
 
 
 def run_step(rounds: int) -> Iterator[Row]:
@@ -96,9 +88,13 @@ def run_backdoor(rounds: int) -> Iterator[Row]:
         x, y = _random_rows(shape, n_rows)
         x = x.sigmoid()
         plain = _raw_epoch(make(), x, y, 128)
-        schedule = DropSchedule(0.25)
-        move = InputPerturbation(_loss, limit=0.05, schedule=schedule, row_score=_score)
-        printed = _epoch(make, x, y, 128, 0.25, 1, perturb=move)
+        move = InputPerturbation(
+            crossentropy,
+            limit=0.05,
+            schedule=DropSchedule(0.25),
+            row_score=crossentropy_gradient_norm,
+        )
+        printed = _epoch(make, x, y, 128, 0.25, 1, perturb=(move,))
         ratio = compare(printed, plain, rounds=rounds)
         yield Row(f"PRL-AT / plain step, {name}, batch 128", ratio, at_most(2.1))
         own = _epoch(
@@ -108,9 +104,9 @@ def run_backdoor(rounds: int) -> Iterator[Row]:
             128,
             0.25,
             1,
-            perturb=RandomOcclusion(0.25, then=move),
-            memory="average",
             per_group=True,
+            perturb=(RandomOcclusion(0.25), move),
+            memory="average",
         )
         ratio = compare(own, plain, rounds=rounds)
         compared = f"PRL-AT, occlusion, memory, per class / plain step, {name}, batch 128"
@@ -174,6 +170,7 @@ def _epoch(
     batch_size: int,
     rate: float,
     n_networks: int,
+    per_group: bool = False,
     **parts: Any,
 ) -> Callable[[], None]:
     """As the estimators build it: perceptrons stacked, other networks in a list."""
@@ -182,20 +179,26 @@ def _epoch(
         module: nn.Module = StackedMLP(sizes, n_networks=n_networks, narrow_output=True)
     else:
         module = NetworkEnsemble(make, n_networks=n_networks)
-    step = RobustStep(_loss, DropSchedule(rate), row_score=_score, exchange=n_networks > 1, **parts)
-    memory = ScoreMemory(n_networks, len(x), mode=step.memory) if step.memory else None
-    state = StepState(Progress(1, 2, 1, 2), TrainingRecord(n_networks, len(x)), memory=memory)
+    algorithm = ByRowGradients if parts.get("by_gradient") else SharedPass
+    step = algorithm(
+        loss=crossentropy,
+        selector=Trim(DropSchedule(rate), per_group=per_group),
+        score=crossentropy_gradient_norm,
+        exchange=n_networks > 1,
+        **parts,
+    )
+    state = step.begin(n_networks, len(x), Progress(1, 2, 1, 2), "cpu")
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3, fused=True)
 
     def run() -> None:
-        state.record.start_epoch()
         order = torch.randperm(len(x))
         parts = (part.split(batch_size) for part in (x[order], y[order], order))
         for rows, targets, ids in zip(*parts, strict=True):
             optimizer.zero_grad()
-            step(module, rows, targets, ids, state).backward()
+            shared = rows.expand(n_networks, *rows.shape)
+            step(module, shared, targets, ids, state).backward()
             optimizer.step()
-        state.record.end_epoch(True)
+        state.end_epoch()
 
     return run
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from benchmarks.speed.report import Row, at_most
 from benchmarks.speed.timing import compare
 from skrobust.backdoor import ImageAugmentation, TableAugmentation
-from skrobust.networks import NetworkEnsemble, ResNet32, SmallCNN, StackedMLP, run_with_embedding
+from skrobust.networks import NetworkEnsemble, ResNet32, SmallCNN, StackedMLP
 
 __all__ = ["run"]
 
@@ -43,16 +43,16 @@ def _make_views(x: Tensor, augment) -> None:
         torch.cat([augment(rows), augment(rows)])
 
 
-def _pretrain(network: nn.Module, x: Tensor, augment) -> None:
+def _pretrain(network: StackedMLP | NetworkEnsemble, x: Tensor, augment) -> None:
     """One epoch of SimCLR: the two views of a row, behind a perceptron, shall look alike."""
     network.train()
-    width = run_with_embedding(network, x[:2].unsqueeze(0))[0].shape[-1]
+    width = network.embed(x[:2].unsqueeze(0)).shape[-1]
     head = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, N_PROJECTED))
     optimizer = torch.optim.Adam([*network.parameters(), *head.parameters()], lr=1e-3)
     for rows in x[torch.randperm(len(x))].split(BATCH_SIZE):
         views = torch.cat([augment(rows), augment(rows)])
         optimizer.zero_grad()
-        embedded = run_with_embedding(network, views.unsqueeze(0))[0][0]
+        embedded = network.embed(views.unsqueeze(0))[0]
         projected = F.normalize(head(embedded), dim=1)
         similarity = (projected @ projected.T / TEMPERATURE).fill_diagonal_(-torch.inf)
         partners = torch.arange(len(views)).roll(len(rows))

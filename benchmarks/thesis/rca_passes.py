@@ -20,6 +20,7 @@ from benchmarks._seeding import contained_seeding
 from benchmarks.thesis._odds import split
 from skrobust import RCADetector
 from skrobust.datasets import fetch_odds
+from skrobust.selection import squared_error
 
 SETS = ["vowels", "pima", "ionosphere", "breastw", "cardio", "letter", "glass", "arrhythmia"]
 SIZES = (5, 10, 20, 50, 100, 200, 500)
@@ -59,13 +60,11 @@ def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:
 @torch.no_grad()
 def _errors_of_passes(module, rows: Tensor, n_passes: int) -> np.ndarray:
     """Reconstruction errors (n_passes, n_rows), sums over the networks."""
-    errors = [
-        sum(
-            (module.sub_network(k, kept.to(rows.device))(rows) - rows).square().sum(dim=1)
-            for k, kept in enumerate(draws)
-        )
-        for draws in module.draw_passes(n_passes)
-    ]
+    outputs = (
+        module.run_sub_networks(module.sub_networks(units), rows)
+        for units in module.draw_passes(n_passes)
+    )
+    errors = [squared_error(output, rows).sum(dim=0) for output in outputs]
     return torch.stack(errors).double().cpu().numpy()
 
 

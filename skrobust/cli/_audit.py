@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skrobust import PRLClassifier, PRLRegressor, audit_labels, estimate_corruption_rate
+import skrobust
 from skrobust.cli._audit_report import AuditFindings, build_audit_report, describe_top, summarise
 from skrobust.cli._console import InputError, add_training_arguments, one_line_errors, say, whole
 from skrobust.cli._output import as_bytes, check_outputs, table_csv, write_all
@@ -73,14 +73,14 @@ def run(args: argparse.Namespace) -> int:
     if args.rate == "auto":
         say("estimating the share of wrong values")
         folds = min(3, args.folds)
-        estimate = train(
-            args, estimate_corruption_rate, model, X, target.y, cv=folds, verbose=1, **seeds
-        )
+        guess = skrobust.estimate_corruption_rate
+        estimate = train(args, guess, model, X, target.y, cv=folds, verbose=1, **seeds)
         known = estimate.rate
         share, more = describe_estimate(estimate, "wrong values", "--rate")
         notes += more
     model.set_params(corruption_rate=known)
-    audit = train(args, audit_labels, model, X, target.y, cv=args.folds, verbose=1, **seeds)
+    rank, data = skrobust.audit_labels, (X, target.y)
+    audit = train(args, rank, model, *data, cv=args.folds, verbose=1, **seeds)
     suspect = np.zeros(len(frame), dtype=bool)
     suspect[audit.order[: math.ceil(known * len(frame) - 1e-9)]] = True
     columns = encoder.columns_
@@ -119,8 +119,8 @@ def _read(
     return frame, target, ids, [*notes, *target.notes]
 
 
-def _build(args: argparse.Namespace, target: Target, n_rows: int) -> PRLClassifier | PRLRegressor:
-    model = (PRLClassifier if target.is_classes else PRLRegressor)(
+def _build(args, target, n_rows):
+    model = (skrobust.PRLClassifier if target.is_classes else skrobust.PRLRegressor)(
         preprocessing=None,  # the columns are scaled already
         missing=args.missing or "error",
         random_state=args.random_state,

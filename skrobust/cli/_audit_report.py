@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skrobust import LabelAudit
+import skrobust
 from skrobust._html import render
 from skrobust.cli._pictures import draw_targets
 from skrobust.cli._report import row_names
@@ -47,7 +47,7 @@ class AuditFindings:
 
     name: str
     target: Target
-    audit: LabelAudit
+    audit: skrobust.LabelAudit
     suspect: np.ndarray
     columns: Sequence[Column]
     frame: pd.DataFrame

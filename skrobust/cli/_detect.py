@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skrobust import __version__, estimate_contamination
+import skrobust
 from skrobust.cli._console import InputError, add_training_arguments, one_line_errors, say
 from skrobust.cli._label_column import LabelRule, apply_rule, learn_rule
 from skrobust.cli._model import (
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     detector = _fit(args, X)
     share = f"{detector.contamination_:g}, assumed"
     if args.contamination == "auto":
-        estimate = estimate_contamination(detector.decision_scores_)
+        estimate = skrobust.estimate_contamination(detector.decision_scores_)
         share, more = describe_estimate(estimate, "abnormal rows", "--contamination")
         notes += more
     made = {
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
         "contamination": detector.contamination_,
         "epochs": len(detector.history_),
         "seed": args.random_state,
-        "version": __version__,
+        "version": skrobust.__version__,
     }
     model = Model(encoder, detector, typical_errors(detector, X), made, args.id, rule)
     judgement = judge(detector.decision_scores_, model)
@@ -117,7 +117,7 @@ def _rule(
 
 
 def _fit(args: argparse.Namespace, X: np.ndarray) -> Any:
-    detector: Any = DETECTORS[args.detector](
+    detector: Any = getattr(skrobust, DETECTORS[args.detector])(
         contamination=args.contamination,
         preprocessing=None,  # the columns are scaled already
         missing=args.missing or "error",

@@ -12,12 +12,10 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
-from skrobust import RCADetector, RobustRealNVPDetector
+import skrobust
 from skrobust.cli._console import InputError
 from skrobust.cli._label_column import LabelRule
 from skrobust.io import ModelFileError
-from skrobust.io._decode import loads
-from skrobust.io._encode import dumps
 from skrobust.tables import TableEncoder
 from skrobust.tables._encoder import Column
 from skrobust.tables._read import reason
@@ -36,7 +34,7 @@ __all__ = [
     "typical_errors",
 ]
 
-DETECTORS = {"rca": RCADetector, "realnvp": RobustRealNVPDetector}
+DETECTORS = {"rca": "RCADetector", "realnvp": "RobustRealNVPDetector"}
 SCORED_ROWS = 16_384
 _SAMPLE = 2_048
 _LEAST_SHARE = 0.01
@@ -193,6 +191,8 @@ def _cause(model: Model, frame: pd.DataFrame, row: int, place: int, share: float
 
 def dump_model(model: Model) -> bytes:
     """Content of the file, which :func:`skrobust.io.load` reads as a pipeline."""
+    from skrobust.io._encode import dumps
+
     pipeline = Pipeline([("encoder", model.encoder), ("detector", model.detector)])
     label = model.label and asdict(model.label)
     more = {"typical": model.typical, "facts": dict(model.facts)}
@@ -207,6 +207,8 @@ def load_model(path: Path) -> Model:
     InputError, ModelFileError
         If the file cannot be read, or is no model of a table.
     """
+    from skrobust.io._decode import loads
+
     try:
         pipeline, more = loads(path)
         (_, encoder), (_, detector) = pipeline.steps
@@ -227,9 +229,10 @@ def _check(model: Model) -> None:
     """Refuse what would fail, or mislead, when rows are scored."""
     detector, typical, n_features = model.detector, model.typical, sum(model.encoder.widths)
     names = [column.name for column in model.columns]
+    kinds = tuple(getattr(skrobust, name) for name in DETECTORS.values())
     texts = [model.id_column, *(vars(model.label).values() if model.label else ())]
     fits = [
-        isinstance(detector, tuple(DETECTORS.values())) and isinstance(model.encoder, TableEncoder),
+        isinstance(detector, kinds) and isinstance(model.encoder, TableEncoder),
         detector.n_features_in_ == n_features > 0 and len(set(names)) == len(names),
         typical.shape == (n_features,) and bool(np.isfinite(typical).all()),
         len(detector.decision_scores_) > 1 and bool(np.isfinite(detector.decision_scores_).all()),

@@ -63,32 +63,24 @@ def run(args: argparse.Namespace) -> int:
 def _read(
     args: argparse.Namespace, model: Model
 ) -> tuple[pd.DataFrame, pd.Series | None, np.ndarray | None, list[str]]:
-    """Read the table and take it apart, or say how it differs from the training table."""
+    """The model's columns in its order, ids, labels and notes; refuses other tables."""
+    names = [column.name for column in model.columns]
     text = [column.name for column in model.columns if column.kind == "categorical"]
     table = read_table(args.file, text, model.id_column)
-    frame, rule = table.frame, model.label
-    ids = frame.get(model.id_column)
-    y, notes = None, table.notes
-    if rule and rule.column in frame:
-        labels = frame[rule.column]
-        if labels.isna().all():
-            notes = [*notes, f"{rule.column}: all cells are missing; no labels to compare with"]
-        else:
-            y = apply_rule(rule, labels)
-    return _matching(args, model, frame), ids, y, notes
-
-
-def _matching(args: argparse.Namespace, model: Model, frame: pd.DataFrame) -> pd.DataFrame:
-    """The model's columns, in its order."""
-    names = [column.name for column in model.columns]
-    held_back = [model.id_column, model.label and model.label.column]
+    frame, notes, rule = table.frame, table.notes, model.label
+    y, labels = None, frame.get(rule and rule.column)
+    if labels is not None and labels.isna().all():
+        notes = [*notes, f"{labels.name}: all cells are missing; no labels to compare with"]
+    elif rule and labels is not None:
+        y = apply_rule(rule, labels)
     lacking = [name for name in names if name not in frame]
-    extra = [name for name in frame if name not in names and name not in held_back]
     if lacking:
         raise InputError(f"{args.file} lacks columns of the model: {quoted(lacking)}")
+    held_back = [model.id_column, rule and rule.column]
+    extra = [name for name in frame if name not in (*names, *held_back)]
     if extra:
         raise InputError(f"{args.file} has columns that the model does not know: {quoted(extra)}")
-    used = [column.name for column in model.columns if column.width]
     if model.detector.missing == "error":
+        used = [column.name for column in model.columns if column.width]
         check_missing(frame[used], "the model was trained without --missing mean")
-    return frame[names]
+    return frame[names], frame.get(model.id_column), y, notes

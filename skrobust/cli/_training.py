@@ -6,19 +6,20 @@ import argparse
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from skrobust import CorruptionEstimate
-from skrobust._base import RobustEstimator
+import skrobust
 from skrobust.cli._console import InputError, say
 from skrobust.tables import TableEncoder, read_table
 from skrobust.tables._cells import as_text, quoted
 from skrobust.tables._encoder import Column
 from skrobust.tables._read import MISSING, reason
-from skrobust.training import count_batches
+
+if TYPE_CHECKING:
+    from skrobust._base import RobustEstimator
 
 __all__ = [
     "HOW_READ",
@@ -108,7 +109,8 @@ def plan_epochs(n_rows: int, estimator: RobustEstimator, wanted: int | None) -> 
     """
     if wanted is not None:
         return {"max_epochs": wanted, "min_steps": None}
-    most = max(LEAST_EPOCHS, MOST_STEPS // count_batches(n_rows, estimator.batch_size))
+    steps = skrobust.training.count_batches(n_rows, estimator.batch_size)
+    most = max(LEAST_EPOCHS, MOST_STEPS // steps)
     least = LEAST_STEPS if estimator.min_steps is None else estimator.min_steps
     return {"max_epochs": min(estimator.max_epochs, most), "min_steps": least}
 
@@ -124,7 +126,7 @@ def train(args: argparse.Namespace, function: Callable, *data: Any, **settings: 
 
 
 def describe_estimate(
-    estimate: CorruptionEstimate, what: str, option: str
+    estimate: skrobust.CorruptionEstimate, what: str, option: str
 ) -> tuple[str, list[str]]:
     """Say the estimated share in a few words, and why it may be wrong in a note."""
     how, notes = "estimated", []

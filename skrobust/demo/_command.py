@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from skrobust.cli._console import whole
+from skrobust.cli._console import one_line_errors, whole
 
 __all__ = ["DESCRIPTION", "add_arguments", "run"]
 
@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+@one_line_errors
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     import pandas as pd

@@ -277,9 +277,8 @@ def _good_and_bad(method: str, model: Any, data: Data, problem: str):
 
 
 def _least_trusted(model: Any, X: np.ndarray, words):
-    images = X.reshape(-1, 1, 8, 8)
-    of_model = partial(DistrustedRowsDisplay.from_estimator, model)
-    return partial(of_model, images=images, y=words, n_shown=10)
+    shown = {"images": X.reshape(-1, 1, 8, 8), "y": words, "n_shown": 10}
+    return partial(DistrustedRowsDisplay.from_estimator, model, **shown)
 
 
 EXPERIMENTS = (Anomalies(), Density(), Labels(), Targets(), Poison())

@@ -7,12 +7,13 @@ from abc import abstractmethod
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from skrobust._base import RobustEstimator
-from skrobust._device import isolated
+from skrobust._device import isolated, map_rows
 from skrobust._preprocessing import TablePreprocessor
 from skrobust._validation import (
     HasMethods,
@@ -188,7 +189,7 @@ class RobustDetector(RobustEstimator, PyODMixin):
                 self.net_.fit(RowDataset(rows))
                 self._after_training(rows)
                 _, self.sample_scores_, self.keep_frequency_, self.history_ = self.net_.result(rows)
-                self.decision_scores_ = self._map(self._score_chunks, X)
+                self.decision_scores_ = self._score(X)
             self._process_decision_scores()
         return self
 
@@ -207,7 +208,7 @@ class RobustDetector(RobustEstimator, PyODMixin):
         """
         check_is_fitted(self)
         X = validate_rows(self, X, reset=False, missing=self._preprocessor.missing)
-        return self._map(self._score_chunks, X)
+        return self._score(X)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -252,6 +253,10 @@ class RobustDetector(RobustEstimator, PyODMixin):
 
     def _after_training(self, rows: Tensor) -> None:
         """Do what is left once the networks are trained, under the seed of ``fit``."""
+
+    def _score(self, X: np.ndarray) -> np.ndarray:
+        prepare = self._preprocessor.transform
+        return map_rows(self._score_chunks, X, prepare, self.device_, self.n_threads)
 
     def _score_chunks(self, chunks: Tensor) -> Tensor:
         """Scores (n_chunks, n_rows) of chunks (n_chunks, n_rows, n_features)."""

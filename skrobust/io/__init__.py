@@ -14,10 +14,11 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
-from skrobust.io._decode import loads
-from skrobust.io._encode import ModelFileError, dumps
-
 __all__ = ["ModelFileError", "load", "save"]
+
+
+class ModelFileError(ValueError):
+    """A file is no model, is damaged, or was made by another version."""
 
 
 def save(estimator: BaseEstimator, path: str | os.PathLike) -> None:
@@ -70,6 +71,8 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> None:
     >>> bool((loaded.predict_proba(X) == model.predict_proba(X)).all())
     True
     """
+    from skrobust.io._encode import dumps  # here, as it brings torch
+
     content, path = dumps(estimator), Path(path)
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
@@ -105,4 +108,6 @@ def load(path: str | os.PathLike, *, module: Any = None) -> Any:
     OSError
         If the file cannot be read.
     """
+    from skrobust.io._decode import loads  # here, as it brings torch
+
     return loads(Path(path), module)[0]

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from skrobust._base import RobustEstimator
 from skrobust._device import contained_seeding, resolve_device
 from skrobust.backdoor import BackdoorRobustClassifier
-from skrobust.io._encode import FORMAT, HEADER, OF_MODULES, ModelFileError, digest, known
+from skrobust.io import ModelFileError
+from skrobust.io._encode import FORMAT, HEADER, OF_MODULES, digest, known
 from skrobust.supervised._base import RobustLearner
 from skrobust.tables._encoder import Column
 from skrobust.tables._read import check_readable, reason
@@ -206,7 +207,7 @@ def _make_network(estimator: Any) -> nn.Module:
     n_outputs = len(estimator.classes_ if is_classifier else estimator._scaler.center_)
     prefix, given = "module__", estimator._net_parameters.items()
     own = {name.removeprefix(prefix): item for name, item in given if name.startswith(prefix)}
-    made = RobustLearner.make_network(estimator, estimator._row_shape, n_outputs, **own)
+    made: Any = RobustLearner.make_network(estimator, estimator._row_shape, n_outputs, **own)
     return made.networks[0]
 
 

@@ -27,17 +27,13 @@ from skrobust._validation import warn_caller
 from skrobust.tables import TableEncoder
 from skrobust.tables._encoder import Column
 
-__all__ = ["FORMAT", "HEADER", "OF_MODULES", "ModelFileError", "digest", "dumps", "known"]
+__all__ = ["FORMAT", "HEADER", "OF_MODULES", "digest", "dumps", "known"]
 
 FORMAT = 2
 HEADER = "skrobust"
 OF_MODULES = vars(nn.Module()).keys()
 _DROPPED, _GIVEN = object(), object()
 _OTHERS = [Pipeline, MinMaxScaler, StandardScaler, SimpleImputer, FunctionTransformer, Column]
-
-
-class ModelFileError(ValueError):
-    """A file is no model, is damaged, or was made by another version."""
 
 
 @cache

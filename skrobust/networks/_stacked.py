@@ -160,11 +160,11 @@ class StackedMLP(nn.Module):
     def embed(self, x: Tensor) -> Tensor:
         """Map (n_networks, n_rows, ...) to what the last layer is given."""
         x = x.flatten(2)
-        last = len(self.layers) - 2
-        for i, layer in enumerate(self.layers[:-1]):
+        *hidden, _ = self.layers  # a slice of a ModuleList builds another one, at every step
+        for i, layer in enumerate(hidden):
             x = layer(x)
             x = F.leaky_relu(x, self.negative_slope) if self.negative_slope else F.relu(x)
-            if i < last:
+            if i < len(hidden) - 1:
                 x = dropout(x, self.dropout, self.training)
         return x
 

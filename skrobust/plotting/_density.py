@@ -15,7 +15,6 @@ from skrobust.plotting._checks import (
     two_features,
 )
 from skrobust.plotting._style import ANOMALY, GREY, Display, plane, split
-from skrobust.supervised._base import count_trusted
 
 __all__ = ["DensityDisplay", "LossSurfaceDisplay"]
 
@@ -273,6 +272,8 @@ class LossSurfaceDisplay(Display):
             raise ValueError("x and y must be finite")
         if not 0 <= rate < 1:
             raise ValueError(f"rate must be at least 0 and below 1, got {rate}")
+        from skrobust.supervised._base import count_trusted  # here, as it brings torch
+
         n_kept = count_trusted(rate, len(x))
         if n_kept < 1:
             raise ValueError(f"rate={rate} drops all {len(x)} rows")

@@ -134,6 +134,7 @@ class RowGradients:
         losses = loss(output, target)
         if not self.slow_because:
             self.slow_because = self._prepare(watch, losses)
+            watch.calls = []  # hooks that hold places in the graph would keep it alive
             if self.slow_because:
                 self._parts = []
                 self._warn()

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from skrobust.cli._model import DETECTORS, column_shares, load_model
+from skrobust import RCADetector
+from skrobust.cli._model import column_shares, load_model
 from skrobust.cli._training import plan_epochs
 
 
@@ -35,5 +36,5 @@ def test_shares_are_of_columns_and_sum_to_one(trained, table):
     ],
 )
 def test_training_length(n_rows, wanted, expected):
-    plan = plan_epochs(n_rows, DETECTORS["rca"](), wanted)
+    plan = plan_epochs(n_rows, RCADetector(), wanted)
     assert (plan["max_epochs"], plan["min_steps"]) == expected

@@ -161,9 +161,7 @@ EDITS = {
     ),
     "id": lambda header, tensors: change(header, id_column=1),
     "id text": lambda header, tensors: change(header, id_column="x\ud800"),
-    "weights nan": lambda header, tensors: put(
-        tensors, f"{DETECTOR}.net_.mlp.layers.0.weight", np.nan
-    ),
+    "weights nan": lambda header, tensors: put(tensors, f"{DETECTOR}.net_.layers.0.weight", np.nan),
     "scores": lambda header, tensors: put(tensors, f"{DETECTOR}.decision_scores_", np.nan),
     "typical": lambda header, tensors: tensors.update({"more.typical": torch.zeros(3)}),
     "typical nan": lambda header, tensors: put(tensors, "more.typical", np.nan),
@@ -210,7 +208,7 @@ def test_the_library_reads_what_detect_saves(trained_by_each, table):
     assert type(model[-1]) in (RCADetector, RobustRealNVPDetector)
 
 
-@pytest.mark.parametrize("name", ["mlp.layers.0.weight", "mlp.layers.5.bias"])
+@pytest.mark.parametrize("name", ["layers.0.weight", "layers.5.bias"])
 @pytest.mark.parametrize("report", [[], ["--report", "r.html"]])
 def test_weights_too_large_to_score_with(run, trained, tmp_path, name, report):
     header, tensors = content(trained)

@@ -16,14 +16,14 @@ from skrobust.datasets._registry import array_digest
 
 
 class LocalServer(ThreadingHTTPServer):
-    """Serves ``files`` (name: bytes); ``faults`` (name: list) are used up first, one a request."""
+    """Serves ``files`` (path or name: bytes); ``faults`` (path: list) are used up first."""
 
     daemon_threads = True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
-        self.files, self.faults, self.requests = {}, {}, []
+        self.files, self.faults, self.requests, self.encodings = {}, {}, [], set()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -32,7 +32,9 @@ class Handler(BaseHTTPRequestHandler):
         self.server.requests.append(name)
         faults = self.server.faults.get(name, [])
         fault = faults.pop(0) if faults else None
-        body = self.server.files.get(name.rsplit("/", 1)[-1])
+        files = self.server.files
+        body = files.get(name, files.get(name.rsplit("/", 1)[-1]))
+        self.server.encodings.add(self.headers["Accept-Encoding"])
         if isinstance(fault, int) or body is None:
             self.send_error(fault or 404)
         else:

@@ -114,8 +114,9 @@ def test_nobody_listens(expect, table, tmp_path, server):
     server.shutdown()
     server.server_close()
     gone = SourceSet("glass", FILE, [[f"{server.url}/glass.npz"]], read_source)
-    with pytest.raises(DataNotSuppliedError, match="refused"):
+    with pytest.raises(DataNotSuppliedError, match="refused") as caught:
         load_set(gone, tmp_path, True)
+    assert "Max retries" not in str(caught.value)  # which says nothing
     assert_no_trace(tmp_path)
 
 
@@ -145,6 +146,19 @@ def test_other_arrays_from_a_server(source, server, tmp_path, table):
 def test_the_next_mirror_makes_up_for_a_bad_one(source, server, tmp_path, table):
     server.files["nothing"] = packed({**table, "X": table["X"] + 1})
     np.testing.assert_array_equal(load_set(source, tmp_path, True)["X"], table["X"])
+
+
+def test_a_bad_file_is_not_taken_for_that_of_the_next_mirror(source, server, tmp_path, table):
+    server.files["bad/glass.npz"] = packed({**table, "X": table["X"] + 1})
+    urls = [[f"{server.url}/bad/glass.npz"], *source.mirrors[1:]]
+    np.testing.assert_array_equal(
+        load_set(source._replace(mirrors=urls), tmp_path, True)["X"], table["X"]
+    )
+
+
+def test_files_are_asked_for_as_they_are(source, server, tmp_path):
+    load_set(source, tmp_path, True)  # .gz files must not be unpacked on the way
+    assert server.encodings == {"identity"}
 
 
 def test_interrupt_leaves_nothing(source, tmp_path):

@@ -53,6 +53,14 @@ def test_odds_from_adbench(home, server, expect, table):
     assert bunch.feature_names == [f"x{i}" for i in range(8)]
 
 
+def test_pickles_of_a_source_are_not_opened(home, server, expect, table):
+    expect("odds/pima.npz", table)
+    X = table["X"].astype(object)
+    server.files["29_Pima.npz"] = in_memory(np.savez, X=X, y=table["y"])
+    with pytest.raises(OSError, match="allow_pickle"):
+        datasets.fetch_odds("pima", data_home=home)
+
+
 def test_odds_from_pyod(home, server, expect, table):
     expect("odds/glass.npz", table)
     y = table["y"][:, None].astype(float)  # a column of doubles, as Matlab writes it

@@ -1,6 +1,8 @@
 """Norms and weighted sums of the rows' gradients, against autograd one row at a time."""
 
+import gc
 import warnings
+import weakref
 from functools import partial
 
 import numpy as np
@@ -412,3 +414,29 @@ def test_what_torch_func_cannot_do_is_named():
         per_sample_gradient_norms(
             Deciding(), lambda o, y: o.sum(1), torch.randn(N_ROWS, 4), torch.zeros(N_ROWS)
         )
+
+
+class Marker:
+    """A hook that lives as long as the graph that it hangs on."""
+
+    def __call__(self, gradient):
+        return None
+
+
+@pytest.mark.parametrize("n_steps", [1, 3])
+def test_a_step_leaves_nothing_of_its_graph(n_steps):
+    network = NetworkEnsemble(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)))
+    gradients, left = RowGradients(network), []
+    gc.disable()
+    try:
+        for _ in range(n_steps):
+            marker = Marker()
+            left.append(weakref.ref(marker))
+            x = torch.randn(1, N_ROWS, 4, requires_grad=True) * 1
+            x.register_hook(marker)
+            gradients.forward(x, torch.zeros(N_ROWS, 2), squared_error)
+            gradients.loss(torch.ones(1, N_ROWS)).backward()
+            del x, marker
+        assert [ref() for ref in left] == [None] * n_steps
+    finally:
+        gc.enable()
