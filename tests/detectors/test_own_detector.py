@@ -91,5 +91,5 @@ def test_what_is_missing_is_named():
     class Nothing(RobustDetector):
         pass
 
-    with pytest.raises(TypeError, match="make_network.*row_scores"):
+    with pytest.raises(TypeError, match=r"make_network.*row_scores"):
         Nothing()
