@@ -92,7 +92,7 @@ class ContrastiveStep(TrainingStep):
     augment: Callable[[Tensor], Tensor]
     temperature: float
 
-    def __call__(self, network, x, y, row_ids, state):
+    def __call__(self, network: Any, x: Any, y: Any, row_ids: Any, state: Any) -> Any:
         """Loss of one batch."""
         rows = torch.cat([x[0], x[0]])
         first, second = network(_checked(self.augment(rows), rows)).chunk(2)
