@@ -22,7 +22,6 @@ from skrobust._validation import (
     validate_examples,
     warn_caller,
 )
-from skrobust.backdoor._augment import default_augmentation
 from skrobust.backdoor._rules import (
     PoisonedLabelMixin,
     noisy_label_rule,
@@ -245,11 +244,8 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         self._fit(X, y, (X_unlabeled,), labelled)
         values = torch.linalg.svdvals(self.net_.module_.layers[0].weight.detach()[0])
         self.spectral_norm_ = float(values[0])
-        for name, value in (
-            ("sample_scores_", np.nan),
-            ("keep_frequency_", np.nan),
-            ("inlier_mask_", True),
-        ):
+        unknown = {"sample_scores_": np.nan, "keep_frequency_": np.nan, "inlier_mask_": True}
+        for name, value in unknown.items():
             spread = np.full(len(y), value)  # over the rows without labels, too
             spread[labelled] = getattr(self, name)
             setattr(self, name, spread)
@@ -336,7 +332,7 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         """Return what learns that two views of a row are alike (SimCLR)."""
         return self._make_plain_net(
             partial(Contrastive, make, rows[:2], self.projection_size),
-            ContrastiveStep(self.augment or default_augmentation(rows), self.temperature),
+            ContrastiveStep(self.augment, self.temperature),
             len(rows),
             callbacks=self.pretrain_callbacks,
             max_epochs=self.pretrain_epochs,
