@@ -164,7 +164,7 @@ def test_a_selector_gets_the_scores_that_it_asks_for(name, score, X, y):
     NOTED.clear()
     estimator = kind(selection=OfScore(score), **{**QUICK, **settings, **once})
     if name == "RealNVP" and score == "gradient":
-        with pytest.raises(TypeError, match="gradients of single rows .* got a CouplingFlow"):
+        with pytest.raises(TypeError, match=r"gradients of single rows .* got a CouplingFlow"):
             estimator.fit(X, y)
         return
     estimator.fit(X, y)
