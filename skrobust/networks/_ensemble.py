@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,16 +39,15 @@ class NetworkEnsemble(nn.Module):
     """
 
     def __init__(
-        self, module: nn.Module | Callable[..., nn.Module], *, n_networks: int = 1, **kwargs
+        self, module: nn.Module | Callable[..., nn.Module], *, n_networks: int = 1, **kwargs: Any
     ) -> None:
         super().__init__()
         self.n_networks = n_networks
         self.n_outputs: int | None = None
         if isinstance(module, nn.Module):
             networks = [copy.deepcopy(module) for _ in range(n_networks)]
-            if n_networks > 1:
-                for network in networks:
-                    _draw_anew(network)
+            for network in networks if n_networks > 1 else ():
+                _draw_anew(network)
         else:
             networks = [module(**kwargs) for _ in range(n_networks)]
         self.networks = nn.ModuleList(networks)
@@ -60,9 +60,8 @@ class NetworkEnsemble(nn.Module):
         ValueError
             If an output does not have the shape (n_rows, n_outputs).
         """
-        output = torch.stack(
-            [network(rows) for network, rows in zip(self.networks, x, strict=True)]
-        )
+        pairs = zip(self.networks, x, strict=True)
+        output = torch.stack([network(rows) for network, rows in pairs])
         if self.n_outputs is not None and output.shape[1:] != (x.shape[1], self.n_outputs):
             raise ValueError(
                 f"module must map n_rows inputs to outputs of shape (n_rows, {self.n_outputs}), "
