@@ -1,4 +1,4 @@
-"""Draw what is to be corrupted."""
+"""What corruptions share: checks, the draw of what is corrupted, values in an array's type."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import math
 from numbers import Real
 
 import numpy as np
+import numpy.typing as npt
 
-__all__ = ["check_rate", "draw_mask", "draw_order"]
+__all__ = ["cast_exactly", "check_rate", "draw_mask", "draw_order", "find_classes"]
 
 
 def check_rate(rate: float) -> float:
@@ -17,24 +18,24 @@ def check_rate(rate: float) -> float:
     return float(rate)
 
 
+def find_classes(y: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Check one column of labels; its classes, at least two, and the place of each row's."""
+    y = np.asarray(y)
+    if y.ndim != 1:
+        raise ValueError(f"y must be one column of labels, got an array of shape {y.shape}")
+    try:
+        classes, codes = np.unique(y, return_inverse=True)
+    except TypeError as error:
+        raise ValueError("y must hold labels that compare, all numbers or all text") from error
+    if len(classes) < 2:
+        raise ValueError(f"y must hold at least two classes, got {len(classes)}")
+    return classes, codes
+
+
 def draw_mask(n: int, rate: float, exact: bool, rng: np.random.RandomState) -> np.ndarray:
-    """Choose entries 0 to ``n - 1``.
+    """Choose floor(rate n) of n entries or, not ``exact``, each one with probability ``rate``.
 
-    Parameters
-    ----------
-    n : int
-        Number of entries.
-    rate : float in [0, 1]
-        Share of them.
-    exact : bool
-        floor(rate n) entries, uniformly without replacement; otherwise each one on its own with
-        probability ``rate``.
-    rng : RandomState
-        Under one seed, a higher rate chooses the same entries and more.
-
-    Returns
-    -------
-    array of shape (n,), bool
+    Under one seed, a higher rate chooses the same entries and more.
     """
     if not exact:
         return rng.random_sample(n) < rate
@@ -50,3 +51,28 @@ def draw_order(n: int, rng: np.random.RandomState) -> np.ndarray:
     both, whatever is corrupted before the split would end up in the test.
     """
     return rng.random_sample(n).argsort(kind="stable")
+
+
+def cast_exactly(values: npt.ArrayLike, dtype: np.dtype, what: str) -> np.ndarray:
+    """Return values in another type, where nothing is lost but digits of fractions.
+
+    It cannot hold fractions in integers, numbers beyond its range, or text that is longer.
+    """
+    values = np.asarray(values)
+    if dtype in (values.dtype, object):
+        return values.astype(dtype)
+    with np.errstate(invalid="ignore", over="ignore"):
+        try:
+            cast = values.astype(dtype)
+        except (TypeError, ValueError):
+            cast = None
+    if cast is None:
+        lost = np.ones(values.shape, dtype=bool)
+    elif dtype.kind == "f" and values.dtype.kind in "biuf":
+        lost = np.isfinite(values) & ~np.isfinite(cast)
+    else:
+        lost = np.asarray(cast != values)
+    if cast is None or lost.any():
+        first = values[lost][0]
+        raise ValueError(f"{what} holds {first!r}, which an array of type {dtype} cannot hold")
+    return cast

@@ -26,7 +26,7 @@ def corrupt_labels(
     exact: bool = True,
     random_state: int | np.random.RandomState | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give a share of the rows a wrong class label.
+    """Give a share of the rows a wrong class label (thesis, section 4.4).
 
     Parameters
     ----------
@@ -54,10 +54,6 @@ def corrupt_labels(
     ------
     ValueError
         If a parameter is not one of the above, or ``y`` is not one column of at least two classes.
-
-    References
-    ----------
-    .. [1] Liu, B. Robust learning of deep neural networks under data corruption. Section 4.4.
 
     Examples
     --------
@@ -89,15 +85,15 @@ def corrupt_targets(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give a share of the rows wrong targets.
 
-    The thesis's corruptions, which suppose targets of mean 0 and variance 1 ("maximum": any).
+    The thesis's corruptions (section 4.4), which suppose targets of mean 0 and variance 1
+    ("maximum": any).
 
     Parameters
     ----------
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Finite targets.
     rate : float in [0, 1]
-        Share of the rows, of which exactly floor(rate n_samples) are changed (the thesis's
-        epsilon).
+        Share of the rows; exactly floor(rate n_samples) are changed (the thesis's epsilon).
     kind : {"linadv", "signflip", "uninoise", "pairflip", "maximum", "mixture"}, default="linadv"
         What the targets of a changed row become:
 
@@ -138,10 +134,6 @@ def corrupt_targets(
     -----
     The thesis gives neither the distribution of W nor the permutation of the landmarks; the
     defaults are ours.
-
-    References
-    ----------
-    .. [1] Liu, B. Robust learning of deep neural networks under data corruption. Section 4.4.
 
     Examples
     --------
@@ -209,7 +201,7 @@ def mask_missing(
     exact: bool = True,
     random_state: int | np.random.RandomState | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Remove a share of the cells of a table, completely at random.
+    """Remove a share of the cells of a table, completely at random (thesis, section 2.4).
 
     Parameters
     ----------
@@ -234,10 +226,6 @@ def mask_missing(
     ------
     ValueError
         If ``rate`` is no share, or ``X`` is not a table of numbers.
-
-    References
-    ----------
-    .. [1] Liu, B. Robust learning of deep neural networks under data corruption. Section 2.4.
 
     Examples
     --------
