@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.utils import column_or_1d
 
-from skrobust.diagnosis._rate import LEAST_ROWS, CorruptionEstimate
+from skrobust.diagnosis._rate import LEAST_ROWS, CorruptionEstimate, fallback
 
 __all__ = ["estimate_contamination"]
 
-FALLBACK_CONTAMINATION = 0.1
-LARGEST_CONTAMINATION = 0.5
+_FALLBACK, _LARGEST = 0.1, 0.5
 _MOST_SPREAD = 0.3
 _FAR = 1e6
 _CHANCE = 1.25
 
 
-def estimate_contamination(scores) -> CorruptionEstimate:
+def estimate_contamination(scores: Any) -> CorruptionEstimate:
     """Estimate which share of the rows are anomalies, from a detector's scores of them.
 
     The mean of three: the share of the scores beyond the corner of their histogram and beyond the
@@ -78,27 +78,23 @@ def estimate_contamination(scores) -> CorruptionEstimate:
     if not np.isfinite(scores).all():
         raise ValueError("scores must be finite numbers")
     if len(scores) < LEAST_ROWS:
-        return _fallback(f"{len(scores)} rows are too few, it takes {LEAST_ROWS}")
+        return fallback(f"{len(scores)} rows are too few, it takes {LEAST_ROWS}", _FALLBACK)
     middle = np.median(scores)
     scale = np.median(np.abs(scores - middle)) or np.abs(scores - middle).max()
     if scale == 0:
-        return _fallback("all scores are the same")
+        return fallback("all scores are the same", _FALLBACK)
     with np.errstate(over="ignore"):
         scores = np.clip((scores - middle) / scale, -_FAR, _FAR)
     shares = [_beyond_histogram(scores), _beyond_sorted(scores), _upper_component(scores)]
-    rate = min(float(np.mean(shares)), LARGEST_CONTAMINATION)
-    low, high = min(shares), min(max(shares), LARGEST_CONTAMINATION)
+    rate = min(float(np.mean(shares)), _LARGEST)
+    low, high = min(shares), min(max(shares), _LARGEST)
     doubt = None
     if _reaches_no_farther(scores, rate):
-        low, high = 0.0, LARGEST_CONTAMINATION
+        low, high = 0.0, _LARGEST
         doubt = "the highest scores lie no farther out than those of normal rows may"
     elif high - low > _MOST_SPREAD:
         doubt = f"ways to look at the scores differ, from {low:.2f} to {high:.2f}"
     return CorruptionEstimate(rate, low, high, doubt)
-
-
-def _fallback(doubt: str) -> CorruptionEstimate:
-    return CorruptionEstimate(FALLBACK_CONTAMINATION, 0.0, LARGEST_CONTAMINATION, doubt)
 
 
 def _reaches_no_farther(scores: np.ndarray, rate: float) -> bool:
