@@ -7,6 +7,7 @@ from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.utils import check_random_state
 
 __all__ = ["cast_exactly", "check_rate", "draw_mask", "draw_order", "find_classes"]
 
@@ -32,16 +33,19 @@ def find_classes(y: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     return classes, codes
 
 
-def draw_mask(n: int, rate: float, exact: bool, rng: np.random.RandomState) -> np.ndarray:
+def draw_mask(
+    n: int, rate: float, exact: bool, random_state: int | np.random.RandomState | None
+) -> tuple[np.ndarray, np.random.RandomState]:
     """Choose floor(rate n) of n entries or, not ``exact``, each one with probability ``rate``.
 
-    Under one seed, a higher rate chooses the same entries and more.
+    Under one seed, a higher rate chooses the same entries and more. The generator is returned too.
     """
+    rate, rng = check_rate(rate), check_random_state(random_state)
     if not exact:
-        return rng.random_sample(n) < rate
+        return rng.random_sample(n) < rate, rng
     mask = np.zeros(n, dtype=bool)
     mask[draw_order(n, rng)[: math.floor(rate * n + 1e-9)]] = True
-    return mask
+    return mask, rng
 
 
 def draw_order(n: int, rng: np.random.RandomState) -> np.ndarray:

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils import check_random_state
 
 from skrobust._validation import check_choice
-from skrobust.corruption._common import check_rate, draw_mask, find_classes
+from skrobust.corruption._common import draw_mask, find_classes
 
 __all__ = ["corrupt_labels", "corrupt_targets", "mask_missing"]
 
@@ -62,11 +61,9 @@ def corrupt_labels(
     >>> int(mask.sum())
     2
     """
-    rate = check_rate(rate)
     check_choice("kind", kind, ["symmetric", "pairflip"])
     classes, codes = find_classes(y)
-    rng = check_random_state(random_state)
-    mask = draw_mask(len(codes), rate, exact, rng)
+    mask, rng = draw_mask(len(codes), rate, exact, random_state)
     steps = rng.randint(1, len(classes), size=len(codes)) if kind == "symmetric" else 1
     return classes[np.where(mask, codes + steps, codes) % len(classes)], mask
 
@@ -86,7 +83,8 @@ def corrupt_targets(
     """Give a share of the rows wrong targets.
 
     The thesis's corruptions (section 4.4), which suppose targets of mean 0 and variance 1
-    ("maximum": any).
+    ("maximum": any). It gives neither the distribution of W nor the permutation of the landmarks;
+    the defaults are ours.
 
     Parameters
     ----------
@@ -130,11 +128,6 @@ def corrupt_targets(
         If a parameter is not one of the above, a target is not finite, "linadv" has no ``X`` of
         as many rows, or "pairflip" has no two groups.
 
-    Notes
-    -----
-    The thesis gives neither the distribution of W nor the permutation of the landmarks; the
-    defaults are ours.
-
     Examples
     --------
     >>> from skrobust.corruption import corrupt_targets
@@ -142,7 +135,6 @@ def corrupt_targets(
     >>> bool((y[mask] == 4.0).all()), int(mask.sum())
     (True, 2)
     """
-    rate = check_rate(rate)
     check_choice("kind", kind, _KINDS)
     if not mixture_of:
         raise ValueError(f"mixture_of must name at least one kind, got {mixture_of!r}")
@@ -156,8 +148,7 @@ def corrupt_targets(
         )
     targets = given.reshape(len(given), -1)
     kinds = list(dict.fromkeys(mixture_of)) if kind == "mixture" else [kind]
-    rng = check_random_state(random_state)
-    mask = draw_mask(len(targets), rate, True, rng)
+    mask, rng = draw_mask(len(targets), rate, True, random_state)
     which = rng.randint(len(kinds), size=len(targets))
     wrong = {
         "linadv": lambda: _linear(X, targets, weight_scale, rng),
@@ -235,11 +226,9 @@ def mask_missing(
     >>> int(np.isnan(X).sum()), int(mask.sum())
     (2, 2)
     """
-    rate = check_rate(rate)
     table = np.array(X, dtype=np.float64)
     if table.ndim != 2:
         raise ValueError(f"X must be a table of numbers, got an array of shape {table.shape}")
-    rng = check_random_state(random_state)
-    mask = draw_mask(table.size, rate, exact, rng).reshape(table.shape)
+    mask = draw_mask(table.size, rate, exact, random_state)[0].reshape(table.shape)
     table[mask] = np.nan
     return table, mask

@@ -34,8 +34,7 @@ def poison(
     y : array-like of shape (n_samples,)
         Labels of any type.
     trigger : callable
-        Maps rows to as many rows that carry the trigger, such as
-        :class:`skrobust.corruption.PatchTrigger`.
+        Maps rows to as many that carry it, such as :class:`skrobust.corruption.PatchTrigger`.
     rate : float in [0, 1]
         Share of the rows that are poisoned (the thesis's epsilon).
     target_map : {"all-to-all", "all-to-one", "clean-label"}, default="all-to-all"

@@ -23,13 +23,7 @@ class Trigger(ABC):
 
     @abstractmethod
     def __call__(self, X: npt.ArrayLike) -> np.ndarray:
-        """Return a copy of the rows (n_rows, ...) that carries the trigger.
-
-        Raises
-        ------
-        ValueError
-            If the trigger does not fit into the rows, or their values are out of range.
-        """
+        """Return a copy of the rows (n_rows, ...) that carries the trigger, which must fit in."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +102,7 @@ class PatchTrigger(_ImageTrigger):
 
 @dataclass(frozen=True)
 class BlendTrigger(_ImageTrigger):
-    """A faint picture of noise over the whole image, the blend of chapter 5.
-
-    After Chen, Liu, Li, Lu and Song, arXiv:1712.05526, 2017.
+    """A faint picture of noise over the whole image, chapter 5's blend (arXiv:1712.05526, 2017).
 
     Parameters
     ----------
@@ -159,8 +151,7 @@ class SinusoidalTrigger(_ImageTrigger):
             raise ValueError(f"frequency must be positive, got {self.frequency!r}")
 
     def _put(self, X: np.ndarray) -> np.ndarray:
-        width = X.shape[-1]
-        phase = 2 * np.pi * self.frequency * np.arange(width) / width
+        phase = 2 * np.pi * self.frequency * np.arange(X.shape[-1]) / X.shape[-1]
         return X + self.amplitude * np.sin(phase)
 
 

@@ -15,17 +15,16 @@ from skrobust.diagnosis._rate import LEAST_ROWS, CorruptionEstimate, fallback
 __all__ = ["estimate_contamination"]
 
 _FALLBACK, _LARGEST = 0.1, 0.5
-_MOST_SPREAD = 0.3
-_FAR = 1e6
-_CHANCE = 1.25
+_MOST_SPREAD, _FAR, _CHANCE = 0.3, 1e6, 1.25
 
 
 def estimate_contamination(scores: Any) -> CorruptionEstimate:
     """Estimate which share of the rows are anomalies, from a detector's scores of them.
 
     The mean of three: the share of the scores beyond the corner of their histogram and beyond the
-    corner of the upper half of the sorted scores, both found by the triangle method [1]_, and the
-    share that the upper one of two normal distributions explains better [2]_.
+    corner of the upper half of the sorted scores, both found by the triangle method (Zack, Rogers
+    and Latt, 1977), and the share that the upper one of two normal distributions explains better
+    (as Yang, Latecki and Pokrajac do, SDM 2009).
 
     Parameters
     ----------
@@ -57,13 +56,6 @@ def estimate_contamination(scores: Any) -> CorruptionEstimate:
     detectors, HIST, has 0.08; MIXMOD is better than this function on the autoencoders' scores
     (0.07 against 0.08) and worse on the flow's (0.10 against 0.07). A uniform tail beside the three
     changes little (``python -m benchmarks.thesis unknown-rate``).
-
-    References
-    ----------
-    .. [1] Zack, G. W., Rogers, W. E., Latt, S. A. Automatic measurement of sister chromatid
-       exchange frequency. Journal of Histochemistry and Cytochemistry, 1977.
-    .. [2] Yang, X., Latecki, L. J., Pokrajac, D. Outlier detection with globally optimal
-       exemplar-based GMM. SDM, 2009. For mixtures in outlier detection.
 
     Examples
     --------

@@ -12,8 +12,7 @@ from scipy.stats import beta, chi2_contingency, norm
 LEAST_ROWS = 50
 FALLBACK_RATE = 0.2
 LARGEST_RATE = 0.45
-_CONFIDENT_SHARES = (0.3, 0.6)
-_CONFIDENT_ROWS = (200, 1000)
+_CONFIDENT_SHARES, _CONFIDENT_ROWS = (0.3, 0.6), (200, 1000)
 _MOST_UNEXPLAINED = 0.5
 _DOUBTFUL_TARGETS = 0.35
 _BY_CHANCE = 0.01
@@ -127,7 +126,7 @@ def wrong_target_rate(targets: np.ndarray, predictions: np.ndarray) -> Corruptio
     Residuals of good rows are taken to be normal, those of wrong targets uniform over the range of
     the residuals or of the targets, whichever is larger, and at least 12 standard deviations, lest
     the noise explain what is normal. Location, scale and the share of the second kind are fitted by
-    expectation-maximisation [1]_.
+    expectation-maximisation (Banfield and Raftery, Biometrics 1993, section 5).
 
     Parameters
     ----------
@@ -145,11 +144,6 @@ def wrong_target_rate(targets: np.ndarray, predictions: np.ndarray) -> Corruptio
         fallback; where the residuals' median absolute deviation is more than half of the targets',
         so that wrong targets, or what they have taught the model, hide among large errors, which
         gives at least the fallback; and where the share is above 0.35. At most 0.45.
-
-    References
-    ----------
-    .. [1] Banfield, J. D., Raftery, A. E. Model-based Gaussian and non-Gaussian clustering.
-       Biometrics, 1993. Section 5.
     """
     n_rows = len(targets)
     if n_rows < LEAST_ROWS:

@@ -131,11 +131,10 @@ def separation_score(
     """Tell from poisoned rows that were held out whether a defence has worked.
 
     A classifier that has learnt the classes and not the trigger gives the labels of clean rows a
-    high probability and those of poisoned rows a low one: the rows fall apart at the rate, and the
-    score is near 1. It is far below where the classifier has learnt the trigger and believes all
-    rows, or has lost a class; but also where classes overlap, and then it tells nothing: compare
-    settings or seeds by it only where some come near 1. No clean row is needed:
-    ``GridSearchCV(model, grid, scoring=partial(separation_score, rate=0.2))``.
+    high probability and those of poisoned rows a low one: the score is near 1. It is far below
+    where the classifier believes all rows, or has lost a class; but also where classes overlap, and
+    then it tells nothing: compare settings or seeds by it only where some come near 1. No clean row
+    is needed: ``GridSearchCV(model, grid, scoring=partial(separation_score, rate=0.2))``.
 
     Parameters
     ----------

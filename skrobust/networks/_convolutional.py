@@ -34,7 +34,8 @@ class CNN9(nn.Module):
 
     Three convolutions with 128 channels, three with 256, then 512, 256 and 128 without padding,
     all 3 x 3 with normalisation and leaky ReLU; a maximum over 2 x 2 pixels and dropout of
-    whole channels after the third and the sixth; the mean over the image; a linear layer.
+    whole channels after the third and the sixth; the mean over the image; a linear layer. Of
+    images smaller than 28 x 28 nothing is left to average: they raise a ValueError.
 
     Parameters
     ----------
@@ -45,19 +46,11 @@ class CNN9(nn.Module):
     width : int, default=128
         Channels of the first convolutions; the others have the same multiples of it as above.
     dropout : float in [0, 1), default=0.25
-        Probability that a channel is dropped.
+        Probability that a channel is dropped; none is in evaluation mode, unlike in the published
+        code, which leaves dropout on when it predicts.
     norm : {"batch", "group"}, default="batch"
         Normalisation after each convolution. "group" normalises each image on its own, in 32
         groups of channels or the most that divide both.
-
-    Raises
-    ------
-    ValueError
-        If ``norm`` is neither.
-
-    Notes
-    -----
-    The published code leaves dropout on when it predicts; here evaluation mode turns it off.
 
     Examples
     --------
@@ -89,13 +82,7 @@ class CNN9(nn.Module):
         self.output = nn.Linear(width, n_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map images (n_rows, in_channels, height, width) to logits (n_rows, n_classes).
-
-        Raises
-        ------
-        ValueError
-            If the images are smaller than 28 x 28, where nothing is left to average.
-        """
+        """Map images (n_rows, in_channels, height, width) to logits (n_rows, n_classes)."""
         _check_size(self, x, 28)
         return self.output(self.features(x).mean(dim=(2, 3)))
 
@@ -118,18 +105,13 @@ class ResNet32(nn.Module):
     Parameters
     ----------
     in_channels : int, default=3
-        Channels of the images.
+        Channels of the images, which have at least 4 x 4 pixels.
     n_classes : int, default=10
         Number of outputs.
     width : int, default=16
         Channels of the first stage.
     norm : {"batch", "group"}, default="batch"
         Normalisation after each convolution, as in :class:`CNN9`.
-
-    Raises
-    ------
-    ValueError
-        If ``norm`` is neither.
 
     Examples
     --------
@@ -155,13 +137,7 @@ class ResNet32(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map images (n_rows, in_channels, height, width) to logits (n_rows, n_classes).
-
-        Raises
-        ------
-        ValueError
-            If the input is not images of at least 4 x 4 pixels.
-        """
+        """Map images (n_rows, in_channels, height, width) to logits (n_rows, n_classes)."""
         _check_size(self, x, 4)
         x = self.blocks(F.relu(self.norm(self.first(x))))
         return self.output(x.mean(dim=(2, 3)))
@@ -210,11 +186,6 @@ class SmallCNN(nn.Module):
     image_size : int, default=28
         Height and width of the images, at least 4.
 
-    Raises
-    ------
-    ValueError
-        If the images are too small to be halved twice.
-
     Examples
     --------
     >>> import torch
@@ -246,13 +217,7 @@ class SmallCNN(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map images (n_rows, in_channels, image_size, image_size) to logits (n_rows, n_classes).
-
-        Raises
-        ------
-        ValueError
-            If the images have another shape.
-        """
+        """Map images (n_rows, channels, image_size, image_size) to logits (n_rows, n_classes)."""
         if tuple(x.shape[1:]) != self.in_shape:
             raise ValueError(
                 f"SmallCNN was built for images of shape {self.in_shape}, got "

@@ -11,8 +11,7 @@ from torch.autograd.function import once_differentiable
 
 __all__ = ["SpectralConstraint"]
 
-_FIRST_ITERATIONS = 15
-_LEAST_SIGMA = 1e-12
+_FIRST_ITERATIONS, _LEAST_SIGMA = 15, 1e-12
 
 
 class SpectralConstraint(nn.Module):

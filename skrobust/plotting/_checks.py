@@ -119,10 +119,8 @@ def named(estimator: Any, points: np.ndarray, X: Any) -> np.ndarray | pd.DataFra
         return points
     columns = _columns(X)
     if columns is not None and columns != list(names):
-        raise ValueError(
-            f"X has the columns {columns}, but {type(estimator).__name__} was fitted with "
-            f"{list(names)}"
-        )
+        fitted = f"{type(estimator).__name__} was fitted with {list(names)}"
+        raise ValueError(f"X has the columns {columns}, but {fitted}")
     return pd.DataFrame(points, columns=names)
 
 

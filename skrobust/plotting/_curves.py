@@ -12,11 +12,9 @@ import pandas as pd
 from sklearn.model_selection import validation_curve
 
 from skrobust.plotting._checks import check_known, check_mapping, history, listed, numbers, runs
-from skrobust.plotting._style import GREY, Display, draw_line, open_frame, whole_ticks
+from skrobust.plotting._style import GREY, Display, add_line, int_ticks, open_frame
 
 __all__ = ["RateSensitivityDisplay", "TrainingCurveDisplay"]
-
-_RATES = ("corruption_rate", "contamination")
 
 
 def _draw_bands(ax: Any, x: np.ndarray, curves: Mapping[str, np.ndarray]) -> None:
@@ -25,7 +23,7 @@ def _draw_bands(ax: Any, x: np.ndarray, curves: Mapping[str, np.ndarray]) -> Non
         known = ~np.isnan(values).all(axis=0)
         places, values = x[: values.shape[1]][known], values[:, known]
         mean, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
-        colour = draw_line(ax, i, places, mean, name)
+        colour = add_line(ax, i, places, mean, name)
         if len(values) > 1:
             low, high = mean - spread, mean + spread
             ax.fill_between(places, low, high, color=colour, alpha=0.2, linewidth=0)
@@ -91,8 +89,7 @@ class TrainingCurveDisplay(Display):
         Parameters
         ----------
         curves : dict of str to list of array-like of shape (n_epochs,)
-            By name; one for each seed, or the rows of an array or a DataFrame. A name with a
-            single one may have it as it is, without a list around it.
+            By name: one for each seed, or the rows of an array or a DataFrame, or a single one.
         ylabel : str, default="value"
             What is drawn.
         ax : matplotlib axes, optional
@@ -120,7 +117,7 @@ class TrainingCurveDisplay(Display):
         ax = self._axes(ax)
         longest = max(values.shape[1] for values in self.curves.values())
         _draw_bands(ax, np.arange(1, longest + 1), self.curves)
-        whole_ticks(ax)
+        int_ticks(ax)
         ax.set(xlabel="epoch", ylabel=self.ylabel)
 
 
@@ -200,13 +197,18 @@ class RateSensitivityDisplay(Display):
         ------
         ValueError
             If no parameter is named and the estimator has neither of the two, there are no rates,
-            or no score is a number. Errors of the estimator are raised as they are, such as that
-            of a rate that it does not allow.
+            or no score is a number. Errors of the estimator are raised as they are.
         """
-        param_name = _rate_name(estimator) if param_name is None else param_name
         rates = np.sort(_check_rates("rates", rates))
-        settings = {"scoring": scoring, "cv": cv, "n_jobs": n_jobs}
-        scores = _test_scores(estimator, X, y, param_name, rates.tolist(), settings)
+        settings = {"scoring": scoring, "cv": cv, "n_jobs": n_jobs, "error_score": "raise"}
+        told = {"param_name": param_name or _rate_name(estimator), "param_range": rates.tolist()}
+        try:
+            scores = validation_curve(estimator, X, y, **told, **settings)[1]
+        except ValueError as error:
+            # scikit-learn has put the name of its function in place of the estimator's
+            if error.__cause__ is None or "of validation_curve must" not in str(error):
+                raise
+            raise error.__cause__ from None
         ylabel = scoring if isinstance(scoring, str) else "score"
         if np.isnan(scores).all():
             raise ValueError(
@@ -264,27 +266,13 @@ class RateSensitivityDisplay(Display):
 
 def _rate_name(estimator: Any) -> str:
     """Return the parameter by which an estimator is told a rate."""
-    known = [name for name in _RATES if name in estimator.get_params()]
-    if not known:
-        raise ValueError(
-            f"{type(estimator).__name__} has neither of {', '.join(_RATES)}: pass "
-            "param_name, such as 'prlclassifier__corruption_rate' in a pipeline"
-        )
-    return known[0]
-
-
-def _test_scores(
-    estimator: Any, X: Any, y: Any, param_name: str, rates: list[float], settings: dict[str, Any]
-) -> np.ndarray:
-    """Scores of shape (n_rates, n_folds); errors of the estimator are raised, not made nan."""
-    told = {"param_name": param_name, "param_range": rates, "error_score": "raise"}
-    try:
-        return validation_curve(estimator, X, y, **told, **settings)[1]
-    except ValueError as error:
-        # scikit-learn has put the name of its function in place of the estimator's
-        if error.__cause__ is None or "of validation_curve must" not in str(error):
-            raise
-        raise error.__cause__ from None
+    for name in ("corruption_rate", "contamination"):
+        if name in estimator.get_params():
+            return name
+    raise ValueError(
+        f"{type(estimator).__name__} has neither of corruption_rate, contamination: pass "
+        "param_name, such as 'prlclassifier__corruption_rate' in a pipeline"
+    )
 
 
 def _check_rates(name: str, values: Any) -> np.ndarray:

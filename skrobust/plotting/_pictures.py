@@ -17,12 +17,12 @@ from skrobust.plotting._style import ANOMALY, NORMAL, Display, open_frame, split
 
 __all__ = ["DistrustedRowsDisplay", "LossSurfaceDisplay", "TriggerDisplay"]
 
+_NAMES = ("clean", "with trigger")
+
 
 @dataclass(eq=False, repr=False)
 class TriggerDisplay(Display):
-    """Images, the same with a trigger or as a defence moves them, and the difference.
-
-    The thesis's Figures 5.1 and 5.2.
+    """Images, with a trigger or as a defence moves them, the difference (Figures 5.1 and 5.2).
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class TriggerDisplay(Display):
     triggered: np.ndarray
     _: KW_ONLY
     titles: Sequence[str] | None = None
-    names: tuple[str, str] = ("clean", "with trigger")
+    names: tuple[str, str] = _NAMES
 
     @classmethod
     def from_estimator(
@@ -62,8 +62,7 @@ class TriggerDisplay(Display):
         Parameters
         ----------
         estimator : fitted BackdoorRobustClassifier
-            Its networks move the images, see
-            :meth:`~skrobust.BackdoorRobustClassifier.perturb`.
+            Its :meth:`~skrobust.BackdoorRobustClassifier.perturb` moves the images.
         X : array-like of shape (n_images, channels, height, width)
             A few images, in the units of the training images; 1 or 3 channels.
         y : array-like of shape (n_images,)
@@ -90,19 +89,13 @@ class TriggerDisplay(Display):
 
     @classmethod
     def from_predictions(
-        cls,
-        clean: Any,
-        triggered: Any,
-        *,
-        titles: Any = None,
-        names: tuple[str, str] = ("clean", "with trigger"),
-        ax: Any = None,
+        cls, clean: Any, triggered: Any, *, titles: Any = None, names: Any = _NAMES, ax: Any = None
     ) -> Self:
         """Draw images.
 
         Parameters
         ----------
-        clean, triggered, titles, names : as above
+        clean, triggered, titles, names : as for the class
             The images and what stands beside them.
         ax : matplotlib axes, optional
             Whose place is taken.
@@ -205,7 +198,7 @@ class DistrustedRowsDisplay(Display):
         ----------
         scores : array-like of shape (n_samples,)
             High for rows that are trusted little.
-        images, y, n_shown, ax : as above
+        images, y, n_shown, ax : as for :meth:`from_estimator`
             All rows as images, their labels, how many rows are drawn, and where.
 
         Raises
@@ -220,13 +213,12 @@ class DistrustedRowsDisplay(Display):
         for name, part in (("images", images), ("y", y)):
             if part is not None and len(part) != len(scores):
                 raise ValueError(f"{name} has {len(part)} entries for {len(scores)} scores")
-        images = None if images is None else _check_images("images", images)
         y = None if y is None else column_or_1d(y)
         order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")[:n_shown]
         rows = order[~np.isnan(scores[order])]
+        images = None if images is None else _check_images("images", images)[rows]
         titles = [f"row {row}" if y is None else f"row {row}: {y[row]}" for row in rows]
-        shown = None if images is None else images[rows]
-        return cls(scores[rows], rows, images=shown, titles=titles).plot(ax)
+        return cls(scores[rows], rows, images=images, titles=titles).plot(ax)
 
     def _draw(self, ax: Any) -> None:
         n_shown = len(self.rows)

@@ -93,12 +93,10 @@ class DensityDisplay(Display):
         checks.check_has(estimator, "score_samples")
         rows = checks.two_features(X, least=2)
         names = checks.axis_names(feature_names, X, [estimator])
-        (grid_x, grid_y), points = plane(rows, grid_resolution, margin)
+        grid, points = plane(rows, grid_resolution, margin)
         density = np.exp(estimator.score_samples(checks.named(estimator, points, X)))
         density = density.reshape(grid_resolution, grid_resolution)
-        return cls.from_predictions(
-            grid_x, grid_y, density, X=rows, y=y, feature_names=names, ax=ax
-        )
+        return cls.from_predictions(*grid, density, X=rows, y=y, feature_names=names, ax=ax)
 
     @classmethod
     def from_predictions(
@@ -116,8 +114,10 @@ class DensityDisplay(Display):
 
         Parameters
         ----------
-        grid_x, grid_y, density, X, y, feature_names, ax : as above
+        grid_x, grid_y, density, X, y, feature_names : as for the class
             Arrays or what becomes one; ``y`` is 1 for bad rows, or True.
+        ax : matplotlib axes, optional
+            Where to draw.
 
         Raises
         ------
@@ -218,12 +218,8 @@ class LabelFlipDisplay(Display):
             Rows.
         y, given : array-like of shape (n_samples,)
             True labels, and those that were given; two values.
-        grid_resolution : int, default=100
-            Points per axis.
-        feature_names : pair of str, optional
-            Labels of the axes; the columns of a DataFrame by default.
-        ax : matplotlib axes, optional
-            Where to draw.
+        grid_resolution, feature_names, ax : int, pair of str, matplotlib axes
+            As for :meth:`DensityDisplay.from_estimator`.
 
         Raises
         ------
@@ -237,7 +233,7 @@ class LabelFlipDisplay(Display):
         checks.check_mapping("estimators", estimators, "fitted classifiers")
         names = checks.axis_names(feature_names, X, estimators.values())
         rows, y, given = _check_flips(X, y, given)
-        (grid_x, grid_y), points = plane(rows, grid_resolution, 0.1)
+        grid, points = plane(rows, grid_resolution, 0.1)
         borders = {}
         for name, model in estimators.items():
             checks.check_has(model, "predict_proba")
@@ -246,9 +242,7 @@ class LabelFlipDisplay(Display):
             if n_classes != 2:
                 raise ValueError(f"estimators[{name!r}] must know 2 classes, it knows {n_classes}")
             borders[name] = probabilities[:, 1].reshape(grid_resolution, grid_resolution)
-        return cls.from_predictions(
-            rows, y, given, grid_x, grid_y, borders, feature_names=names, ax=ax
-        )
+        return cls.from_predictions(rows, y, given, *grid, borders, feature_names=names, ax=ax)
 
     @classmethod
     def from_predictions(
@@ -267,15 +261,15 @@ class LabelFlipDisplay(Display):
 
         Parameters
         ----------
-        X, y, given, grid_x, grid_y, borders, feature_names, ax : as above
+        X, y, given, grid_x, grid_y, borders, feature_names : as for the class
             Arrays or what becomes one; in ``borders`` by name.
+        ax : matplotlib axes, optional
+            Where to draw.
 
         Raises
         ------
         ValueError
-            If the rows do not have two features, there are not two classes in ``y``, ``given``
-            holds another, the columns differ in length, or a border has another shape than the
-            grid.
+            As :meth:`from_estimator`, or if a border has another shape than the grid.
         TypeError
             If ``borders`` is no dict.
         """

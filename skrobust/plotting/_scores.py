@@ -10,19 +10,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrobust.diagnosis._frame import row_scores, wrapped
 from skrobust.plotting._checks import bad_rows, check_known, history, listed, numbers, runs
-from skrobust.plotting._style import (
-    ANOMALY,
-    GREY,
-    NORMAL,
-    Display,
-    draw_line,
-    open_frame,
-    whole_ticks,
-)
+from skrobust.plotting._style import ANOMALY, GREY, NORMAL, Display, add_line, int_ticks, open_frame
 
 __all__ = ["KeptShareDisplay", "ScoreDistributionDisplay"]
-
-_N_BINS = 40
 
 
 @dataclass(eq=False, repr=False)
@@ -110,7 +100,7 @@ class ScoreDistributionDisplay(Display):
             1 for bad rows.
         scores : array-like of shape (n_samples,)
             High for rows that are trusted little; nan is left out.
-        threshold, ax, log_scale : as above
+        threshold, ax, log_scale : float, matplotlib axes, bool
             Where trust ends, where to draw, and whether on a logarithmic axis.
 
         Raises
@@ -177,7 +167,7 @@ class ScoreDistributionDisplay(Display):
             reach = 0.1 * abs(low) or 0.5
             low, high = low - reach, high + reach
         spaced = np.geomspace if log_scale else np.linspace
-        return spaced(low, np.nextafter(high, np.inf), _N_BINS + 1)
+        return spaced(low, np.nextafter(high, np.inf), 41)  # the edges of 40 bins
 
 
 def _label_few(ax: Any) -> None:
@@ -217,12 +207,11 @@ class KeptShareDisplay(Display):
 
     Examples
     --------
-    >>> import numpy as np
     >>> from skrobust import RCADetector
+    >>> from skrobust.datasets import make_contaminated_moons
     >>> from skrobust.plotting import KeptShareDisplay
     >>> from skrobust.training import KeptShare
-    >>> X, bad = np.random.RandomState(0).normal(size=(200, 3)), np.arange(200) < 20
-    >>> X[bad] *= 9
+    >>> X, bad = make_contaminated_moons(200, random_state=0)
     >>> detector = RCADetector(max_epochs=5, callbacks=[KeptShare(bad)], random_state=0).fit(X)
     >>> display = KeptShareDisplay.from_estimator(detector, rate=0.1)
     """
@@ -280,7 +269,7 @@ class KeptShareDisplay(Display):
         ----------
         shares : list of array-like of shape (n_epochs,)
             One curve each; a single one may be given as it is, without a list around it.
-        names, rate, ax : as above
+        names, rate, ax : list of str, float, matplotlib axes
             The curves' names, the share of bad rows among all, and where to draw.
 
         Raises
@@ -297,10 +286,10 @@ class KeptShareDisplay(Display):
     def _draw(self, ax: Any) -> None:
         ax = self._axes(ax)
         for i, (share, name) in enumerate(zip(self.shares, self.names, strict=True)):
-            draw_line(ax, i, np.arange(1, len(share) + 1), share, name)
+            add_line(ax, i, np.arange(1, len(share) + 1), share, name)
         if self.rate is not None:
             ax.axhline(self.rate, color=GREY, linestyle=":", label="all rows")
-        whole_ticks(ax)
+        int_ticks(ax)
         ax.set(xlabel="epoch", ylabel="share of bad rows among kept")
         ax.set_ylim(bottom=0)
         if len(self.shares) > 1 or self.rate is not None:

@@ -74,7 +74,7 @@ def open_frame(ax: Axes) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def whole_ticks(ax: Axes) -> None:
+def int_ticks(ax: Axes) -> None:
     """Put the ticks of the horizontal axis at whole numbers: there is no half epoch."""
     from matplotlib.ticker import MaxNLocator
 
@@ -82,7 +82,7 @@ def whole_ticks(ax: Axes) -> None:
     ax.xaxis.set_major_locator(MaxNLocator("auto", steps=steps, integer=True, min_n_ticks=1))
 
 
-def draw_line(ax: Axes, i: int, x: np.ndarray, y: np.ndarray, label: str) -> str:
+def add_line(ax: Axes, i: int, x: np.ndarray, y: np.ndarray, label: str) -> str:
     """Draw a picture's curve number ``i``, and return its colour."""
     colour, line = COLOURS[i % len(COLOURS)], LINES[i % len(LINES)]
     marker = "o" if len(x) == 1 else ""  # a line through a single point would not be seen
@@ -101,10 +101,12 @@ def split(ax: Axes, n_rows: int, n_columns: int) -> np.ndarray:
     return np.array(parts, dtype=object).reshape(n_rows, n_columns)
 
 
-def plane(X: np.ndarray, resolution: int, margin: float) -> tuple[np.ndarray, np.ndarray]:
-    """Axes (2, resolution) around rows of two features, and all points of the grid."""
+def plane(
+    X: np.ndarray, resolution: int, margin: float
+) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Two axes of ``resolution`` points around rows of two features, and all points of the grid."""
     check_whole("grid_resolution", resolution, 2)
     low, high = X.min(axis=0), X.max(axis=0)
     reach = margin * (high - low)
-    axes = np.linspace(low - reach, high + reach, resolution).T
-    return axes, np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
+    x, y = np.linspace(low - reach, high + reach, resolution).T
+    return (x, y), np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
