@@ -55,7 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "share of wrong labels or targets that you expect, 0 to 0.5: what training drops, and how "
         "many rows are marked (default: auto, which estimates it first)",
         "in each fold (default: at most 100, but 500 to 20,000 steps of 128 rows)",
-        ("audit.csv", "audit.html"),
+        "audit.csv",
+        "audit.html",
     )
 
 

@@ -25,43 +25,20 @@ _N_CLASSES = 15
 
 @dataclass(frozen=True)
 class AuditFindings:
-    """What the report says.
-
-    Attributes
-    ----------
-    name : str
-        Of the table.
-    target : Target
-        The column that was audited.
-    audit : LabelAudit
-        Of all rows.
-    suspect : array of shape (n,), bool
-        The share of the rows that is marked.
-    columns : sequence of Column
-        Of ``frame``.
-    frame : DataFrame
-        The rows, without target and id.
-    ids : Series or None
-        Shown beside the row's number.
-    """
+    """What the report says of a table."""
 
     name: str
     target: Target
     audit: LabelAudit
-    suspect: np.ndarray
-    columns: Sequence[Column]
-    frame: pd.DataFrame
-    ids: pd.Series | None
+    suspect: np.ndarray  # (n,), bool: the share of the rows that is marked
+    columns: Sequence[Column]  # of ``frame``
+    frame: pd.DataFrame  # without target and id
+    ids: pd.Series | None  # shown beside the rows' numbers
 
     @property
     def measure(self) -> str:
         """What is said of a given label or target besides the suggestion."""
         return "probability" if self.target.is_classes else "residual"
-
-    @property
-    def disagree(self) -> np.ndarray:
-        """Whether the models take each row for another class than the given one, (n,), bool."""
-        return self.audit.suggestions != self.target.y
 
 
 def build_audit_report(
@@ -95,7 +72,7 @@ def summarise(findings: AuditFindings) -> str:
     if not findings.target.is_classes:
         half = np.median(findings.audit.scores)
         return f"{text} Half of all targets are within {half:.4g} of their prediction."
-    disagree = findings.disagree
+    disagree = findings.audit.suggestions != findings.target.y
     return (
         f"{text} The models suggest another {findings.target.column} for "
         f"{(disagree & suspect).sum():,} of them, and for {disagree.sum():,} of all rows."
@@ -125,13 +102,10 @@ def _verdict(findings: AuditFindings, row: int) -> tuple[str, str, str]:
 
 def _row(findings: AuditFindings, row: int, name: str) -> dict[str, Any]:
     """A row of the report with its cells, those of the first columns of many."""
-    given, suggested, last = _verdict(findings, row)
-    cells = [
-        (column.name, column.cell_text(findings.frame[column.name].iloc[[row]]))
-        for column in findings.columns[:_N_CELLS]
-    ]
-    shown = {"given": given, "suggested": suggested, findings.measure: last}
-    return {"name": name, **shown, "cells": cells}
+    cells = findings.frame.iloc[[row]]
+    shown = [(c.name, c.cell_text(cells[c.name])) for c in findings.columns[:_N_CELLS]]
+    said = zip(("given", "suggested", findings.measure), _verdict(findings, row), strict=True)
+    return {"name": name, **dict(said), "cells": shown}
 
 
 def _confusion(findings: AuditFindings) -> dict[str, Any]:
@@ -143,12 +117,8 @@ def _confusion(findings: AuditFindings) -> dict[str, Any]:
     shown = np.sort(busiest)
     part = counts[np.ix_(shown, shown)]
     lines = [(target.classes[k], line) for k, line in zip(shown, part.tolist(), strict=True)]
-    n_left_out = int(counts.sum() - part.sum())
-    return {
-        "counts": lines if suspect.any() else [],
-        "n_left_out": n_left_out,
-        "picture_of_targets": None,
-    }
+    shares = {"counts": lines if suspect.any() else [], "n_left_out": counts.sum() - part.sum()}
+    return {**shares, "picture_of_targets": None}
 
 
 def _targets(findings: AuditFindings) -> dict[str, Any]:

@@ -8,20 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from skrobust import __version__, estimate_contamination
 from skrobust.cli._console import InputError, add_training_arguments, one_line_errors, say
-from skrobust.cli._label_column import LabelRule, apply_rule, learn_rule
-from skrobust.cli._model import (
-    DETECTORS,
-    Model,
-    dump_model,
-    judge,
-    score_in_blocks,
-    typical_errors,
-)
-from skrobust.cli._output import check_outputs, finish
+from skrobust.cli._label_column import apply_rule, learn_rule
+from skrobust.cli._model import DETECTORS, Model, dump_model, score_in_blocks, typical_errors
+from skrobust.cli._output import check_outputs
+from skrobust.cli._report import finish
 from skrobust.cli._training import (
     HOW_READ,
     describe_estimate,
@@ -58,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "share of abnormal rows that you expect, 0 to 0.5 (default: auto, which estimates it from "
         "the scores)",
         "(default: 200, but 500 to 20,000 steps of 128 rows)",
-        ("scores.csv", "report.html"),
+        "scores.csv",
+        "report.html",
     )
     add("--save", type=Path, metavar="MODEL", help="keep the model for the command score")
 
@@ -70,7 +64,10 @@ def run(args: argparse.Namespace) -> int:
     outputs = {"--out": args.out, "--report": args.report, "--save": args.save}
     check_outputs(outputs, [args.file])
     frame, labels, ids, notes = open_table(args, "--label", args.label)
-    rule, y = _rule(args, labels)
+    if labels is None and args.abnormal is not None:
+        raise InputError("--abnormal needs --label")
+    rule = None if labels is None else learn_rule(labels, args.abnormal)
+    y = None if rule is None else apply_rule(rule, labels)
     if len(frame) < 2:
         raise InputError(f"{args.file} has one row; at least two are needed")
     encoder, kinds, more = encode_table(args, frame)
@@ -90,7 +87,6 @@ def run(args: argparse.Namespace) -> int:
         "version": __version__,
     }
     model = Model(encoder, detector, typical_errors(detector, X), made, args.id, rule)
-    judgement = judge(detector.decision_scores_, model)
     held_back = [f"{n} ({what})" for n, what in ((args.id, "id"), (args.label, "label")) if n]
     steps = made["epochs"] * -(-len(X) // detector.batch_size)
     facts = [
@@ -101,19 +97,7 @@ def run(args: argparse.Namespace) -> int:
         ("time", f"{time.perf_counter() - start:.0f} seconds on {detector.device_}"),
     ]
     saved = {} if args.save is None else {args.save: dump_model(model)}
-    return finish(args, model, judgement, frame, ids, y, facts, notes, saved)
-
-
-def _rule(
-    args: argparse.Namespace, labels: pd.Series | None
-) -> tuple[LabelRule | None, np.ndarray | None]:
-    """Which label is abnormal, and which rows have it."""
-    if labels is None:
-        if args.abnormal is not None:
-            raise InputError("--abnormal needs --label")
-        return None, None
-    rule = learn_rule(labels, args.abnormal)
-    return rule, apply_rule(rule, labels)
+    return finish(args, model, detector.decision_scores_, frame, ids, y, facts, notes, saved)
 
 
 def _fit(args: argparse.Namespace, X: np.ndarray) -> Any:

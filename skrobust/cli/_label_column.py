@@ -11,63 +11,25 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from skrobust.cli._console import InputError
 from skrobust.tables._cells import as_text, quoted
 
-__all__ = ["Evaluation", "LabelRule", "apply_rule", "evaluate", "learn_rule"]
+__all__ = ["LabelRule", "apply_rule", "evaluate", "learn_rule"]
 
 
 @dataclass(frozen=True)
 class LabelRule:
-    """Which value of the label column marks what.
-
-    Attributes
-    ----------
-    column : str
-        Name.
-    normal, abnormal : str
-        The two values, as text.
-    """
+    """Which of the two values of the label column, as text, marks what."""
 
     column: str
     normal: str
     abnormal: str
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """How well scores rank the labelled rows.
+def learn_rule(series: pd.Series, abnormal: str | None) -> LabelRule:
+    """Take the named value for abnormal; if none, the larger number or truth value, or rarer text.
 
-    Attributes
-    ----------
-    auc : float
-        Area under the ROC curve; 0.5 is chance.
-    precision : float
-        Average precision; the share of abnormal rows is chance.
-    share : float
-        Share of rows labelled abnormal.
-    """
-
-    auc: float
-    precision: float
-    share: float
-
-
-def learn_rule(series: pd.Series, abnormal: str | None = None) -> LabelRule:
-    """Find out which of two values marks abnormal rows.
-
-    Parameters
-    ----------
-    series : Series
-        The label column.
-    abnormal : str, optional
-        Said by the user. Otherwise the larger of two numbers or truth values, the rarer text.
-
-    Raises
-    ------
-    InputError
-        If the column has missing cells, not exactly two values, or none that was named.
+    Refuses columns with missing cells, with other than two values, or without the named one.
     """
     name, text = str(series.name), _text(series)
-    counts = text.value_counts()
-    values = list(counts.index)
+    values = list(text.value_counts().index)
     if len(values) != 2:
         raise InputError(
             f"label column {name!r} needs two values, it has {len(values)} ({quoted(values)})"
@@ -77,17 +39,12 @@ def learn_rule(series: pd.Series, abnormal: str | None = None) -> LabelRule:
         abnormal = text[series.argmax()] if is_ordered else values[1]
     if abnormal not in values:
         raise InputError(f"label column {name!r} holds {quoted(values)}, not {abnormal!r}")
-    return LabelRule(name, next(value for value in values if value != abnormal), abnormal)
+    values.remove(abnormal)
+    return LabelRule(name, values[0], abnormal)
 
 
 def apply_rule(rule: LabelRule, series: pd.Series) -> np.ndarray:
-    """Labels as 0 and 1.
-
-    Raises
-    ------
-    InputError
-        If the column has missing cells or a third value.
-    """
+    """Labels as 0 and 1; refuses missing cells and a third value."""
     text = _text(series)
     unknown = text[~text.isin([rule.normal, rule.abnormal])]
     if len(unknown):
@@ -98,12 +55,15 @@ def apply_rule(rule: LabelRule, series: pd.Series) -> np.ndarray:
     return (text == rule.abnormal).to_numpy(dtype=int)
 
 
-def evaluate(y: np.ndarray, scores: np.ndarray) -> Evaluation | None:
-    """Compare scores with labels; None where only one label occurs."""
+def evaluate(rule: LabelRule, y: np.ndarray, scores: np.ndarray) -> str:
+    """Say how well scores rank the labelled rows; empty where only one label occurs."""
     if len(np.unique(y)) < 2:
-        return None
-    auc, precision = roc_auc_score(y, scores), average_precision_score(y, scores)
-    return Evaluation(float(auc), float(precision), float(y.mean()))
+        return ""
+    return (
+        f"Compared with {rule.column} ({rule.abnormal!r} is abnormal, {100 * y.mean():.3g} % of "
+        f"the rows): ROC AUC {roc_auc_score(y, scores):.3f} (chance 0.5), average precision "
+        f"{average_precision_score(y, scores):.3f} (chance {y.mean():.3f})."
+    )
 
 
 def _text(series: pd.Series) -> pd.Series:

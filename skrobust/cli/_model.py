@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,12 +25,10 @@ from skrobust.tables._read import reason
 __all__ = [
     "DETECTORS",
     "Cause",
-    "Judgement",
     "Model",
     "column_shares",
     "dump_model",
     "explain",
-    "judge",
     "load_model",
     "score_in_blocks",
     "typical_errors",
@@ -45,96 +43,28 @@ _FACTS = {"rows": int, "contamination": float, "epochs": int, "seed": int, "vers
 
 @dataclass(frozen=True)
 class Model:
-    """What ``--save`` writes.
+    """What ``--save`` writes: a detector with all that judging a table needs."""
 
-    Attributes
-    ----------
-    encoder : TableEncoder
-        Of the training table, without id and label.
-    detector : RobustDetector
-        Fitted to encoded rows.
-    typical : array of shape (n_features,)
-        Mean error of each feature over training rows that were not reported.
-    facts : mapping
-        ``rows``, ``contamination``, ``epochs``, ``seed``, ``version``: how it was made.
-    id_column : str or None
-        Carried into the output.
-    label : LabelRule or None
-        Used for evaluation.
-    """
-
-    encoder: TableEncoder
-    detector: Any
-    typical: np.ndarray
-    facts: Mapping[str, Any]
-    id_column: str | None = None
-    label: LabelRule | None = None
+    encoder: TableEncoder  # of the training table, without id and label
+    detector: Any  # fitted to encoded rows
+    typical: np.ndarray  # (n_features,), mean errors over training rows that were not reported
+    facts: Mapping[str, Any]  # how it was made, see _FACTS
+    id_column: str | None  # carried into the output
+    label: LabelRule | None  # used for evaluation
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """What training knows of each column."""
         return self.encoder.columns_
 
-    @property
-    def threshold(self) -> float:
-        """Scores above it are reported."""
-        return self.detector.threshold_
 
-
-@dataclass(frozen=True)
-class Judgement:
-    """What is said of each row, in the order of the file.
-
-    Attributes
-    ----------
-    scores : array of shape (n,)
-        High means abnormal.
-    probability : array of shape (n,)
-        PyOD's linear one: the score within the range of the training scores, 0 to 1.
-    labels : array of shape (n,), int
-        1 for the reported rows.
-    rank : array of shape (n,), int
-        1 for the highest score; ties by row.
-    """
-
-    scores: np.ndarray
-    probability: np.ndarray
-    labels: np.ndarray
-    rank: np.ndarray
-
-    @property
-    def order(self) -> np.ndarray:
-        """Places of the rows, most abnormal first."""
-        return np.argsort(self.rank)
-
-
-@dataclass(frozen=True)
-class Cause:
-    """One column's part in a row's score.
-
-    Attributes
-    ----------
-    column : str
-        Name.
-    value, typical : str
-        The cell, and the median or the most frequent level of the training rows.
-    share : float
-        Of what the row's error exceeds that of normal rows by.
-    """
+class Cause(NamedTuple):
+    """One column's part in a row's score: its cell, what is typical, its share of the excess."""
 
     column: str
     value: str
     typical: str
     share: float
-
-
-def judge(scores: np.ndarray, model: Model) -> Judgement:
-    """Turn scores into probabilities, labels and ranks."""
-    low, high = model.detector.decision_scores_.min(), model.detector.decision_scores_.max()
-    probability = np.clip((scores - low) / ((high - low) or 1.0), 0.0, 1.0)
-    rank = np.empty(len(scores), dtype=int)
-    rank[np.argsort(-scores, kind="stable")] = np.arange(1, len(scores) + 1)
-    return Judgement(scores, probability, (scores > model.threshold).astype(int), rank)
 
 
 def score_in_blocks(score: Callable[[Any], np.ndarray], rows: Any) -> np.ndarray:
@@ -156,15 +86,10 @@ def typical_errors(detector: Any, X: np.ndarray) -> np.ndarray:
 
 
 def column_shares(model: Model, frame: pd.DataFrame) -> np.ndarray:
-    """Each column's share of what the rows' scores exceed those of normal rows by.
+    """Each column's share (n_rows, n_columns) of what a row's score exceeds normal rows' by.
 
     A column's error is the sum over its features, minus the same sum for typical rows: some
     columns are hard to reconstruct in every row. Negative differences count as 0.
-
-    Returns
-    -------
-    array of shape (n_rows, n_columns)
-        Rows sum to 1, or are 0 where no column stands out.
     """
     excess = model.detector.feature_scores(model.encoder.transform(frame)) - model.typical
     widths = model.encoder.widths
@@ -177,49 +102,37 @@ def column_shares(model: Model, frame: pd.DataFrame) -> np.ndarray:
 
 def explain(model: Model, frame: pd.DataFrame, n_causes: int = 3) -> list[list[Cause]]:
     """Columns that contribute most to each row's score, at most ``n_causes`` of 1 % or more."""
-    shares = column_shares(model, frame)
-    tops = np.argsort(-shares, axis=1, kind="stable")[:, :n_causes]
-    return [
-        [_cause(model, frame, row, i, shares[row, i]) for i in top if shares[row, i] > _LEAST_SHARE]
-        for row, top in enumerate(tops)
-    ]
-
-
-def _cause(model: Model, frame: pd.DataFrame, row: int, place: int, share: float) -> Cause:
-    column = model.columns[place]
-    value = column.cell_text(frame[column.name].iloc[[row]])
-    return Cause(column.name, value, column.typical_text, float(share))
+    causes: list[list[Cause]] = [[] for _ in range(len(frame))]
+    for row, shares in enumerate(column_shares(model, frame)):
+        for i in np.argsort(-shares, kind="stable")[:n_causes]:
+            if shares[i] > _LEAST_SHARE:
+                column = model.columns[i]
+                cell = column.cell_text(frame[column.name].iloc[[row]])
+                causes[row].append(Cause(column.name, cell, column.typical_text, shares[i]))
+    return causes
 
 
 def dump_model(model: Model) -> bytes:
     """Content of the file, which :func:`skrobust.io.load` reads as a pipeline."""
     pipeline = Pipeline([("encoder", model.encoder), ("detector", model.detector)])
-    label = model.label and asdict(model.label)
-    more = {"typical": model.typical, "facts": dict(model.facts)}
-    return dumps(pipeline, {**more, "id_column": model.id_column, "label": label})
+    more = {name: getattr(model, name) for name in ("typical", "facts", "id_column")}
+    return dumps(pipeline, {**more, "label": model.label and asdict(model.label)})
 
 
 def load_model(path: Path) -> Model:
-    """Read a model that ``--save`` wrote.
-
-    Raises
-    ------
-    InputError, ModelFileError
-        If the file cannot be read, or is no model of a table.
-    """
+    """Read a model that ``--save`` wrote; refuses all other files."""
     try:
         pipeline, more = loads(path)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {reason(error)}") from error
+    try:
         (_, encoder), (_, detector) = pipeline.steps
         label = more["label"] and LabelRule(**more["label"])
         model = Model(encoder, detector, more["typical"], more["facts"], more["id_column"], label)
         _check(model)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {reason(error)}") from error
-    except ModelFileError:
-        raise
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        message = f"{path} is not a skrobust model of a table: {reason(error)}"
-        raise ModelFileError(message) from error
+        what = f"{path} is not a skrobust model of a table: {reason(error)}"
+        raise ModelFileError(what) from error
     return model
 
 

@@ -11,8 +11,9 @@ import pandas as pd
 
 from skrobust.cli._console import InputError, one_line_errors, say
 from skrobust.cli._label_column import apply_rule
-from skrobust.cli._model import Model, judge, load_model, score_in_blocks
-from skrobust.cli._output import check_outputs, finish
+from skrobust.cli._model import Model, load_model, score_in_blocks
+from skrobust.cli._output import check_outputs
+from skrobust.cli._report import finish
 from skrobust.cli._training import check_missing
 from skrobust.tables import read_table
 from skrobust.tables._cells import quoted
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         ("contamination", f"{made['contamination']:.3g}"),
         ("time", f"{time.perf_counter() - start:.0f} seconds on {detector.device_}"),
     ]
-    return finish(args, model, judge(scores, model), frame, ids, y, facts, notes, {})
+    return finish(args, model, scores, frame, ids, y, facts, notes, {})
 
 
 def _read(

@@ -99,13 +99,7 @@ def encode_table(
 
 
 def plan_epochs(n_rows: int, estimator: RobustEstimator, wanted: int | None) -> dict[str, Any]:
-    """Training length: what was asked for, or the estimator's default in 500 to 20,000 steps.
-
-    Returns
-    -------
-    dict
-        ``max_epochs`` and ``min_steps``, parameters of the estimator.
-    """
+    """Parameters of the training's length, by default the estimator's in 500 to 20,000 steps."""
     if wanted is not None:
         return {"max_epochs": wanted, "min_steps": None}
     most = max(LEAST_EPOCHS, MOST_STEPS // count_batches(n_rows, estimator.batch_size))
@@ -127,16 +121,11 @@ def describe_estimate(
     estimate: CorruptionEstimate, what: str, option: str
 ) -> tuple[str, list[str]]:
     """Say the estimated share in a few words, and why it may be wrong in a note."""
-    how, notes = "estimated", []
-    if estimate.doubt is not None:
-        how = "a guess"
-        notes = [
-            f"the share of {what} cannot be estimated reliably: {estimate.doubt}; pass {option} if "
-            "you know better"
-        ]
+    how = "estimated" if estimate.doubt is None else "a guess"
     share = f"{estimate.rate:.1%}, {how} ({estimate.low:.1%} to {estimate.high:.1%})"
     say(f"{what}: {share}")
-    return share, notes
+    note = f"the share of {what} cannot be estimated reliably: {estimate.doubt}; pass {option} if "
+    return share, [f"{note}you know better"] * (estimate.doubt is not None)
 
 
 def facts_on_table(
