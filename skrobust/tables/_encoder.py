@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from skrobust._validation import Integral, Interval, Real, fit_context, unchanged_on_error
@@ -22,28 +24,14 @@ _LEVEL = math.sqrt(0.5)
 
 @dataclass(frozen=True)
 class Column:
-    """What training knows about one column.
+    """What training knows about one column; an empty one gives no feature."""
 
-    Attributes
-    ----------
-    name : str
-        As in the header.
-    kind : {"numeric", "date", "categorical", "empty"}
-        An empty column gives no feature.
-    center, scale : float
-        Numbers and dates: median and standard deviation (1 if that is 0).
-    levels : tuple of str
-        Categories: the levels with a feature of their own, most frequent first.
-    typical : str
-        Categories: the most frequent level.
-    """
-
-    name: str
-    kind: str
-    center: float = 0.0
-    scale: float = 1.0
-    levels: tuple[str, ...] = ()
-    typical: str = ""
+    name: str  # as in the header
+    kind: str  # "numeric", "date", "categorical" or "empty"
+    center: float = 0.0  # median of numbers and dates
+    scale: float = 1.0  # their standard deviation, 1 if that is 0
+    levels: tuple[str, ...] = ()  # those with a feature of their own, most frequent first
+    typical: str = ""  # the most frequent level
 
     def __post_init__(self) -> None:
         is_text = all(isinstance(text, str) for text in (self.name, self.typical, *self.levels))
@@ -157,7 +145,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self.min_share = min_share
 
     @fit_context
-    def fit(self, X, y=None) -> TableEncoder:
+    def fit(self, X: Any, y: Any = None) -> TableEncoder:
         """Decide what each column is and how it is encoded.
 
         Parameters
@@ -182,7 +170,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             self.columns_ = tuple(self._learn(frame.iloc[:, i]) for i in range(frame.shape[1]))
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Encode rows.
 
         Parameters
@@ -203,17 +191,16 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         frame = self._frame(X, reset=False)
         result = np.empty((len(frame), sum(self.widths)), dtype=np.float32)
-        for start in range(0, len(frame), BLOCK_ROWS):
-            block = frame.iloc[start : start + BLOCK_ROWS]
-            stop = 0
+        starts = np.cumsum([0, *self.widths])
+        for first in range(0, len(frame), BLOCK_ROWS):
+            rows = slice(first, first + BLOCK_ROWS)
             for place, column in enumerate(self.columns_):
-                first, stop = stop, stop + column.width
                 if column.width:
-                    part = result[start : start + len(block), first:stop]
-                    part[...] = column.encode(block.iloc[:, place])
+                    features = slice(starts[place], starts[place + 1])
+                    result[rows, features] = column.encode(frame.iloc[rows, place])
         return result
 
-    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the features.
 
         Parameters
@@ -234,24 +221,20 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """Number of features of each column."""
         return [column.width for column in self.columns_]
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         tags.transformer_tags.preserves_dtype = []
         return tags
 
-    def _frame(self, X, reset: bool) -> pd.DataFrame:
+    def _frame(self, X: Any, reset: bool) -> pd.DataFrame:
         """Rows with index 0 to n - 1, which messages count from."""
-        X = (
-            X
-            if isinstance(X, pd.DataFrame)
-            else check_array(X, dtype=None, ensure_all_finite=False)
-        )
+        if not isinstance(X, pd.DataFrame):
+            X = check_array(X, dtype=None, ensure_all_finite=False)
         validate_data(self, X, reset=reset, skip_check_array=True)
         if not X.size:
-            raise TableError(
-                f"0 rows or 0 columns (shape={X.shape}) while a minimum of 1 is required"
-            )
+            what = f"0 rows or 0 columns (shape={X.shape})"
+            raise TableError(f"{what} while a minimum of 1 is required")
         return pd.DataFrame(X).reset_index(drop=True)
 
     def _learn(self, series: pd.Series) -> Column:
@@ -264,10 +247,5 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             return Column(name, kind, levels=tuple(frequent), typical=counts.index[0])
         values = numbers(name, kind, series)
         center = float(np.nanmedian(values))
-        return Column(name, kind, center, _spread(values, center))
-
-
-def _spread(values: np.ndarray, center: float) -> float:
-    """Standard deviation; 1 where it is 0, or nothing but rounding."""
-    spread = float(np.nanstd(values))
-    return spread if spread > 1e-12 * abs(center) else 1.0
+        spread = float(np.nanstd(values))  # may be nothing but rounding
+        return Column(name, kind, center, spread if spread > 1e-12 * abs(center) else 1.0)
