@@ -11,19 +11,10 @@ import numpy as np
 
 from skrobust import __version__, estimate_contamination
 from skrobust.cli._console import InputError, add_training_arguments, one_line_errors, say
-from skrobust.cli._label_column import apply_rule, learn_rule
-from skrobust.cli._model import DETECTORS, Model, dump_model, score_in_blocks, typical_errors
+from skrobust.cli._model import DETECTORS, LabelRule, Model, score_in_blocks, typical_errors
 from skrobust.cli._output import check_outputs
-from skrobust.cli._report import finish
-from skrobust.cli._training import (
-    HOW_READ,
-    describe_estimate,
-    encode_table,
-    facts_on_table,
-    open_table,
-    plan_epochs,
-    train,
-)
+from skrobust.cli._report import Findings, finish
+from skrobust.cli._training import HOW_READ, TrainingTable, plan_epochs, train
 
 __all__ = ["DESCRIPTION", "add_arguments", "run"]
 
@@ -63,22 +54,20 @@ def run(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     outputs = {"--out": args.out, "--report": args.report, "--save": args.save}
     check_outputs(outputs, [args.file])
-    frame, labels, ids, notes = open_table(args, "--label", args.label)
+    table = TrainingTable(args, "--label", args.label)
+    labels = table.column
     if labels is None and args.abnormal is not None:
         raise InputError("--abnormal needs --label")
-    rule = None if labels is None else learn_rule(labels, args.abnormal)
-    y = None if rule is None else apply_rule(rule, labels)
-    if len(frame) < 2:
+    rule = None if labels is None else LabelRule.learn(labels, args.abnormal)
+    y = None if rule is None else rule.apply(labels)
+    if len(table.frame) < 2:
         raise InputError(f"{args.file} has one row; at least two are needed")
-    encoder, kinds, more = encode_table(args, frame)
-    notes += more
-    X = encoder.transform(frame)
+    X = table.encode()
     detector = _fit(args, X)
     share = f"{detector.contamination_:g}, assumed"
     if args.contamination == "auto":
         estimate = estimate_contamination(detector.decision_scores_)
-        share, more = describe_estimate(estimate, "abnormal rows", "--contamination")
-        notes += more
+        share = table.describe(estimate, "abnormal rows", "--contamination")
     made = {
         "rows": len(X),
         "contamination": detector.contamination_,
@@ -86,18 +75,19 @@ def run(args: argparse.Namespace) -> int:
         "seed": args.random_state,
         "version": __version__,
     }
-    model = Model(encoder, detector, typical_errors(detector, X), made, args.id, rule)
+    model = Model(table.encoder, detector, typical_errors(detector, X), made, args.id, rule)
     held_back = [f"{n} ({what})" for n, what in ((args.id, "id"), (args.label, "label")) if n]
     steps = made["epochs"] * -(-len(X) // detector.batch_size)
     facts = [
-        *facts_on_table(args, len(X), kinds, "detector", held_back),
+        *table.facts("detector", held_back),
         ("detector", type(detector).__name__),
         ("abnormal rows", share),
         ("training", f"{made['epochs']} epochs, {steps:,} steps, seed {args.random_state}"),
         ("time", f"{time.perf_counter() - start:.0f} seconds on {detector.device_}"),
     ]
-    saved = {} if args.save is None else {args.save: dump_model(model)}
-    return finish(args, model, detector.decision_scores_, frame, ids, y, facts, notes, saved)
+    saved = {} if args.save is None else {args.save: model.dump()}
+    found = Findings(model, detector.decision_scores_, table.frame, table.ids, y)
+    return finish(args, found, facts, table.notes, saved)
 
 
 def _fit(args: argparse.Namespace, X: np.ndarray) -> Any:

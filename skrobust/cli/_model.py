@@ -5,29 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
 from skrobust import RCADetector, RobustRealNVPDetector
 from skrobust.cli._console import InputError
-from skrobust.cli._label_column import LabelRule
+from skrobust.cli._training import check_missing
 from skrobust.io import ModelFileError
 from skrobust.io._decode import loads
 from skrobust.io._encode import dumps
 from skrobust.tables import TableEncoder
+from skrobust.tables._cells import as_text, quoted
 from skrobust.tables._encoder import Column
 from skrobust.tables._read import reason
 
 __all__ = [
     "DETECTORS",
-    "Cause",
+    "LabelRule",
     "Model",
     "column_shares",
-    "dump_model",
     "explain",
     "load_model",
     "score_in_blocks",
@@ -39,6 +40,56 @@ SCORED_ROWS = 16_384
 _SAMPLE = 2_048
 _LEAST_SHARE = 0.01
 _FACTS = {"rows": int, "contamination": float, "epochs": int, "seed": int, "version": str}
+
+
+@dataclass(frozen=True)
+class LabelRule:
+    """Which of the two values of the label column, as text, marks what."""
+
+    column: str
+    normal: str
+    abnormal: str
+
+    @classmethod
+    def learn(cls, series: pd.Series, abnormal: str | None) -> LabelRule:
+        """Take the named value for abnormal, or else the larger number or truth value, rarer text.
+
+        Refuses columns with missing cells, with other than two values, or without the named one.
+        """
+        name, text = str(series.name), _text(series)
+        values = list(text.value_counts().index)
+        if len(values) != 2:
+            raise InputError(
+                f"label column {name!r} needs two values, it has {len(values)} ({quoted(values)})"
+            )
+        if abnormal is None:
+            is_ordered = pd.api.types.is_numeric_dtype(series.dtype)
+            abnormal = text[series.argmax()] if is_ordered else values[1]
+        if abnormal not in values:
+            raise InputError(f"label column {name!r} holds {quoted(values)}, not {abnormal!r}")
+        values.remove(abnormal)
+        return cls(name, values[0], abnormal)
+
+    def apply(self, series: pd.Series) -> np.ndarray:
+        """Labels as 0 and 1; refuses missing cells and a third value."""
+        text = _text(series)
+        unknown = text[~text.isin([self.normal, self.abnormal])]
+        if len(unknown):
+            raise InputError(
+                f"label column {self.column!r}, row {unknown.index[0] + 1}: {unknown.iloc[0]!r} is "
+                f"neither {self.normal!r} nor {self.abnormal!r}"
+            )
+        return (text == self.abnormal).to_numpy(dtype=int)
+
+    def evaluate(self, y: np.ndarray, scores: np.ndarray) -> str:
+        """Say how well scores rank the labelled rows; empty where only one label occurs."""
+        if len(np.unique(y)) < 2:
+            return ""
+        return (
+            f"Compared with {self.column} ({self.abnormal!r} is abnormal, {100 * y.mean():.3g} % "
+            f"of the rows): ROC AUC {roc_auc_score(y, scores):.3f} (chance 0.5), average precision "
+            f"{average_precision_score(y, scores):.3f} (chance {y.mean():.3f})."
+        )
 
 
 @dataclass(frozen=True)
@@ -57,14 +108,16 @@ class Model:
         """What training knows of each column."""
         return self.encoder.columns_
 
+    def dump(self) -> bytes:
+        """Content of the file, which :func:`skrobust.io.load` reads as a pipeline."""
+        pipeline = Pipeline([("encoder", self.encoder), ("detector", self.detector)])
+        more = {name: getattr(self, name) for name in ("typical", "facts", "id_column")}
+        return dumps(pipeline, {**more, "label": self.label and asdict(self.label)})
 
-class Cause(NamedTuple):
-    """One column's part in a row's score: its cell, what is typical, its share of the excess."""
 
-    column: str
-    value: str
-    typical: str
-    share: float
+def _text(series: pd.Series) -> pd.Series:
+    check_missing(series.to_frame(), "leave out the rows without a label")
+    return as_text(series)
 
 
 def score_in_blocks(score: Callable[[Any], np.ndarray], rows: Any) -> np.ndarray:
@@ -100,23 +153,17 @@ def column_shares(model: Model, frame: pd.DataFrame) -> np.ndarray:
     return positive / np.where(totals > 0, totals, 1.0)
 
 
-def explain(model: Model, frame: pd.DataFrame, n_causes: int = 3) -> list[list[Cause]]:
+def explain(model: Model, frame: pd.DataFrame, n_causes: int = 3) -> list[list[dict[str, Any]]]:
     """Columns that contribute most to each row's score, at most ``n_causes`` of 1 % or more."""
-    causes: list[list[Cause]] = [[] for _ in range(len(frame))]
+    causes: list[list[dict[str, Any]]] = [[] for _ in range(len(frame))]
     for row, shares in enumerate(column_shares(model, frame)):
         for i in np.argsort(-shares, kind="stable")[:n_causes]:
             if shares[i] > _LEAST_SHARE:
                 column = model.columns[i]
-                cell = column.cell_text(frame[column.name].iloc[[row]])
-                causes[row].append(Cause(column.name, cell, column.typical_text, shares[i]))
+                value = column.cell_text(frame[column.name].iloc[[row]])
+                cause = {"column": column.name, "value": value, "typical": column.typical_text}
+                causes[row].append({**cause, "share": shares[i]})
     return causes
-
-
-def dump_model(model: Model) -> bytes:
-    """Content of the file, which :func:`skrobust.io.load` reads as a pipeline."""
-    pipeline = Pipeline([("encoder", model.encoder), ("detector", model.detector)])
-    more = {name: getattr(model, name) for name in ("typical", "facts", "id_column")}
-    return dumps(pipeline, {**more, "label": model.label and asdict(model.label)})
 
 
 def load_model(path: Path) -> Model:

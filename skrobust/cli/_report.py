@@ -13,30 +13,38 @@ import pandas as pd
 
 from skrobust._html import render
 from skrobust.cli._console import say
-from skrobust.cli._label_column import evaluate
-from skrobust.cli._model import Cause, Model, column_shares, explain
+from skrobust.cli._model import Model, column_shares, explain
 from skrobust.cli._output import as_bytes, table_csv, write_all
 from skrobust.cli._pictures import draw_columns, draw_scores
 
-__all__ = ["finish", "row_names"]
+__all__ = ["Findings", "finish", "row_names"]
 
 _N_SHOWN, _N_PRINTED = 20, 5
 _N_SHARES = 1_000
 
 
-@dataclass(frozen=True)
-class _Findings:
+@dataclass
+class Findings:
     """What a model says of each row of a table, in the order of the file, and why."""
 
     model: Model
     scores: np.ndarray
+    frame: pd.DataFrame
+    ids: pd.Series | None
     y: np.ndarray | None  # 1 for rows labelled abnormal
-    order: np.ndarray  # places, most abnormal first; ties by row
-    reported: np.ndarray  # bool
-    probability: np.ndarray  # PyOD's linear one: the place in the range of the training scores
-    names: list[str]  # of the most abnormal rows
-    causes: list[list[Cause]]  # of the same rows
-    shares: np.ndarray  # of each column, mean over the most abnormal reported rows
+
+    def __post_init__(self) -> None:
+        detector = self.model.detector
+        self.order = np.argsort(-self.scores, kind="stable")  # most abnormal first; ties by row
+        self.reported = self.scores > detector.threshold_
+        # PyOD's linear one: the place in the range of the training scores.
+        low, high = detector.decision_scores_.min(), detector.decision_scores_.max()
+        self.probability = np.clip((self.scores - low) / ((high - low) or 1.0), 0.0, 1.0)
+        top = self.order[:_N_SHOWN]
+        self.names = row_names(top, self.ids)
+        self.causes = explain(self.model, self.frame.iloc[top])
+        most = self.order[: max(1, min(int(self.reported.sum()), _N_SHARES))]
+        self.shares = column_shares(self.model, self.frame.iloc[most]).mean(axis=0)
 
     @property
     def summary(self) -> str:
@@ -47,22 +55,17 @@ class _Findings:
 
 def finish(
     args: argparse.Namespace,
-    model: Model,
-    scores: np.ndarray,
-    frame: pd.DataFrame,
-    ids: pd.Series | None,
-    y: np.ndarray | None,
+    found: Findings,
     facts: Sequence[tuple[str, str]],
     notes: Sequence[str],
     more: Mapping[Path, bytes],
 ) -> int:
     """Write scores, report and the files in ``more``, print the result; returns the status."""
-    evaluation = ""
-    if y is not None and model.label is not None:
-        evaluation = evaluate(model.label, y, scores)
+    evaluation, scores = "", found.scores
+    if found.y is not None and found.model.label is not None:
+        evaluation = found.model.label.evaluate(found.y, scores)
         if not evaluation:
             notes = [*notes, "all rows have one label: nothing to compare the scores with"]
-    found = _find(model, scores, frame, ids, y)
     columns = {
         "row": range(1, len(scores) + 1),
         "score": scores,
@@ -70,7 +73,7 @@ def finish(
         "label": found.reported.astype(int),
         "rank": np.argsort(found.order) + 1,
     }
-    contents = {args.out: table_csv(pd.DataFrame(columns), ids)}
+    contents = {args.out: table_csv(pd.DataFrame(columns), found.ids)}
     if args.report is not None:
         about = {"name": args.file.name, "evaluation": evaluation, "facts": facts, "notes": notes}
         contents[args.report] = as_bytes(_build_report(found, about))
@@ -78,7 +81,7 @@ def finish(
     write_all(contents)
     say(*(f"note: {note}" for note in notes), found.summary, "most abnormal:")
     for name, causes in list(zip(found.names, found.causes, strict=True))[:_N_PRINTED]:
-        why = [f": {c.column} {c.value} (typical {c.typical})" for c in causes[:1]]
+        why = [": {column} {value} (typical {typical})".format(**cause) for cause in causes[:1]]
         say(f"  row {name}{''.join(why)}")
     say(evaluation, f"wrote {', '.join(map(str, contents))}")
     return 0
@@ -89,25 +92,7 @@ def row_names(places: np.ndarray, ids: pd.Series | None) -> list[str]:
     return [f"{row + 1}" if ids is None else f"{row + 1} ({ids.iloc[row]})" for row in places]
 
 
-def _find(
-    model: Model,
-    scores: np.ndarray,
-    frame: pd.DataFrame,
-    ids: pd.Series | None,
-    y: np.ndarray | None,
-) -> _Findings:
-    detector, order = model.detector, np.argsort(-scores, kind="stable")
-    reported = scores > detector.threshold_
-    low, high = detector.decision_scores_.min(), detector.decision_scores_.max()
-    probability = np.clip((scores - low) / ((high - low) or 1.0), 0.0, 1.0)
-    most = order[: max(1, min(int(reported.sum()), _N_SHARES))]
-    shares = column_shares(model, frame.iloc[most]).mean(axis=0)
-    top = order[:_N_SHOWN]
-    names, causes = row_names(top, ids), explain(model, frame.iloc[top])
-    return _Findings(model, scores, y, order, reported, probability, names, causes, shares)
-
-
-def _build_report(found: _Findings, about: Mapping[str, Any]) -> str:
+def _build_report(found: Findings, about: Mapping[str, Any]) -> str:
     """Write the page; ``about`` are the table's name and what to say besides."""
     model, y, summary = found.model, found.y, f"{found.summary}."
     if y is not None:
@@ -127,7 +112,7 @@ def _build_report(found: _Findings, about: Mapping[str, Any]) -> str:
     )
 
 
-def _row(found: _Findings, place: int) -> dict[str, Any]:
+def _row(found: Findings, place: int) -> dict[str, Any]:
     row = found.order[place]
     return {
         "name": found.names[place],

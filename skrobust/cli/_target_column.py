@@ -10,6 +10,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_float_dtype, is_numeric_dtype
 
 from skrobust.cli._console import InputError
+from skrobust.cli._training import check_missing
 from skrobust.tables._cells import as_text, numbers
 
 __all__ = ["TASKS", "Target", "learn_target"]
@@ -28,11 +29,6 @@ class Target:
     classes: tuple[str, ...]  # the labels as text, in their order; none for numbers
     notes: list[str]
 
-    @property
-    def is_classes(self) -> bool:
-        """Whether the task is classification."""
-        return bool(self.classes)
-
 
 def learn_target(series: pd.Series, task: str, n_folds: int) -> Target:
     """Decide what a column asks for, and turn it into numbers.
@@ -41,12 +37,7 @@ def learn_target(series: pd.Series, task: str, n_folds: int) -> Target:
     average. Refuses missing cells, infinite numbers, and labels of which none is in every fold.
     """
     name = str(series.name)
-    missing = series.isna().to_numpy()
-    if missing.any():
-        raise InputError(
-            f"target column {name!r} has missing cells ({missing.sum():,} in all, the first in row "
-            f"{missing.argmax() + 1}): leave those rows out"
-        )
+    check_missing(series.to_frame(), "leave out the rows without a target")
     if task == "auto":
         task = _guess(series)
     if task == "classification":

@@ -114,7 +114,7 @@ def fetch_image_features(
     """Load features of pictures of one class with 5 % of others, downloading if necessary.
 
     The 512 features are the last hidden layer of a ResNet-18 trained on ImageNet, as ADBench
-    publishes them.
+    publishes them (Han et al., 2022; see :func:`fetch_odds`).
 
     Parameters
     ----------
@@ -127,10 +127,6 @@ def fetch_image_features(
     -------
     Bunch or tuple
         As :func:`fetch_odds`, which raises the same; ``target`` is 1 for pictures of other classes.
-
-    References
-    ----------
-    Han, S. et al. (2022). ADBench: Anomaly Detection Benchmark. NeurIPS.
     """
     check_choice("name", name, list(FEATURE_SETS))
     n_rows, n_anomalies, normal = FEATURE_SETS[name]

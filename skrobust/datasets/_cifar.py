@@ -48,8 +48,8 @@ def fetch_cifar10(
         "training-file", only the published training pictures are used: the first 40,000 to train
         and the last 10,000 to test. Results of the two are not comparable with each other.
     data_home, download_if_missing, return_X_y : optional
-        As for :func:`fetch_mnist`. The set is ``images/cifar10.npz`` below ``data_home``, which a
-        download writes, or else ``images/cifar10_train_webp.npz`` and
+        As for :func:`fetch_mnist`, which raises the same. The set is ``images/cifar10.npz``, which
+        a download writes, or else ``images/cifar10_train_webp.npz`` and
         ``images/cifar10_test_webp.npz`` (see Notes).
 
     Returns
@@ -58,11 +58,6 @@ def fetch_cifar10(
         With ``data`` (n_samples, 3, 32, 32), uint8, channels red, green, blue first as PyTorch
         takes them, ``target`` (n_samples,), int64, ``target_names``, ``exact``, False if some
         of the pictures are lossy copies, ``name`` and ``DESCR``.
-
-    Raises
-    ------
-    OSError
-        As :func:`fetch_mnist`.
 
     Warns
     -----

@@ -76,8 +76,10 @@ def fetch_mnist(
     LeCun, Y., Bottou, L., Bengio, Y. and Haffner, P. (1998). Gradient-based learning applied to
     document recognition. Proceedings of the IEEE 86(11).
     """
-    idx = ("MNIST", "images/mnist.npz", MNIST_MIRRORS, "0123456789")
-    return _fetch_idx(*idx, subset, data_home, download_if_missing, return_X_y)
+    check_choice("subset", subset, SUBSETS)
+    source = _idx_source("MNIST", "images/mnist.npz", MNIST_MIRRORS)
+    arrays = load_set(source, data_home, download_if_missing)
+    return make_pictures(arrays, subset, "0123456789", "MNIST", return_X_y)
 
 
 def fetch_fashion_mnist(
@@ -104,8 +106,10 @@ def fetch_fashion_mnist(
     Xiao, H., Rasul, K. and Vollgraf, R. (2017). Fashion-MNIST: a novel image dataset for
     benchmarking machine learning algorithms. arXiv:1708.07747. Licence: MIT.
     """
-    idx = ("Fashion-MNIST", "images/fashion_mnist.npz", FASHION_MIRRORS, GARMENTS)
-    return _fetch_idx(*idx, subset, data_home, download_if_missing, return_X_y)
+    check_choice("subset", subset, SUBSETS)
+    source = _idx_source("Fashion-MNIST", "images/fashion_mnist.npz", FASHION_MIRRORS)
+    arrays = load_set(source, data_home, download_if_missing)
+    return make_pictures(arrays, subset, GARMENTS, "Fashion-MNIST", return_X_y)
 
 
 def make_pictures(
@@ -127,20 +131,9 @@ def make_pictures(
     return Bunch(data=data, target=target, target_names=names, name=name, DESCR=about, **extra)
 
 
-def _fetch_idx(
-    title: str,
-    file: str,
-    mirrors: Sequence[str],
-    target_names: Sequence[str],
-    subset: str,
-    data_home: str | os.PathLike | None,
-    download_if_missing: bool,
-    return_X_y: bool,
-) -> Bunch | tuple[np.ndarray, np.ndarray]:
-    check_choice("subset", subset, SUBSETS)
+def _idx_source(title: str, file: str, mirrors: Sequence[str]) -> SourceSet:
     urls = [[f"{mirror}/{name}" for name in IDX_FILES.values()] for mirror in mirrors]
-    arrays = load_set(SourceSet(title, file, urls, _convert_idx), data_home, download_if_missing)
-    return make_pictures(arrays, subset, target_names, title, return_X_y)
+    return SourceSet(title, file, urls, _convert_idx)
 
 
 def _convert_idx(paths: list[Path]) -> Arrays:

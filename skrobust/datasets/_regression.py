@@ -49,7 +49,7 @@ def fetch_regression(
     name : {"concrete", "energy", "kin8nm", "naval", "power_plant", "protein"}
         Which table.
     data_home, download_if_missing, return_X_y, as_frame : optional
-        As for :func:`fetch_odds`; the set is ``regression/NAME.npz`` below ``data_home``.
+        As for :func:`fetch_odds`, which raises the same; the set is ``regression/NAME.npz``.
 
     Returns
     -------
@@ -57,11 +57,6 @@ def fetch_regression(
         With ``data`` (n_samples, n_features) and ``target`` (n_samples,), for naval
         (n_samples, 2), both float32, ``feature_names``, ``target_names``, ``frame``, ``name`` and
         ``DESCR``.
-
-    Raises
-    ------
-    OSError
-        As :func:`fetch_odds`.
 
     Notes
     -----
@@ -101,8 +96,8 @@ def fetch_lagos(
         If True, the 2,555 lakes with all four targets and 18 features. If False, all 10,173
         lakes, with 19 features and nan where a feature or target was not measured.
     data_home, download_if_missing, return_X_y, as_frame : optional
-        As for :func:`fetch_odds`; the set is ``regression/lagos_ne.npz`` below ``data_home``, or
-        ``regression/lagos_ne_full.npz`` with ``complete=False``.
+        As for :func:`fetch_odds`, which raises the same; the set is ``regression/lagos_ne.npz``,
+        or ``regression/lagos_ne_full.npz`` with ``complete=False``.
 
     Returns
     -------
@@ -111,11 +106,6 @@ def fetch_lagos(
         (n_samples,), the lake's number in LAGOS-NE, ``hu4_region`` (n_samples,), the number of
         its hydrologic unit (HU4), ``feature_names``, ``target_names``, ``frame``, ``name`` and
         ``DESCR``.
-
-    Raises
-    ------
-    OSError
-        As :func:`fetch_odds`.
 
     References
     ----------

@@ -24,18 +24,12 @@ from skrobust import (
     PRLRegressor,
     RCADetector,
     RobustRealNVPDetector,
+    plotting,
 )
 from skrobust.corruption import PatchTrigger, corrupt_labels, corrupt_targets, poison
 from skrobust.datasets import make_contaminated_moons
 from skrobust.demo._running import PLAIN, Data, Experiment, Figure, draw
 from skrobust.metrics import clean_accuracy, poison_accuracy
-from skrobust.plotting import (
-    DensityDisplay,
-    DistrustedRowsDisplay,
-    KeptShareDisplay,
-    ScoreDistributionDisplay,
-    TriggerDisplay,
-)
 from skrobust.training import KeptShare
 
 __all__ = ["EXPERIMENTS", "Anomalies", "Density", "Labels", "Poison", "Targets"]
@@ -84,11 +78,11 @@ class Anomalies(Experiment):
 
     def show(self, method: str, model: Any, data: Data, problem: str) -> Iterator[Figure]:
         if method in (self.ours, "KNN"):
-            test = (data.X_test, data.y_test)
-            plot = partial(ScoreDistributionDisplay.from_estimator, model, *test, log_scale=True)
+            display = partial(plotting.ScoreDistributionDisplay.from_estimator, log_scale=True)
+            plot = partial(display, model, data.X_test, data.y_test)
             yield draw("scores", f"{problem}, {method}", plot)
         if method == self.ours:
-            plot = partial(KeptShareDisplay.from_estimator, model, rate=data.bad.mean())
+            plot = partial(plotting.KeptShareDisplay.from_estimator, model, rate=data.bad.mean())
             yield draw("kept", problem, plot)
         if method == self.ours and data.X.shape[1] == 64:
             words = np.where(data.bad, "anomaly", "normal")
@@ -136,8 +130,8 @@ class Density(Experiment):
         return float(np.exp(model.score_samples(self.centre + inside)).sum() * width**2)
 
     def show(self, method: str, model: Any, data: Data, problem: str) -> Iterator[Figure]:
-        X, bad = data.X[::7], data.bad[::7]
-        yield draw("densities", method, partial(DensityDisplay.from_estimator, model, X, bad))
+        display = partial(plotting.DensityDisplay.from_estimator, model)
+        yield draw("densities", method, partial(display, data.X[::7], data.bad[::7]))
 
 
 class Labels(Experiment):
@@ -182,16 +176,12 @@ class Targets(Experiment):
     peers = ("HuberRegressor",)
     quick = SMALL
 
-    def load(self, problem: str) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs (n, 10) and targets (n,)."""
-        if problem == "Diabetes":
-            return load_diabetes(return_X_y=True)
-        nuclei = load_breast_cancer().data
-        return nuclei[:, :10], nuclei[:, 27]  # the means, and the worst concave points
-
     def sample(self, problem: str, seed: int) -> Data:
-        split = partial(train_test_split, train_size=0.6, random_state=seed)
-        X, X_test, y, y_test = split(*self.load(problem))
+        X, y = load_diabetes(return_X_y=True)
+        if problem == "Cell nuclei":
+            nuclei = load_breast_cancer().data
+            X, y = nuclei[:, :10], nuclei[:, 27]  # the means, and the worst concave points
+        X, X_test, y, y_test = train_test_split(X, y, train_size=0.6, random_state=seed)
         rate = self.problems[problem]
         given, wrong = corrupt_targets(y, rate, kind="maximum", random_state=seed)
         return Data(X, given, wrong, X_test, y_test)
@@ -206,11 +196,9 @@ class Targets(Experiment):
 
     def show(self, method: str, model: Any, data: Data, problem: str) -> Iterator[Figure]:
         if method not in self.variants:
-            from_estimator = PredictionErrorDisplay.from_estimator
-            test = {"X": data.X_test, "y": data.y_test, "kind": "actual_vs_predicted"}
-            yield draw(
-                "predictions", f"{problem}, {method}", partial(from_estimator, model, **test)
-            )
+            display = partial(PredictionErrorDisplay.from_estimator, kind="actual_vs_predicted")
+            plot = partial(display, model, data.X_test, data.y_test)
+            yield draw("predictions", f"{problem}, {method}", plot)
 
 
 class Poison(Experiment):
@@ -241,17 +229,15 @@ class Poison(Experiment):
         ]
 
     def judge(self, model: Any, data: Data) -> dict[str, float]:
-        return {
-            "triggered": poison_accuracy(model, data.X_test, data.y_test, self.trigger),
-            "clean": clean_accuracy(model, data.X_test, data.y_test),
-        }
+        triggered = poison_accuracy(model, data.X_test, data.y_test, self.trigger)
+        return {"triggered": triggered, "clean": clean_accuracy(model, data.X_test, data.y_test)}
 
     def show(self, method: str, model: Any, data: Data, problem: str) -> Iterator[Figure]:
         if method in (self.ours, PLAIN):
             yield _good_and_bad(method, model, data, problem)
         if method == self.ours:
             clean = data.X_test[:5]
-            plot = partial(TriggerDisplay.from_predictions, clean, self.trigger(clean))
+            plot = partial(plotting.TriggerDisplay.from_predictions, clean, self.trigger(clean))
             yield draw("trigger", problem, plot, (6.4, 3.2))
 
 
@@ -267,13 +253,13 @@ def _flat(images: np.ndarray) -> np.ndarray:
 
 
 def _good_and_bad(method: str, model: Any, data: Data, problem: str) -> Figure:
-    plot = partial(ScoreDistributionDisplay.from_estimator, model, y_true=data.bad)
+    plot = partial(plotting.ScoreDistributionDisplay.from_estimator, model, y_true=data.bad)
     return draw("scores", f"{problem}, {method}", plot)
 
 
 def _least_trusted(model: Any, X: np.ndarray, words: Any) -> Callable:
     shown = {"images": X.reshape(-1, 1, 8, 8), "y": words, "n_shown": 10}
-    return partial(DistrustedRowsDisplay.from_estimator, model, **shown)
+    return partial(plotting.DistrustedRowsDisplay.from_estimator, model, **shown)
 
 
 EXPERIMENTS = (Anomalies(), Density(), Labels(), Targets(), Poison())
