@@ -5,7 +5,6 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from skrobust.networks._dropout import dropout
 from torch import nn
 
 from skrobust.networks import (
@@ -15,6 +14,7 @@ from skrobust.networks import (
     StackedMLP,
     VariationalAutoencoder,
 )
+from skrobust.networks._dropout import dropout
 
 
 def separate(stacked, k, slope):
