@@ -22,10 +22,7 @@ class InputError(ValueError):
 
 
 def one_line_errors(run: Callable[[argparse.Namespace], int]) -> Callable:
-    """Make a command's ``run`` end with status 2 and one line where its input cannot be used.
-
-    What it prints may find no reader.
-    """
+    """Let a command end with status 2 and one line where its input cannot be used."""
 
     @wraps(run)
     def guarded(args: argparse.Namespace) -> int:
@@ -45,11 +42,7 @@ def say(*lines: str) -> None:
 
 
 def add_training_arguments(
-    parser: argparse.ArgumentParser,
-    rate: str,
-    rate_help: str,
-    length: str,
-    outputs: tuple[str, str],
+    parser: argparse.ArgumentParser, rate: str, rate_help: str, length: str, *outputs: str
 ) -> None:
     """Declare what commands that train share; ``rate`` is the option of the share of bad rows."""
     add = parser.add_argument
@@ -67,35 +60,27 @@ def add_training_arguments(
 
 def whole(least: int, most: int, text: str) -> int:
     """Type of an argument that is a whole number in a range."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = least - 1
-    if not least <= number <= most:
-        raise argparse.ArgumentTypeError(
-            f"expected a whole number from {least} to {most}, got {text!r}"
-        )
-    return number
+    return _within(int, least, most, f"a whole number from {least} to {most}", text)
 
 
 def _rate(text: str) -> float | str:
     if text == "auto":
         return text
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 0.5:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 0.5 or auto, got {text!r}")
-    return number
+    return _within(float, 0, 0.5, "a number from 0 to 0.5 or auto", text)
+
+
+def _within(kind: Callable[[str], Any], least: float, most: float, what: str, text: str) -> Any:
+    with suppress(ValueError):
+        if least <= (number := kind(text)) <= most:
+            return number
+    raise argparse.ArgumentTypeError(f"expected {what}, got {text!r}")
 
 
 @contextmanager
 def forgiving_streams() -> Iterator[None]:
     """Drop what stdout and stderr cannot take: closed, without a reader, or on a full disk."""
-    stdout: Any = _Forgiving(sys.stdout)
-    stderr: Any = _Forgiving(sys.stderr)
-    with redirect_stdout(stdout), redirect_stderr(stderr):
+    streams: Any = _Forgiving(sys.stdout), _Forgiving(sys.stderr)
+    with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
         yield
 
 
@@ -122,14 +107,11 @@ class _Forgiving:
         self._attempt("flush")
 
     def _attempt(self, method: str, *args: str) -> None:
+        """Where it fails, send the rest nowhere, what Python writes at its exit too."""
         if self._stream is None or self._stream.closed:
             return
         try:
             getattr(self._stream, method)(*args)
         except OSError:
-            self._give_up()
-
-    def _give_up(self) -> None:
-        """Send the rest nowhere, what Python still holds and writes at its exit too."""
-        with suppress(OSError), open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), self._stream.fileno())
+            with suppress(OSError), open(os.devnull, "w") as nowhere:
+                os.dup2(nowhere.fileno(), self._stream.fileno())

@@ -8,29 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 import skrobust
 from skrobust.cli._console import InputError, add_training_arguments, one_line_errors, say
-from skrobust.cli._label_column import LabelRule, apply_rule, learn_rule
-from skrobust.cli._model import (
-    DETECTORS,
-    Model,
-    dump_model,
-    judge,
-    score_in_blocks,
-    typical_errors,
-)
-from skrobust.cli._output import check_outputs, finish
-from skrobust.cli._training import (
-    HOW_READ,
-    describe_estimate,
-    encode_table,
-    facts_on_table,
-    open_table,
-    plan_epochs,
-    train,
-)
+from skrobust.cli._model import DETECTORS, LabelRule, Model, score_in_blocks, typical_errors
+from skrobust.cli._output import check_outputs
+from skrobust.cli._report import Findings, finish
+from skrobust.cli._training import HOW_READ, TrainingTable, plan_epochs, train
 
 __all__ = ["DESCRIPTION", "add_arguments", "run"]
 
@@ -58,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "share of abnormal rows that you expect, 0 to 0.5 (default: auto, which estimates it from "
         "the scores)",
         "(default: 200, but 500 to 20,000 steps of 128 rows)",
-        ("scores.csv", "report.html"),
+        "scores.csv",
+        "report.html",
     )
     add("--save", type=Path, metavar="MODEL", help="keep the model for the command score")
 
@@ -69,19 +54,20 @@ def run(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     outputs = {"--out": args.out, "--report": args.report, "--save": args.save}
     check_outputs(outputs, [args.file])
-    frame, labels, ids, notes = open_table(args, "--label", args.label)
-    rule, y = _rule(args, labels)
-    if len(frame) < 2:
+    table = TrainingTable(args, "--label", args.label)
+    labels = table.column
+    if labels is None and args.abnormal is not None:
+        raise InputError("--abnormal needs --label")
+    rule = None if labels is None else LabelRule.learn(labels, args.abnormal)
+    y = None if rule is None else rule.apply(labels)
+    if len(table.frame) < 2:
         raise InputError(f"{args.file} has one row; at least two are needed")
-    encoder, kinds, more = encode_table(args, frame)
-    notes += more
-    X = encoder.transform(frame)
+    X = table.encode()
     detector = _fit(args, X)
     share = f"{detector.contamination_:g}, assumed"
     if args.contamination == "auto":
         estimate = skrobust.estimate_contamination(detector.decision_scores_)
-        share, more = describe_estimate(estimate, "abnormal rows", "--contamination")
-        notes += more
+        share = table.describe(estimate, "abnormal rows", "--contamination")
     made = {
         "rows": len(X),
         "contamination": detector.contamination_,
@@ -89,31 +75,19 @@ def run(args: argparse.Namespace) -> int:
         "seed": args.random_state,
         "version": skrobust.__version__,
     }
-    model = Model(encoder, detector, typical_errors(detector, X), made, args.id, rule)
-    judgement = judge(detector.decision_scores_, model)
+    model = Model(table.encoder, detector, typical_errors(detector, X), made, args.id, rule)
     held_back = [f"{n} ({what})" for n, what in ((args.id, "id"), (args.label, "label")) if n]
     steps = made["epochs"] * -(-len(X) // detector.batch_size)
     facts = [
-        *facts_on_table(args, len(X), kinds, "detector", held_back),
+        *table.facts("detector", held_back),
         ("detector", type(detector).__name__),
         ("abnormal rows", share),
         ("training", f"{made['epochs']} epochs, {steps:,} steps, seed {args.random_state}"),
         ("time", f"{time.perf_counter() - start:.0f} seconds on {detector.device_}"),
     ]
-    saved = {} if args.save is None else {args.save: dump_model(model)}
-    return finish(args, model, judgement, frame, ids, y, facts, notes, saved)
-
-
-def _rule(
-    args: argparse.Namespace, labels: pd.Series | None
-) -> tuple[LabelRule | None, np.ndarray | None]:
-    """Which label is abnormal, and which rows have it."""
-    if labels is None:
-        if args.abnormal is not None:
-            raise InputError("--abnormal needs --label")
-        return None, None
-    rule = learn_rule(labels, args.abnormal)
-    return rule, apply_rule(rule, labels)
+    saved = {} if args.save is None else {args.save: model.dump()}
+    found = Findings(model, detector.decision_scores_, table.frame, table.ids, y)
+    return finish(args, found, facts, table.notes, saved)
 
 
 def _fit(args: argparse.Namespace, X: np.ndarray) -> Any:

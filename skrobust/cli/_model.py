@@ -9,26 +9,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
-import skrobust
 from skrobust.cli._console import InputError
-from skrobust.cli._label_column import LabelRule
+from skrobust.cli._training import check_missing
 from skrobust.io import ModelFileError
 from skrobust.tables import TableEncoder
+from skrobust.tables._cells import as_text, quoted
 from skrobust.tables._encoder import Column
 from skrobust.tables._read import reason
 
 __all__ = [
     "DETECTORS",
-    "Cause",
-    "Judgement",
+    "LabelRule",
     "Model",
     "column_shares",
-    "dump_model",
     "explain",
-    "judge",
     "load_model",
     "score_in_blocks",
     "typical_errors",
@@ -42,97 +40,83 @@ _FACTS = {"rows": int, "contamination": float, "epochs": int, "seed": int, "vers
 
 
 @dataclass(frozen=True)
+class LabelRule:
+    """Which of the two values of the label column, as text, marks what."""
+
+    column: str
+    normal: str
+    abnormal: str
+
+    @classmethod
+    def learn(cls, series: pd.Series, abnormal: str | None) -> LabelRule:
+        """Take the named value for abnormal, or else the larger number or truth value, rarer text.
+
+        Refuses columns with missing cells, with other than two values, or without the named one.
+        """
+        name, text = str(series.name), _text(series)
+        values = list(text.value_counts().index)
+        if len(values) != 2:
+            raise InputError(
+                f"label column {name!r} needs two values, it has {len(values)} ({quoted(values)})"
+            )
+        if abnormal is None:
+            is_ordered = pd.api.types.is_numeric_dtype(series.dtype)
+            abnormal = text[series.argmax()] if is_ordered else values[1]
+        if abnormal not in values:
+            raise InputError(f"label column {name!r} holds {quoted(values)}, not {abnormal!r}")
+        values.remove(abnormal)
+        return cls(name, values[0], abnormal)
+
+    def apply(self, series: pd.Series) -> np.ndarray:
+        """Labels as 0 and 1; refuses missing cells and a third value."""
+        text = _text(series)
+        unknown = text[~text.isin([self.normal, self.abnormal])]
+        if len(unknown):
+            raise InputError(
+                f"label column {self.column!r}, row {unknown.index[0] + 1}: {unknown.iloc[0]!r} is "
+                f"neither {self.normal!r} nor {self.abnormal!r}"
+            )
+        return (text == self.abnormal).to_numpy(dtype=int)
+
+    def evaluate(self, y: np.ndarray, scores: np.ndarray) -> str:
+        """Say how well scores rank the labelled rows; empty where only one label occurs."""
+        if len(np.unique(y)) < 2:
+            return ""
+        return (
+            f"Compared with {self.column} ({self.abnormal!r} is abnormal, {100 * y.mean():.3g} % "
+            f"of the rows): ROC AUC {roc_auc_score(y, scores):.3f} (chance 0.5), average precision "
+            f"{average_precision_score(y, scores):.3f} (chance {y.mean():.3f})."
+        )
+
+
+@dataclass(frozen=True)
 class Model:
-    """What ``--save`` writes.
+    """What ``--save`` writes: a detector with all that judging a table needs."""
 
-    Attributes
-    ----------
-    encoder : TableEncoder
-        Of the training table, without id and label.
-    detector : RobustDetector
-        Fitted to encoded rows.
-    typical : array of shape (n_features,)
-        Mean error of each feature over training rows that were not reported.
-    facts : mapping
-        ``rows``, ``contamination``, ``epochs``, ``seed``, ``version``: how it was made.
-    id_column : str or None
-        Carried into the output.
-    label : LabelRule or None
-        Used for evaluation.
-    """
-
-    encoder: TableEncoder
-    detector: Any
-    typical: np.ndarray
-    facts: Mapping[str, Any]
-    id_column: str | None = None
-    label: LabelRule | None = None
+    encoder: TableEncoder  # of the training table, without id and label
+    detector: Any  # fitted to encoded rows
+    typical: np.ndarray  # (n_features,), mean errors over training rows that were not reported
+    facts: Mapping[str, Any]  # how it was made, see _FACTS
+    id_column: str | None  # carried into the output
+    label: LabelRule | None  # used for evaluation
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """What training knows of each column."""
         return self.encoder.columns_
 
-    @property
-    def threshold(self) -> float:
-        """Scores above it are reported."""
-        return self.detector.threshold_
+    def dump(self) -> bytes:
+        """Content of the file, which :func:`skrobust.io.load` reads as a pipeline."""
+        pipeline = Pipeline([("encoder", self.encoder), ("detector", self.detector)])
+        more = {name: getattr(self, name) for name in ("typical", "facts", "id_column")}
+        from skrobust.io._encode import dumps
+
+        return dumps(pipeline, {**more, "label": self.label and asdict(self.label)})
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """What is said of each row, in the order of the file.
-
-    Attributes
-    ----------
-    scores : array of shape (n,)
-        High means abnormal.
-    probability : array of shape (n,)
-        PyOD's linear one: the score within the range of the training scores, 0 to 1.
-    labels : array of shape (n,), int
-        1 for the reported rows.
-    rank : array of shape (n,), int
-        1 for the highest score; ties by row.
-    """
-
-    scores: np.ndarray
-    probability: np.ndarray
-    labels: np.ndarray
-    rank: np.ndarray
-
-    @property
-    def order(self) -> np.ndarray:
-        """Places of the rows, most abnormal first."""
-        return np.argsort(self.rank)
-
-
-@dataclass(frozen=True)
-class Cause:
-    """One column's part in a row's score.
-
-    Attributes
-    ----------
-    column : str
-        Name.
-    value, typical : str
-        The cell, and the median or the most frequent level of the training rows.
-    share : float
-        Of what the row's error exceeds that of normal rows by.
-    """
-
-    column: str
-    value: str
-    typical: str
-    share: float
-
-
-def judge(scores: np.ndarray, model: Model) -> Judgement:
-    """Turn scores into probabilities, labels and ranks."""
-    low, high = model.detector.decision_scores_.min(), model.detector.decision_scores_.max()
-    probability = np.clip((scores - low) / ((high - low) or 1.0), 0.0, 1.0)
-    rank = np.empty(len(scores), dtype=int)
-    rank[np.argsort(-scores, kind="stable")] = np.arange(1, len(scores) + 1)
-    return Judgement(scores, probability, (scores > model.threshold).astype(int), rank)
+def _text(series: pd.Series) -> pd.Series:
+    check_missing(series.to_frame(), "leave out the rows without a label")
+    return as_text(series)
 
 
 def score_in_blocks(score: Callable[[Any], np.ndarray], rows: Any) -> np.ndarray:
@@ -154,15 +138,10 @@ def typical_errors(detector: Any, X: np.ndarray) -> np.ndarray:
 
 
 def column_shares(model: Model, frame: pd.DataFrame) -> np.ndarray:
-    """Each column's share of what the rows' scores exceed those of normal rows by.
+    """Each column's share (n_rows, n_columns) of what a row's score exceeds normal rows' by.
 
     A column's error is the sum over its features, minus the same sum for typical rows: some
     columns are hard to reconstruct in every row. Negative differences count as 0.
-
-    Returns
-    -------
-    array of shape (n_rows, n_columns)
-        Rows sum to 1, or are 0 where no column stands out.
     """
     excess = model.detector.feature_scores(model.encoder.transform(frame)) - model.typical
     widths = model.encoder.widths
@@ -173,55 +152,35 @@ def column_shares(model: Model, frame: pd.DataFrame) -> np.ndarray:
     return positive / np.where(totals > 0, totals, 1.0)
 
 
-def explain(model: Model, frame: pd.DataFrame, n_causes: int = 3) -> list[list[Cause]]:
+def explain(model: Model, frame: pd.DataFrame, n_causes: int = 3) -> list[list[dict[str, Any]]]:
     """Columns that contribute most to each row's score, at most ``n_causes`` of 1 % or more."""
-    shares = column_shares(model, frame)
-    tops = np.argsort(-shares, axis=1, kind="stable")[:, :n_causes]
-    return [
-        [_cause(model, frame, row, i, shares[row, i]) for i in top if shares[row, i] > _LEAST_SHARE]
-        for row, top in enumerate(tops)
-    ]
-
-
-def _cause(model: Model, frame: pd.DataFrame, row: int, place: int, share: float) -> Cause:
-    column = model.columns[place]
-    value = column.cell_text(frame[column.name].iloc[[row]])
-    return Cause(column.name, value, column.typical_text, float(share))
-
-
-def dump_model(model: Model) -> bytes:
-    """Content of the file, which :func:`skrobust.io.load` reads as a pipeline."""
-    from skrobust.io._encode import dumps
-
-    pipeline = Pipeline([("encoder", model.encoder), ("detector", model.detector)])
-    label = model.label and asdict(model.label)
-    more = {"typical": model.typical, "facts": dict(model.facts)}
-    return dumps(pipeline, {**more, "id_column": model.id_column, "label": label})
+    causes: list[list[dict[str, Any]]] = [[] for _ in range(len(frame))]
+    for row, shares in enumerate(column_shares(model, frame)):
+        for i in np.argsort(-shares, kind="stable")[:n_causes]:
+            if shares[i] > _LEAST_SHARE:
+                column = model.columns[i]
+                value = column.cell_text(frame[column.name].iloc[[row]])
+                cause = {"column": column.name, "value": value, "typical": column.typical_text}
+                causes[row].append({**cause, "share": shares[i]})
+    return causes
 
 
 def load_model(path: Path) -> Model:
-    """Read a model that ``--save`` wrote.
-
-    Raises
-    ------
-    InputError, ModelFileError
-        If the file cannot be read, or is no model of a table.
-    """
+    """Read a model that ``--save`` wrote; refuses all other files."""
     from skrobust.io._decode import loads
 
     try:
         pipeline, more = loads(path)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {reason(error)}") from error
+    try:
         (_, encoder), (_, detector) = pipeline.steps
         label = more["label"] and LabelRule(**more["label"])
         model = Model(encoder, detector, more["typical"], more["facts"], more["id_column"], label)
         _check(model)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {reason(error)}") from error
-    except ModelFileError:
-        raise
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        message = f"{path} is not a skrobust model of a table: {reason(error)}"
-        raise ModelFileError(message) from error
+        what = f"{path} is not a skrobust model of a table: {reason(error)}"
+        raise ModelFileError(what) from error
     return model
 
 
@@ -229,10 +188,9 @@ def _check(model: Model) -> None:
     """Refuse what would fail, or mislead, when rows are scored."""
     detector, typical, n_features = model.detector, model.typical, sum(model.encoder.widths)
     names = [column.name for column in model.columns]
-    kinds = tuple(getattr(skrobust, name) for name in DETECTORS.values())
     texts = [model.id_column, *(vars(model.label).values() if model.label else ())]
     fits = [
-        isinstance(detector, kinds) and isinstance(model.encoder, TableEncoder),
+        type(detector).__name__ in DETECTORS.values() and isinstance(model.encoder, TableEncoder),
         detector.n_features_in_ == n_features > 0 and len(set(names)) == len(names),
         typical.shape == (n_features,) and bool(np.isfinite(typical).all()),
         len(detector.decision_scores_) > 1 and bool(np.isfinite(detector.decision_scores_).all()),

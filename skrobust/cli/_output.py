@@ -1,43 +1,24 @@
-"""What commands leave: files, written whole or not at all, and a summary."""
+"""Files that commands leave, written whole or not at all."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from skrobust.cli._console import InputError, say
-from skrobust.cli._label_column import evaluate
-from skrobust.cli._model import Judgement, Model
-from skrobust.cli._report import Findings, build_report, describe_evaluation, find
+from skrobust.cli._console import InputError
 from skrobust.tables._read import reason
 
-__all__ = ["as_bytes", "check_outputs", "finish", "table_csv", "write_all"]
+__all__ = ["as_bytes", "check_outputs", "table_csv", "write_all"]
 
 
 def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path]) -> None:
-    """Refuse outputs that cannot be written, before hours of training.
-
-    Parameters
-    ----------
-    outputs : mapping of str to Path or None
-        Option and file; None is not asked for.
-    inputs : iterable of Path
-        Files that no output may replace.
-
-    Raises
-    ------
-    InputError
-        If a folder does not exist or takes no new file, if the path is no regular file or
-        write-protected, or if it is one of the inputs or of the other outputs.
-    """
+    """Refuse files, by option, that cannot be written or would replace others, before training."""
     taken = {os.path.realpath(path) for path in inputs}
     for option, path in outputs.items():
         if path is None:
@@ -55,13 +36,7 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path]) ->
 
 
 def write_all(contents: Mapping[Path, bytes]) -> None:
-    """Write all files beside their places, then move them there.
-
-    Raises
-    ------
-    InputError
-        If a file cannot be written; none is left behind then.
-    """
+    """Write all files beside their places, then move them there; after an error none is left."""
     parts = {path: _beside(path) for path in contents}
     try:
         for path, part in parts.items():
@@ -107,49 +82,3 @@ def table_csv(frame: pd.DataFrame, ids: pd.Series | None) -> bytes:
 def as_bytes(text: str) -> bytes:
     """Text as UTF-8; halves of characters, which names of files may hold, become escapes."""
     return text.encode("utf-8", "backslashreplace")
-
-
-def finish(
-    args: argparse.Namespace,
-    model: Model,
-    judgement: Judgement,
-    frame: pd.DataFrame,
-    ids: pd.Series | None,
-    y: np.ndarray | None,
-    facts: Sequence[tuple[str, str]],
-    notes: Sequence[str],
-    more: Mapping[Path, bytes],
-) -> int:
-    """Write scores, report and the files in ``more``, print the result; returns the status."""
-    evaluation = None if y is None else evaluate(y, judgement.scores)
-    if y is not None and evaluation is None:
-        notes = [*notes, "all rows have one label: nothing to compare the scores with"]
-    findings = find(args.file.name, model, judgement, frame, ids, y, evaluation)
-    scores = pd.DataFrame(
-        {
-            "row": range(1, len(judgement.scores) + 1),
-            "score": judgement.scores,
-            "probability": judgement.probability,
-            "label": judgement.labels,
-            "rank": judgement.rank,
-        }
-    )
-    contents = {args.out: table_csv(scores, ids)}
-    if args.report is not None:
-        contents[args.report] = as_bytes(build_report(findings, facts, notes))
-    write_all({**contents, **more})
-    say(*(f"note: {note}" for note in notes))
-    n, n_reported = len(judgement.scores), int(judgement.labels.sum())
-    say(f"{n_reported:,} of {n:,} rows score above the threshold {model.threshold:.4g}")
-    say(*_top(findings), describe_evaluation(model, evaluation))
-    say("wrote " + ", ".join(map(str, [*contents, *more])))
-    return 0
-
-
-def _top(findings: Findings, n_shown: int = 5) -> list[str]:
-    """The most abnormal rows, each with its first column."""
-    lines = ["most abnormal:"]
-    for name, causes in list(zip(findings.names, findings.causes, strict=True))[:n_shown]:
-        why = "".join(f": {c.column} {c.value} (typical {c.typical})" for c in causes[:1])
-        lines.append(f"  row {name}{why}")
-    return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -17,13 +18,8 @@ _LEGEND = {"good": "labelled normal", "bad": "labelled abnormal", "rows": "all r
 def draw_scores(scores: np.ndarray, threshold: float, y: np.ndarray | None) -> bytes:
     """Draw the distribution of scores (n,), by label where ``y`` has 1 for abnormal rows."""
     figure = new_figure(6.4, 3.4)
-    ax = ScoreDistributionDisplay.from_predictions(
-        y,
-        scores,
-        threshold=threshold,
-        ax=figure.subplots(),
-        log_scale=min(scores.min(), threshold) > 0,
-    ).ax_
+    display = partial(ScoreDistributionDisplay.from_predictions, threshold=threshold)
+    ax = display(y, scores, ax=figure.subplots(), log_scale=min(scores.min(), threshold) > 0).ax_
     ax.set(xlabel=f"anomaly score ({ax.get_xscale()} scale)", ylabel="rows (log scale)")
     ax.set_yscale("log")
     ax.yaxis.set_major_formatter("{x:,g}")

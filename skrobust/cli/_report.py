@@ -1,104 +1,90 @@
-"""The report on a scored table."""
+"""What ``detect`` and ``score`` leave: scores, a report, and lines in the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from skrobust._html import render
-from skrobust.cli._label_column import Evaluation
-from skrobust.cli._model import Cause, Judgement, Model, column_shares, explain
+from skrobust.cli._console import say
+from skrobust.cli._model import Model, column_shares, explain
+from skrobust.cli._output import as_bytes, table_csv, write_all
 from skrobust.cli._pictures import draw_columns, draw_scores
 
-__all__ = ["Findings", "build_report", "describe_evaluation", "find", "row_names"]
+__all__ = ["Findings", "finish", "row_names"]
 
-_N_SHOWN = 20
+_N_SHOWN, _N_PRINTED = 20, 5
 _N_SHARES = 1_000
 
 
-@dataclass(frozen=True)
+@dataclass
 class Findings:
-    """What the report says.
+    """What a model says of each row of a table, in the order of the file, and why."""
 
-    Attributes
-    ----------
-    name : str
-        Of the table.
-    model : Model
-        Judged the rows.
-    judgement : Judgement
-        Of all rows.
-    causes : list of list of Cause
-        Of the most abnormal rows, at most 20, most abnormal first.
-    shares : array of shape (n_columns,)
-        Mean share of each column over the reported rows, at most the 1,000 most abnormal.
-    names : list of str
-        Of the rows in ``causes``: their number, and their id where there is one.
-    y : array of shape (n,), int, or None
-        1 for rows labelled abnormal.
-    evaluation : Evaluation or None
-        Scores against ``y``.
-    """
-
-    name: str
     model: Model
-    judgement: Judgement
-    causes: list[list[Cause]]
-    shares: np.ndarray
-    names: list[str]
-    y: np.ndarray | None
-    evaluation: Evaluation | None
+    scores: np.ndarray
+    frame: pd.DataFrame
+    ids: pd.Series | None
+    y: np.ndarray | None  # 1 for rows labelled abnormal
+
+    def __post_init__(self) -> None:
+        detector = self.model.detector
+        self.order = np.argsort(-self.scores, kind="stable")  # most abnormal first; ties by row
+        self.reported = self.scores > detector.threshold_
+        # PyOD's linear one: the place in the range of the training scores.
+        low, high = detector.decision_scores_.min(), detector.decision_scores_.max()
+        self.probability = np.clip((self.scores - low) / ((high - low) or 1.0), 0.0, 1.0)
+        top = self.order[:_N_SHOWN]
+        self.names = row_names(top, self.ids)
+        self.causes = explain(self.model, self.frame.iloc[top])
+        most = self.order[: max(1, min(int(self.reported.sum()), _N_SHARES))]
+        self.shares = column_shares(self.model, self.frame.iloc[most]).mean(axis=0)
+
+    @property
+    def summary(self) -> str:
+        """How many rows are reported."""
+        n, threshold = len(self.scores), self.model.detector.threshold_
+        return f"{self.reported.sum():,} of {n:,} rows score above the threshold {threshold:.4g}"
 
 
-def find(
-    name: str,
-    model: Model,
-    judgement: Judgement,
-    frame: pd.DataFrame,
-    ids: pd.Series | None,
-    y: np.ndarray | None,
-    evaluation: Evaluation | None,
-) -> Findings:
-    """Explain the most abnormal rows of a table; ``ids`` stand beside the rows' numbers."""
-    top = judgement.order[:_N_SHOWN]
-    reported = judgement.order[: max(1, min(int(judgement.labels.sum()), _N_SHARES))]
-    shares = column_shares(model, frame.iloc[reported]).mean(axis=0)
-    causes = explain(model, frame.iloc[top])
-    return Findings(name, model, judgement, causes, shares, row_names(top, ids), y, evaluation)
-
-
-def build_report(findings: Findings, facts: Sequence[tuple[str, str]], notes: Sequence[str]) -> str:
-    """Write the page; facts are what was done, name and value, notes what to know of the table."""
-    model, judgement = findings.model, findings.judgement
-    return render(
-        "detect.html",
-        heading="Abnormal rows",
-        name=findings.name,
-        summary=_summary(findings),
-        evaluation=describe_evaluation(model, findings.evaluation),
-        notes=notes,
-        scores=draw_scores(judgement.scores, model.threshold, findings.y),
-        columns=draw_columns([column.name for column in model.columns], findings.shares),
-        id_column=model.id_column,
-        measures=["score", "probability", *["label"] * (findings.y is not None)],
-        rows=[_row(findings, place) for place in range(len(findings.names))],
-        rate=model.facts["contamination"],
-        facts=facts,
-    )
-
-
-def describe_evaluation(model: Model, evaluation: Evaluation | None) -> str:
-    """One sentence on how well the scores rank the labels; empty without labels."""
-    if evaluation is None or model.label is None:
-        return ""
-    return (
-        f"Compared with {model.label.column} ({model.label.abnormal!r} is abnormal, "
-        f"{100 * evaluation.share:.3g} % of the rows): ROC AUC {evaluation.auc:.3f} (chance 0.5), "
-        f"average precision {evaluation.precision:.3f} (chance {evaluation.share:.3f})."
-    )
+def finish(
+    args: argparse.Namespace,
+    found: Findings,
+    facts: Sequence[tuple[str, str]],
+    notes: Sequence[str],
+    more: Mapping[Path, bytes],
+) -> int:
+    """Write scores, report and the files in ``more``, print the result; returns the status."""
+    evaluation, scores = "", found.scores
+    if found.y is not None and found.model.label is not None:
+        evaluation = found.model.label.evaluate(found.y, scores)
+        if not evaluation:
+            notes = [*notes, "all rows have one label: nothing to compare the scores with"]
+    columns = {
+        "row": range(1, len(scores) + 1),
+        "score": scores,
+        "probability": found.probability,
+        "label": found.reported.astype(int),
+        "rank": np.argsort(found.order) + 1,
+    }
+    contents = {args.out: table_csv(pd.DataFrame(columns), found.ids)}
+    if args.report is not None:
+        about = {"name": args.file.name, "evaluation": evaluation, "facts": facts, "notes": notes}
+        contents[args.report] = as_bytes(_build_report(found, about))
+    contents.update(more)
+    write_all(contents)
+    say(*(f"note: {note}" for note in notes), found.summary, "most abnormal:")
+    for name, causes in list(zip(found.names, found.causes, strict=True))[:_N_PRINTED]:
+        why = [": {column} {value} (typical {typical})".format(**cause) for cause in causes[:1]]
+        say(f"  row {name}{''.join(why)}")
+    say(evaluation, f"wrote {', '.join(map(str, contents))}")
+    return 0
 
 
 def row_names(places: np.ndarray, ids: pd.Series | None) -> list[str]:
@@ -106,22 +92,32 @@ def row_names(places: np.ndarray, ids: pd.Series | None) -> list[str]:
     return [f"{row + 1}" if ids is None else f"{row + 1} ({ids.iloc[row]})" for row in places]
 
 
-def _summary(findings: Findings) -> str:
-    judgement = findings.judgement
-    n, n_reported = len(judgement.scores), int(judgement.labels.sum())
-    text = f"{n_reported:,} of {n:,} rows score above the threshold {findings.model.threshold:.4g}."
-    if findings.y is not None:
-        hits = int(findings.y[judgement.labels == 1].sum())
-        text += f" {hits:,} of them are labelled abnormal, of {int(findings.y.sum()):,} in all."
-    return text
+def _build_report(found: Findings, about: Mapping[str, Any]) -> str:
+    """Write the page; ``about`` are the table's name and what to say besides."""
+    model, y, summary = found.model, found.y, f"{found.summary}."
+    if y is not None:
+        hits = int(y[found.reported].sum())
+        summary += f" {hits:,} of them are labelled abnormal, of {int(y.sum()):,} in all."
+    return render(
+        "detect.html",
+        heading="Abnormal rows",
+        summary=summary,
+        scores=draw_scores(found.scores, model.detector.threshold_, y),
+        columns=draw_columns([column.name for column in model.columns], found.shares),
+        id_column=model.id_column,
+        measures=["score", "probability", *["label"] * (y is not None)],
+        rows=[_row(found, place) for place in range(len(found.names))],
+        rate=model.facts["contamination"],
+        **about,
+    )
 
 
-def _row(findings: Findings, place: int) -> dict:
-    judgement, row = findings.judgement, findings.judgement.order[place]
+def _row(found: Findings, place: int) -> dict[str, Any]:
+    row = found.order[place]
     return {
-        "name": findings.names[place],
-        "score": f"{judgement.scores[row]:.4g}",
-        "probability": f"{judgement.probability[row]:.3f}",
-        "label": "" if findings.y is None else "abnormal" if findings.y[row] else "normal",
-        "causes": findings.causes[place],
+        "name": found.names[place],
+        "score": f"{found.scores[row]:.4g}",
+        "probability": f"{found.probability[row]:.3f}",
+        "label": "" if found.y is None else "abnormal" if found.y[row] else "normal",
+        "causes": found.causes[place],
     }

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from skrobust.cli._console import InputError, one_line_errors, say
-from skrobust.cli._label_column import apply_rule
-from skrobust.cli._model import Model, judge, load_model, score_in_blocks
-from skrobust.cli._output import check_outputs, finish
+from skrobust.cli._model import Model, load_model, score_in_blocks
+from skrobust.cli._output import check_outputs
+from skrobust.cli._report import Findings, finish
 from skrobust.cli._training import check_missing
 from skrobust.tables import read_table
 from skrobust.tables._cells import quoted
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         ("contamination", f"{made['contamination']:.3g}"),
         ("time", f"{time.perf_counter() - start:.0f} seconds on {detector.device_}"),
     ]
-    return finish(args, model, judge(scores, model), frame, ids, y, facts, notes, {})
+    return finish(args, Findings(model, scores, frame, ids, y), facts, notes, {})
 
 
 def _read(
@@ -72,7 +72,7 @@ def _read(
     if labels is not None and labels.isna().all():
         notes = [*notes, f"{labels.name}: all cells are missing; no labels to compare with"]
     elif rule and labels is not None:
-        y = apply_rule(rule, labels)
+        y = rule.apply(labels)
     lacking = [name for name in names if name not in frame]
     if lacking:
         raise InputError(f"{args.file} lacks columns of the model: {quoted(lacking)}")

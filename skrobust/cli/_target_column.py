@@ -7,95 +7,59 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_bool_dtype, is_float_dtype, is_numeric_dtype
 
 from skrobust.cli._console import InputError
+from skrobust.cli._training import check_missing
 from skrobust.tables._cells import as_text, numbers
 
 __all__ = ["TASKS", "Target", "learn_target"]
 
 TASKS = ("auto", "classification", "regression")
 MOST_NUMBERED_CLASSES = 20
+_N_NOTES = 5
 
 
 @dataclass(frozen=True)
 class Target:
-    """A table's labels or targets.
-
-    Attributes
-    ----------
-    column : str
-        Name.
-    y : array of shape (n,)
-        Places in ``classes``, int, or numbers, float64.
-    classes : tuple of str
-        The labels as text, in their order; empty for numbers.
-    notes : list of str
-        What the user should know.
-    """
+    """A table's labels or targets, and what the user should know of them."""
 
     column: str
-    y: np.ndarray
-    classes: tuple[str, ...]
+    y: np.ndarray  # (n,), places in ``classes``, int, or numbers, float64
+    classes: tuple[str, ...]  # the labels as text, in their order; none for numbers
     notes: list[str]
-
-    @property
-    def is_classes(self) -> bool:
-        """Whether the task is classification."""
-        return bool(self.classes)
 
 
 def learn_target(series: pd.Series, task: str, n_folds: int) -> Target:
     """Decide what a column asks for, and turn it into numbers.
 
-    Parameters
-    ----------
-    series : Series
-        The column.
-    task : {"auto", "classification", "regression"}
-        "auto": numbers are targets, but for whole numbers of few values, each twice on average.
-    n_folds : int
-        Some label must occur in as many rows.
-
-    Raises
-    ------
-    InputError
-        If cells are missing, numbers are infinite, or there is nothing to compare.
+    For the task "auto" numbers are targets, but for whole numbers of few values, each twice on
+    average. Refuses missing cells, infinite numbers, and labels of which none is in every fold.
     """
     name = str(series.name)
-    missing = series.isna().to_numpy()
-    if missing.any():
-        raise InputError(
-            f"target column {name!r} has missing cells ({missing.sum():,} in all, the first in row "
-            f"{missing.argmax() + 1}): leave those rows out"
-        )
+    check_missing(series.to_frame(), "leave out the rows without a target")
     if task == "auto":
         task = _guess(series)
-    if task == "regression":
-        return _numbers(name, series)
-    return _classes(name, series, n_folds)
-
-
-def _guess(series: pd.Series) -> str:
-    kind = series.dtype
-    if pd.api.types.is_bool_dtype(kind) or not pd.api.types.is_numeric_dtype(kind):
-        return "classification"
-    values = series.unique()
-    if len(values) == 2:
-        return "classification"
-    are_whole = bool((pd.Series(values).astype(float) % 1 == 0).all())  # inf % 1 is nan
-    few = len(values) <= min(MOST_NUMBERED_CLASSES, len(series) / 2)
-    return "classification" if are_whole and few else "regression"
-
-
-def _numbers(name: str, series: pd.Series) -> Target:
+    if task == "classification":
+        return _classes(name, series, n_folds)
     y = numbers(name, "numeric", series)
     if (y == y[0]).all():
         raise InputError(f"target column {name!r} holds one value only, {series.iloc[0]!s}")
     return Target(name, y, (), [])
 
 
+def _guess(series: pd.Series) -> str:
+    kind = series.dtype
+    values = series.unique()
+    if len(values) != 2 and is_numeric_dtype(kind) and not is_bool_dtype(kind):
+        few = len(values) <= min(MOST_NUMBERED_CLASSES, len(series) / 2)
+        if not few or (pd.Series(values).astype(float) % 1 != 0).any():  # inf % 1 is nan
+            return "regression"
+    return "classification"
+
+
 def _classes(name: str, series: pd.Series, n_folds: int) -> Target:
-    if pd.api.types.is_float_dtype(series.dtype):
+    if is_float_dtype(series.dtype):
         numbers(name, "numeric", series)  # refuses infinities
     text = as_text(series)
     counts = text.value_counts()
@@ -124,7 +88,9 @@ def _classes(name: str, series: pd.Series, n_folds: int) -> Target:
         for label in classes
         if counts[label] == 1
     ]
-    return Target(name, y, classes, _few(notes))
+    n_more = len(notes) - _N_NOTES
+    notes[_N_NOTES:] = [f"the same holds for {n_more} other labels"] * (n_more > 0)
+    return Target(name, y, classes, notes)
 
 
 def _as_number_or_text(label: str) -> tuple[bool, float, str]:
@@ -134,8 +100,3 @@ def _as_number_or_text(label: str) -> tuple[bool, float, str]:
     except ValueError:
         number = math.nan
     return (False, number, label) if math.isfinite(number) else (True, 0.0, label)
-
-
-def _few(notes: list[str], n_shown: int = 5) -> list[str]:
-    more = len(notes) - n_shown
-    return notes[:n_shown] + ([f"the same holds for {more} other labels"] if more > 0 else [])

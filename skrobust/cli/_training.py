@@ -6,32 +6,20 @@ import argparse
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 import skrobust
+from skrobust import CorruptionEstimate
 from skrobust.cli._console import InputError, say
 from skrobust.tables import TableEncoder, read_table
 from skrobust.tables._cells import as_text, quoted
 from skrobust.tables._encoder import Column
 from skrobust.tables._read import MISSING, reason
 
-if TYPE_CHECKING:
-    from skrobust._base import RobustEstimator
-
-__all__ = [
-    "HOW_READ",
-    "check_missing",
-    "describe_estimate",
-    "encode_table",
-    "facts_on_table",
-    "notes_on_columns",
-    "open_table",
-    "plan_epochs",
-    "train",
-]
+__all__ = ["HOW_READ", "TrainingTable", "check_missing", "notes_on_columns", "plan_epochs", "train"]
 
 MOST_STEPS = 20_000
 LEAST_STEPS = 500
@@ -54,20 +42,58 @@ _COMMA = (  # decimal: 1.234,5 or ,5; of thousands: 1,234.5
 )
 
 
-def open_table(
-    args: argparse.Namespace, option: str, name: str | None
-) -> tuple[pd.DataFrame, pd.Series | None, pd.Series | None, list[str]]:
-    """Read the table; returns its features, the column of ``option``, the ids, and notes."""
-    table = read_table(args.file, id_column=args.id)
-    frame = table.frame
-    for given, column in (("--id", args.id), (option, name)):
-        if column is not None and column not in frame:
-            known = quoted(frame.columns, 8)
-            raise InputError(f"{given} {column}: {args.file} has no such column, only {known}")
-    if args.id is not None and args.id == name:
-        raise InputError(f"--id and {option} are both {name!r}")
-    held_back = [column for column in (args.id, name) if column is not None]
-    return frame.drop(columns=held_back), frame.get(name), frame.get(args.id), table.notes
+class TrainingTable:
+    """The table that a command trains on: features, the columns beside them, and notes."""
+
+    def __init__(self, args: argparse.Namespace, option: str, name: str | None) -> None:
+        table = read_table(args.file, id_column=args.id)
+        for given, column in (("--id", args.id), (option, name)):
+            if column is not None and column not in table.frame:
+                known = quoted(table.frame.columns, 8)
+                raise InputError(f"{given} {column}: {args.file} has no such column, only {known}")
+        if args.id is not None and args.id == name:
+            raise InputError(f"--id and {option} are both {name!r}")
+        self.args, self.notes, self.encoder = args, table.notes, TableEncoder()
+        self.column, self.ids = table.frame.get(name), table.frame.get(args.id)
+        held_back = [column for column in (args.id, name) if column is not None]
+        self.frame = table.frame.drop(columns=held_back)
+
+    def encode(self, besides: str = "") -> np.ndarray:
+        """Learn the columns, say what they are, and return the features."""
+        frame, file = self.frame, self.args.file
+        if self.args.missing is None:
+            check_missing(frame, "fill them, or pass --missing mean")
+        if not frame.shape[1] or not sum(self.encoder.fit(frame).widths):
+            raise InputError(f"{file} has no column to learn from{besides}")
+        columns = self.encoder.columns_
+        counts = Counter(column.kind for column in columns)
+        words = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+        kinds = f"{len(columns)} columns ({words}), {sum(self.encoder.widths)} features"
+        self.described = f"{file.name}: {len(frame):,} rows, {kinds}"
+        say(self.described)
+        self.notes += notes_on_columns(columns, frame)
+        return self.encoder.transform(frame)
+
+    def describe(self, estimate: CorruptionEstimate, what: str, option: str) -> str:
+        """Say the estimated share in a few words, and why it may be wrong in a note."""
+        how = "estimated" if estimate.doubt is None else "a guess"
+        share = f"{estimate.rate:.1%}, {how} ({estimate.low:.1%} to {estimate.high:.1%})"
+        say(f"{what}: {share}")
+        if estimate.doubt is not None:
+            self.notes.append(
+                f"the share of {what} cannot be estimated reliably: {estimate.doubt}; pass "
+                f"{option} if you know better"
+            )
+        return share
+
+    def facts(self, whom: str, held_back: list[str]) -> list[tuple[str, str]]:
+        """What reports say of the table, its encoding and the columns that were held back."""
+        return [
+            ("table", self.described),
+            (f"not shown to the {whom}", ", ".join(held_back) or "no column was held back"),
+            ("encoding", _ENCODING),
+            ("missing cells", "filled with the column's mean" if self.args.missing else "none"),
+        ]
 
 
 def check_missing(frame: pd.DataFrame, advice: str) -> None:
@@ -82,35 +108,13 @@ def check_missing(frame: pd.DataFrame, advice: str) -> None:
         )
 
 
-def encode_table(
-    args: argparse.Namespace, frame: pd.DataFrame, besides: str = ""
-) -> tuple[TableEncoder, str, list[str]]:
-    """Learn the columns, and say what they are; returns that and notes, too."""
-    if args.missing is None:
-        check_missing(frame, "fill them, or pass --missing mean")
-    encoder = TableEncoder()
-    if not frame.shape[1] or not sum(encoder.fit(frame).widths):
-        raise InputError(f"{args.file} has no column to learn from{besides}")
-    columns = encoder.columns_
-    counts = Counter(column.kind for column in columns)
-    words = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    kinds = f"{len(columns)} columns ({words}), {sum(encoder.widths)} features"
-    say(f"{args.file.name}: {len(frame):,} rows, {kinds}")
-    return encoder, kinds, notes_on_columns(columns, frame)
-
-
-def plan_epochs(n_rows: int, estimator: RobustEstimator, wanted: int | None) -> dict[str, Any]:
-    """Training length: what was asked for, or the estimator's default in 500 to 20,000 steps.
-
-    Returns
-    -------
-    dict
-        ``max_epochs`` and ``min_steps``, parameters of the estimator.
-    """
+def plan_epochs(n_rows: int, estimator: Any, wanted: int | None) -> dict[str, Any]:
+    """Parameters of the training's length, by default the estimator's in 500 to 20,000 steps."""
     if wanted is not None:
         return {"max_epochs": wanted, "min_steps": None}
-    steps = skrobust.training.count_batches(n_rows, estimator.batch_size)
-    most = max(LEAST_EPOCHS, MOST_STEPS // steps)
+    most = max(
+        LEAST_EPOCHS, MOST_STEPS // skrobust.training.count_batches(n_rows, estimator.batch_size)
+    )
     least = LEAST_STEPS if estimator.min_steps is None else estimator.min_steps
     return {"max_epochs": min(estimator.max_epochs, most), "min_steps": least}
 
@@ -123,34 +127,6 @@ def train(args: argparse.Namespace, function: Callable, *data: Any, **settings: 
             return function(*data, **settings)
         except (ValueError, FloatingPointError, MemoryError) as error:
             raise InputError(f"cannot train on {args.file}: {reason(error)}") from error
-
-
-def describe_estimate(
-    estimate: skrobust.CorruptionEstimate, what: str, option: str
-) -> tuple[str, list[str]]:
-    """Say the estimated share in a few words, and why it may be wrong in a note."""
-    how, notes = "estimated", []
-    if estimate.doubt is not None:
-        how = "a guess"
-        notes = [
-            f"the share of {what} cannot be estimated reliably: {estimate.doubt}; pass {option} if "
-            "you know better"
-        ]
-    share = f"{estimate.rate:.1%}, {how} ({estimate.low:.1%} to {estimate.high:.1%})"
-    say(f"{what}: {share}")
-    return share, notes
-
-
-def facts_on_table(
-    args: argparse.Namespace, n_rows: int, kinds: str, whom: str, held_back: list[str]
-) -> list[tuple[str, str]]:
-    """What reports say of the table, its encoding and the columns that were held back."""
-    return [
-        ("table", f"{args.file.name}: {n_rows:,} rows, {kinds}"),
-        (f"not shown to the {whom}", ", ".join(held_back) or "no column was held back"),
-        ("encoding", _ENCODING),
-        ("missing cells", "filled with the column's mean" if args.missing else "none"),
-    ]
 
 
 def notes_on_columns(columns: Sequence[Column], frame: pd.DataFrame) -> list[str]:

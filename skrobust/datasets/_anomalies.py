@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from skrobust._validation import check_choice
-from skrobust.datasets._fetch import SourceSet, load_set
+from skrobust.datasets._fetch import Arrays, SourceSet, load_set
 from skrobust.datasets._registry import SETS
-from skrobust.datasets._tables import make_table
 
-__all__ = ["FEATURE_SETS", "ODDS_SETS", "fetch_image_features", "fetch_odds"]
+__all__ = ["FEATURE_SETS", "ODDS_SETS", "fetch_image_features", "fetch_odds", "make_table"]
 
 ADBENCH = (
     "https://raw.githubusercontent.com/Minqi824/ADBench/"
@@ -68,7 +70,8 @@ def fetch_odds(
     return_X_y : bool, default=False
         If True, return ``(data, target)`` only.
     as_frame : bool, default=False
-        If True, ``data`` is a DataFrame, ``target`` a Series and ``frame`` has both.
+        If True, ``data`` is a DataFrame, ``target`` a Series, or a DataFrame where there are
+        several, and ``frame`` has both.
 
     Returns
     -------
@@ -111,35 +114,19 @@ def fetch_image_features(
     """Load features of pictures of one class with 5 % of others, downloading if necessary.
 
     The 512 features are the last hidden layer of a ResNet-18 trained on ImageNet, as ADBench
-    publishes them.
+    publishes them (Han et al., 2022; see :func:`fetch_odds`).
 
     Parameters
     ----------
     name : str
         A key of ``FEATURE_SETS``: the collection and the class that is normal.
-    data_home : str or path-like, default=None
-        Folder of the data sets; see :func:`get_data_home`. The set is ``features/NAME.npz``.
-    download_if_missing : bool, default=True
-        If False, raise ``DataNotSuppliedError`` rather than download.
-    return_X_y : bool, default=False
-        If True, return ``(data, target)`` only.
-    as_frame : bool, default=False
-        If True, ``data`` is a DataFrame, ``target`` a Series and ``frame`` has both.
+    data_home, download_if_missing, return_X_y, as_frame : optional
+        As for :func:`fetch_odds`; the set is ``features/NAME.npz`` below ``data_home``.
 
     Returns
     -------
     Bunch or tuple
-        With ``data`` (n_samples, 512), float32, ``target`` (n_samples,), int64, 1 for pictures of
-        other classes, ``feature_names``, ``target_names``, ``frame``, ``name`` and ``DESCR``.
-
-    Raises
-    ------
-    OSError
-        If the file there is damaged, or (``DataNotSuppliedError``) missing and not to be had.
-
-    References
-    ----------
-    Han, S. et al. (2022). ADBench: Anomaly Detection Benchmark. NeurIPS.
+        As :func:`fetch_odds`, which raises the same; ``target`` is 1 for pictures of other classes.
     """
     check_choice("name", name, list(FEATURE_SETS))
     n_rows, n_anomalies, normal = FEATURE_SETS[name]
@@ -153,38 +140,46 @@ def fetch_image_features(
     return _make_bunch(arrays, return_X_y, as_frame, name=name, DESCR=about)
 
 
-def _odds_source(name):
+def make_table(
+    X: np.ndarray,
+    y: np.ndarray,
+    feature_names: Sequence[str],
+    target_columns: Sequence[str],
+    return_X_y: bool,
+    as_frame: bool,
+    **extra: Any,
+) -> Bunch | tuple:
+    """Wrap arrays as scikit-learn's fetchers do; ``extra`` goes into the bunch."""
+    data, target, frame = X, y, None
+    if as_frame:
+        import pandas as pd
+
+        data = pd.DataFrame(X, columns=list(feature_names))
+        target = pd.DataFrame(y.reshape(len(y), -1), columns=list(target_columns))
+        frame = pd.concat([data, target], axis=1)
+        target = target if y.ndim == 2 else target[target_columns[0]]
+    if return_X_y:
+        return data, target
+    return Bunch(data=data, target=target, frame=frame, feature_names=list(feature_names), **extra)
+
+
+def _odds_source(name: str) -> SourceSet:
     file = ODDS_SETS[name].source
-    base = PYOD if file.endswith(".mat") else f"{ADBENCH}/Classical"
+    url = f"{PYOD}/{file}" if file.endswith(".mat") else f"{ADBENCH}/Classical/{file}"
     convert = partial(_convert, dtype=np.float64 if name in DOUBLE_PRECISION else np.float32)
-    return SourceSet(f"ODDS {name}", f"odds/{name}.npz", [[f"{base}/{file}"]], convert)
+    return SourceSet(f"ODDS {name}", f"odds/{name}.npz", [[url]], convert)
 
 
-def _convert(paths, dtype):
+def _convert(paths: list[Path], dtype: type) -> Arrays:
     """Arrays of a file, Matlab's or numpy's, that holds X and a column y."""
-    content = _read_matlab(paths[0]) if paths[0].suffix == ".mat" else _read_npz(paths[0])
-    return {"X": content["X"].astype(dtype), "y": content["y"].ravel().astype(np.int8)}
-
-
-def _read_matlab(path):
     from scipy.io import loadmat
 
-    return loadmat(path)
+    is_matlab = paths[0].suffix == ".mat"
+    with nullcontext(loadmat(paths[0])) if is_matlab else np.load(paths[0]) as content:
+        return {"X": content["X"].astype(dtype), "y": content["y"].ravel().astype(np.int8)}
 
 
-def _read_npz(path):
-    with np.load(path, allow_pickle=False) as content:
-        return dict(content)
-
-
-def _make_bunch(arrays, return_X_y, as_frame, **about):
-    return make_table(
-        arrays["X"],
-        arrays["y"].astype(np.int64),
-        feature_names=[f"x{i}" for i in range(arrays["X"].shape[1])],
-        target_columns=["anomaly"],
-        return_X_y=return_X_y,
-        as_frame=as_frame,
-        target_names=["normal", "anomaly"],
-        **about,
-    )
+def _make_bunch(arrays: Arrays, return_X_y: bool, as_frame: bool, **about: str) -> Bunch | tuple:
+    X, y = arrays["X"], arrays["y"].astype(np.int64)
+    names, words = [f"x{i}" for i in range(X.shape[1])], ["normal", "anomaly"]
+    return make_table(X, y, names, ["anomaly"], return_X_y, as_frame, target_names=words, **about)

@@ -6,12 +6,15 @@ import io
 import itertools
 import os
 import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from skrobust._validation import check_choice, warn_caller
-from skrobust.datasets._fetch import SourceSet, get_data_home, load_set, read_cached
+from skrobust.datasets._fetch import Arrays, SourceSet, get_data_home, load_set, read_cached
 from skrobust.datasets._images import SUBSETS, make_pictures
 
 __all__ = ["fetch_cifar10"]
@@ -44,14 +47,10 @@ def fetch_cifar10(
         With "official", the published 50,000 training and 10,000 test pictures. With
         "training-file", only the published training pictures are used: the first 40,000 to train
         and the last 10,000 to test. Results of the two are not comparable with each other.
-    data_home : str or path-like, default=None
-        Folder of the data sets; see :func:`get_data_home`. The set is ``images/cifar10.npz``
-        below it, which a download writes, or else ``images/cifar10_train_webp.npz`` and
+    data_home, download_if_missing, return_X_y : optional
+        As for :func:`fetch_mnist`, which raises the same. The set is ``images/cifar10.npz``, which
+        a download writes, or else ``images/cifar10_train_webp.npz`` and
         ``images/cifar10_test_webp.npz`` (see Notes).
-    download_if_missing : bool, default=True
-        If False, raise ``DataNotSuppliedError`` rather than download.
-    return_X_y : bool, default=False
-        If True, return ``(data, target)`` only.
 
     Returns
     -------
@@ -59,11 +58,6 @@ def fetch_cifar10(
         With ``data`` (n_samples, 3, 32, 32), uint8, channels red, green, blue first as PyTorch
         takes them, ``target`` (n_samples,), int64, ``target_names``, ``exact``, False if some
         of the pictures are lossy copies, ``name`` and ``DESCR``.
-
-    Raises
-    ------
-    OSError
-        If the file there is damaged, or (``DataNotSuppliedError``) missing and not to be had.
 
     Warns
     -----
@@ -89,8 +83,7 @@ def fetch_cifar10(
     check_choice("split", split, ["official", "training-file"])
     official = split == "official"
     parts = ("train", "test") if subset == "all" else (subset,)
-    needed = parts if official else ("train",)
-    arrays, exact = _load(needed, data_home, download_if_missing)
+    arrays, exact = _load(parts if official else ("train",), data_home, download_if_missing)
     if not exact:
         warn_caller(
             "These CIFAR-10 test pictures are lossy copies (JPEG, about 30 dB). For exact pixels "
@@ -100,65 +93,51 @@ def fetch_cifar10(
     return make_pictures(arrays, subset, CLASSES, "CIFAR-10", return_X_y, exact=exact)
 
 
-def _load(parts, data_home, download_if_missing):
+def _load(
+    parts: Sequence[str], data_home: str | os.PathLike | None, download_if_missing: bool
+) -> tuple[Arrays, bool]:
     """Return the arrays of the parts, and whether all their pictures are exact."""
     home = get_data_home(data_home)
-    packed = [home / MOSAICS[part] for part in parts]
-    if (home / EXACT).exists() or not all(path.exists() for path in packed):
-        source = SourceSet(
-            "CIFAR-10", EXACT, [[f"{TORONTO}/cifar-10-binary.tar.gz"]], _convert_archive
-        )
+    packed = {part: home / MOSAICS[part] for part in parts}
+    if (home / EXACT).exists() or not all(path.exists() for path in packed.values()):
+        urls = [[f"{TORONTO}/cifar-10-binary.tar.gz"]]
+        source = SourceSet("CIFAR-10", EXACT, urls, _convert_archive)
         return load_set(source, home, download_if_missing), True
     arrays = {}
-    for part, path in zip(parts, packed, strict=True):
+    for part, path in packed.items():
         content = read_cached(path, MOSAICS[part])
         arrays[f"x_{part}"] = _unpack_mosaics(content["webp"], content["offsets"])
         arrays[f"y_{part}"] = content["y"]
     return arrays, "test" not in parts
 
 
-def _split_training_file(arrays):
-    x, y = arrays["x_train"], arrays["y_train"]
-    return {
-        "x_train": x[:-N_HELD_OUT],
-        "y_train": y[:-N_HELD_OUT],
-        "x_test": x[-N_HELD_OUT:],
-        "y_test": y[-N_HELD_OUT:],
-    }
+def _split_training_file(arrays: Arrays) -> Arrays:
+    x, y, n = arrays["x_train"], arrays["y_train"], N_HELD_OUT
+    return {"x_train": x[:-n], "y_train": y[:-n], "x_test": x[-n:], "y_test": y[-n:]}
 
 
-def _unpack_mosaics(webp, offsets):
+def _unpack_mosaics(webp: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """Cut pictures (n, 3, 32, 32) out of the mosaics, row by row of tiles."""
-    packed = [webp[start:stop].tobytes() for start, stop in itertools.pairwise(offsets)]
-    return np.concatenate([_cut_tiles(_decode(data)) for data in packed])
-
-
-def _decode(data):
     from PIL import Image
 
-    with Image.open(io.BytesIO(data), formats=["WEBP"]) as picture:
-        return np.asarray(picture.convert("RGB"))
+    pictures = []
+    for start, stop in itertools.pairwise(offsets):
+        with Image.open(io.BytesIO(webp[start:stop].tobytes()), formats=["WEBP"]) as picture:
+            mosaic = np.asarray(picture.convert("RGB"))
+        tiles = mosaic.reshape(len(mosaic) // SIDE, SIDE, -1, SIDE, 3)
+        pictures.append(tiles.transpose(0, 2, 4, 1, 3).reshape(-1, 3, SIDE, SIDE))
+    return np.concatenate(pictures)
 
 
-def _cut_tiles(mosaic):
-    height, width, _ = mosaic.shape
-    tiles = mosaic.reshape(height // SIDE, SIDE, width // SIDE, SIDE, 3)
-    return tiles.transpose(0, 2, 4, 1, 3).reshape(-1, 3, SIDE, SIDE)
-
-
-def _convert_archive(paths):
+def _convert_archive(paths: list[Path]) -> Arrays:
     """Read the archive's six files of records: the class (1 byte), then the picture (3, 32, 32)."""
     with tarfile.open(paths[0]) as archive:
         train = np.concatenate([_records(archive, f"data_batch_{i}") for i in range(1, 6)])
         test = _records(archive, "test_batch")
-    return {
-        "x_train": train[:, 1:].reshape(-1, 3, SIDE, SIDE),
-        "y_train": train[:, 0],
-        "x_test": test[:, 1:].reshape(-1, 3, SIDE, SIDE),
-        "y_test": test[:, 0],
-    }
+    x_train, x_test = (part[:, 1:].reshape(-1, 3, SIDE, SIDE) for part in (train, test))
+    return {"x_train": x_train, "y_train": train[:, 0], "x_test": x_test, "y_test": test[:, 0]}
 
 
-def _records(archive, name):
-    member = archive.extractfile(f"cifar-10-batches-bin/{name}.bin")
+def _records(archive: tarfile.TarFile, name: str) -> np.ndarray:
+    member: Any = archive.extractfile(f"cifar-10-batches-bin/{name}.bin")
     return np.frombuffer(member.read(), np.uint8).reshape(-1, 1 + 3 * SIDE * SIDE)

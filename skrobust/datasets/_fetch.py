@@ -73,15 +73,7 @@ def get_data_home(data_home: str | os.PathLike | None = None) -> Path:
 def load_set(
     source: SourceSet, data_home: str | os.PathLike | None, download_if_missing: bool
 ) -> Arrays:
-    """Read the set's file, downloading it first where it is missing.
-
-    Raises
-    ------
-    DataNotSuppliedError
-        If the file is missing and cannot be downloaded, or is not to be.
-    OSError
-        If the file, or what a source sends, is damaged. Nothing is replaced or deleted.
-    """
+    """Read the set's file, downloading it first where it is missing; never replace one."""
     path = get_data_home(data_home) / source.file
     if path.exists():
         return read_cached(path, source.file)
@@ -90,36 +82,28 @@ def load_set(
     return _download(source, path)
 
 
-def read_cached(path: Path, file: str) -> Arrays:
-    """Read a file of arrays and compare it with the checksums known for ``file``."""
+def read_cached(path: Path, name: str) -> Arrays:
+    """Read a file of arrays and compare it with the checksums known for ``name``."""
     try:
-        arrays = _read_arrays(path)
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as content:
+            arrays = dict(content)
     except OSError:  # of the disk, or permission: says nothing about the content
         raise
     except Exception as error:  # whatever the reader says of bytes that are no arrays
         raise _damaged_file(path, [f"it cannot be read ({error})"]) from error
-    if damage := list(find_damage(arrays, DIGESTS[file])):
+    if damage := list(find_damage(arrays, DIGESTS[name])):
         raise _damaged_file(path, damage)
     return arrays
 
 
-def _read_arrays(path):
-    with path.open("rb") as stream:
-        content = np.load(stream, allow_pickle=False)
-        if not isinstance(content, np.lib.npyio.NpzFile):
-            raise ValueError("not an .npz archive")
-        with content:
-            return dict(content)
-
-
-def _damaged_file(path, reasons):
+def _damaged_file(path: Path, reasons: list[str]) -> DamagedDataError:
     return DamagedDataError(
         f"{path} is damaged: {'; '.join(reasons)}. Delete the file and fetch the set again, or put "
         "a whole copy in its place."
     )
 
 
-def _download(source, path):
+def _download(source: SourceSet, path: Path) -> Arrays:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         workplace = tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-")
@@ -129,18 +113,19 @@ def _download(source, path):
     with workplace as folder:
         for i, urls in enumerate(source.mirrors):
             try:
-                arrays = _obtain(source, urls, Path(folder, str(i)))
+                values: Any = _obtain(source, urls, Path(folder, str(i)))
             except OSError as error:
                 failures.append(error)
             else:
-                _save(arrays, Path(folder, "arrays.npz"), path)
-                return arrays
+                np.savez_compressed(whole := Path(folder, "arrays.npz"), **values)
+                whole.replace(path)
+                return values
     if any(isinstance(error, DamagedDataError) for error in failures):
         raise DamagedDataError(_explain(source, path, *failures)) from failures[-1]
     raise _not_supplied(source, path, *failures) from failures[-1]
 
 
-def _obtain(source, urls, folder):
+def _obtain(source: SourceSet, urls: Sequence[str], folder: Path) -> Arrays:
     paths = [_retrieve(url, folder, source.title) for url in urls]
     try:
         arrays = source.convert(paths)
@@ -151,12 +136,7 @@ def _obtain(source, urls, folder):
     return arrays
 
 
-def _save(arrays, temporary, path):
-    np.savez_compressed(temporary, **arrays)
-    temporary.replace(path)
-
-
-def _retrieve(url, folder, title):
+def _retrieve(url: str, folder: Path, title: str) -> Path:
     """Have pooch bring one file: in several attempts, compared with its digest if one is known."""
     import pooch  # imports tqdm.auto, which prints a warning in notebooks without widgets
 
@@ -169,10 +149,12 @@ def _retrieve(url, folder, title):
     except ValueError as error:
         raise DamagedDataError(f"{url}: {error}") from error
     except OSError as error:
-        raise OSError(f"{url}: {_cause(error)}") from error
+        # what requests wraps in "Max retries exceeded"
+        cause = getattr(error.args[0], "reason", error) if error.args else type(error).__name__
+        raise OSError(f"{url}: {cause}") from error
 
 
-def _transfer(title, url, file, files):
+def _transfer(title: str, url: str, file: str, files: Any) -> None:
     import pooch
     import requests
     from tqdm.auto import tqdm
@@ -188,16 +170,11 @@ def _transfer(title, url, file, files):
             raise kind(f"HTTP {answer.status_code} {answer.reason}") from error
 
 
-def _cause(error):
-    """What requests wraps in "Max retries exceeded"."""
-    return getattr(error.args[0], "reason", error) if error.args else type(error).__name__
-
-
-def _not_supplied(source, path, *reasons):
+def _not_supplied(source: SourceSet, path: Path, *reasons: object) -> DataNotSuppliedError:
     return DataNotSuppliedError(f"Data not supplied: {_explain(source, path, *reasons)}")
 
 
-def _explain(source, path, *reasons):
+def _explain(source: SourceSet, path: Path, *reasons: object) -> str:
     addresses = "\n".join(f"  {url}" for urls in source.mirrors for url in urls)
     return (
         f"{source.title} is not at {path} and was not downloaded.\n"

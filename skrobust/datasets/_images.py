@@ -5,12 +5,13 @@ from __future__ import annotations
 import gzip
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from skrobust._validation import check_choice
-from skrobust.datasets._fetch import SourceSet, load_set
+from skrobust.datasets._fetch import Arrays, SourceSet, load_set
 
 __all__ = ["SUBSETS", "fetch_fashion_mnist", "fetch_mnist", "make_pictures"]
 
@@ -78,8 +79,7 @@ def fetch_mnist(
     check_choice("subset", subset, SUBSETS)
     source = _idx_source("MNIST", "images/mnist.npz", MNIST_MIRRORS)
     arrays = load_set(source, data_home, download_if_missing)
-    names = [str(digit) for digit in range(10)]
-    return make_pictures(arrays, subset, names, "MNIST", return_X_y)
+    return make_pictures(arrays, subset, "0123456789", "MNIST", return_X_y)
 
 
 def fetch_fashion_mnist(
@@ -93,26 +93,13 @@ def fetch_fashion_mnist(
 
     Parameters
     ----------
-    subset : {"train", "test", "all"}, default="train"
-        The 60,000 training pictures, the 10,000 test pictures, or the former and then the latter.
-    data_home : str or path-like, default=None
-        Folder of the data sets; see :func:`get_data_home`. The set is
-        ``images/fashion_mnist.npz`` below it.
-    download_if_missing : bool, default=True
-        If False, raise ``DataNotSuppliedError`` rather than download.
-    return_X_y : bool, default=False
-        If True, return ``(data, target)`` only.
+    subset, data_home, download_if_missing, return_X_y : optional
+        As for :func:`fetch_mnist`; the set is ``images/fashion_mnist.npz`` below ``data_home``.
 
     Returns
     -------
     Bunch or tuple
-        With ``data`` (n_samples, 28, 28), uint8, 0 is background, ``target`` (n_samples,), int64,
-        ``target_names``, ``name`` and ``DESCR``.
-
-    Raises
-    ------
-    OSError
-        If the file there is damaged, or (``DataNotSuppliedError``) missing and not to be had.
+        As :func:`fetch_mnist`, which raises the same.
 
     References
     ----------
@@ -126,12 +113,12 @@ def fetch_fashion_mnist(
 
 
 def make_pictures(
-    arrays: dict[str, np.ndarray],
+    arrays: Arrays,
     subset: str,
     target_names: Sequence[str],
     name: str,
     return_X_y: bool,
-    **extra: object,
+    **extra: bool,
 ) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """Take the subset of ``x_train``, ``y_train``, ``x_test`` and ``y_test``; wrap it."""
     parts = ("train", "test") if subset == "all" else (subset,)
@@ -139,27 +126,21 @@ def make_pictures(
     target = np.concatenate([arrays[f"y_{part}"] for part in parts]).astype(np.int64)
     if return_X_y:
         return data, target
-    description = f"{name}, {subset}: {len(data):,} pictures of shape {data.shape[1:]}, uint8."
-    return Bunch(
-        data=data,
-        target=target,
-        target_names=list(target_names),
-        name=name,
-        DESCR=description,
-        **extra,
-    )
+    about = f"{name}, {subset}: {len(data):,} pictures of shape {data.shape[1:]}, uint8."
+    names = list(target_names)
+    return Bunch(data=data, target=target, target_names=names, name=name, DESCR=about, **extra)
 
 
-def _idx_source(title, file, mirrors):
+def _idx_source(title: str, file: str, mirrors: Sequence[str]) -> SourceSet:
     urls = [[f"{mirror}/{name}" for name in IDX_FILES.values()] for mirror in mirrors]
     return SourceSet(title, file, urls, _convert_idx)
 
 
-def _convert_idx(paths):
+def _convert_idx(paths: list[Path]) -> Arrays:
     return {name: _read_idx(path) for name, path in zip(IDX_FILES, paths, strict=True)}
 
 
-def _read_idx(path):
+def _read_idx(path: Path) -> np.ndarray:
     """Two zero bytes, the type (8: uint8), the number of axes, each axis as 4 bytes, the values."""
     with gzip.open(path) as stream:
         zeros, kind, n_axes = int.from_bytes(stream.read(2)), stream.read(1), stream.read(1)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skrobust._validation import check_choice
+from skrobust._validation import check_choice, check_whole
 
 __all__ = ["make_contaminated_moons"]
 
@@ -66,8 +66,7 @@ def make_contaminated_moons(
     >>> X.shape, int(y.sum())
     ((1100, 2), 100)
     """
-    if not isinstance(n_samples, Integral) or n_samples < 2:
-        raise ValueError(f"n_samples must be an int of at least 2, got {n_samples!r}")
+    check_whole("n_samples", n_samples, 2)
     numbers = {"contamination": contamination, "noise": noise, "cluster_std": cluster_std}
     for name, value in numbers.items():
         if not isinstance(value, Real) or not 0 <= value < np.inf:

@@ -15,11 +15,11 @@ import numpy as np
 __all__ = ["DIGESTS", "SETS", "array_digest", "find_damage"]
 
 
-def _read(name):
+def _read(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
-def _read_digests():
+def _read_digests() -> dict[str, dict[str, str]]:
     digests: dict[str, dict[str, str]] = {}
     for line in _read("registry.txt").splitlines():
         if not line.startswith("#"):

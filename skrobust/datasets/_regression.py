@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from skrobust._validation import check_choice
-from skrobust.datasets._fetch import SourceSet, load_set
+from skrobust.datasets._anomalies import make_table
+from skrobust.datasets._fetch import Arrays, SourceSet, load_set
 from skrobust.datasets._registry import SETS
-from skrobust.datasets._tables import make_table
 
 __all__ = ["REGRESSION_SETS", "fetch_lagos", "fetch_regression"]
 
@@ -25,7 +27,6 @@ LAGOS = (
     "https://raw.githubusercontent.com/cont-limno/wq-prediction/"
     "cb18c860b6158f24adedd577f19deec641d1cace/data"
 )
-
 
 _TABLES, _LAKES = SETS["regression"], SETS["lakes"]
 
@@ -47,16 +48,8 @@ def fetch_regression(
     ----------
     name : {"concrete", "energy", "kin8nm", "naval", "power_plant", "protein"}
         Which table.
-    data_home : str or path-like, default=None
-        Folder of the data sets; see :func:`get_data_home`. The set is ``regression/NAME.npz``
-        below it.
-    download_if_missing : bool, default=True
-        If False, raise ``DataNotSuppliedError`` rather than download.
-    return_X_y : bool, default=False
-        If True, return ``(data, target)`` only.
-    as_frame : bool, default=False
-        If True, ``data`` is a DataFrame, ``target`` a Series (naval: a DataFrame) and ``frame``
-        has both.
+    data_home, download_if_missing, return_X_y, as_frame : optional
+        As for :func:`fetch_odds`, which raises the same; the set is ``regression/NAME.npz``.
 
     Returns
     -------
@@ -64,11 +57,6 @@ def fetch_regression(
         With ``data`` (n_samples, n_features) and ``target`` (n_samples,), for naval
         (n_samples, 2), both float32, ``feature_names``, ``target_names``, ``frame``, ``name`` and
         ``DESCR``.
-
-    Raises
-    ------
-    OSError
-        If the file there is damaged, or (``DataNotSuppliedError``) missing and not to be had.
 
     Notes
     -----
@@ -78,17 +66,10 @@ def fetch_regression(
     check_choice("name", name, REGRESSION_SETS)
     table, source = _TABLES[name], _uci_source(name)
     arrays = load_set(source, data_home, download_if_missing)
-    return make_table(
-        arrays["X"],
-        arrays["y"],
-        feature_names=table["features"],
-        target_columns=table["targets"],
-        return_X_y=return_X_y,
-        as_frame=as_frame,
-        target_names=list(table["targets"]),
-        name=name,
-        DESCR=f"{table['description']}\nSource: {source.mirrors[0][0]}",
-    )
+    how = (table["features"], table["targets"], return_X_y, as_frame)
+    about = f"{table['description']}\nSource: {source.mirrors[0][0]}"
+    words: Any = {"target_names": list(table["targets"]), "name": name, "DESCR": about}
+    return make_table(arrays["X"], arrays["y"], *how, **words)
 
 
 def fetch_lagos(
@@ -114,15 +95,9 @@ def fetch_lagos(
     complete : bool, default=True
         If True, the 2,555 lakes with all four targets and 18 features. If False, all 10,173
         lakes, with 19 features and nan where a feature or target was not measured.
-    data_home : str or path-like, default=None
-        Folder of the data sets; see :func:`get_data_home`. The set is ``regression/lagos_ne.npz``,
-        or ``regression/lagos_ne_full.npz`` with ``complete=False``, below it.
-    download_if_missing : bool, default=True
-        If False, raise ``DataNotSuppliedError`` rather than download.
-    return_X_y : bool, default=False
-        If True, return ``(data, target)`` only.
-    as_frame : bool, default=False
-        If True, ``data`` is a DataFrame, ``target`` a Series or DataFrame and ``frame`` has both.
+    data_home, download_if_missing, return_X_y, as_frame : optional
+        As for :func:`fetch_odds`, which raises the same; the set is ``regression/lagos_ne.npz``,
+        or ``regression/lagos_ne_full.npz`` with ``complete=False``.
 
     Returns
     -------
@@ -132,11 +107,6 @@ def fetch_lagos(
         its hydrologic unit (HU4), ``feature_names``, ``target_names``, ``frame``, ``name`` and
         ``DESCR``.
 
-    Raises
-    ------
-    OSError
-        If the file there is damaged, or (``DataNotSuppliedError``) missing and not to be had.
-
     References
     ----------
     Soranno, P. A. et al. (2017). LAGOS-NE: a multi-scaled geospatial and temporal database of
@@ -144,34 +114,38 @@ def fetch_lagos(
 
     The table is that of doi:10.1002/eap.2123; its source does not state a licence.
     """
-    columns = _lake_columns(target)
-    source = _lake_source(complete)
+    chosen = [target] if isinstance(target, str) or not target else list(target)
+    for one in chosen:
+        check_choice("target", one, _MEASURES)
+    columns = [_MEASURES.index(one) for one in chosen]
+    url, file = f"{LAGOS}/raw_data_LPEP2_03082019.csv", "lagos_ne" if complete else "lagos_ne_full"
+    convert = partial(_convert_lakes, complete=complete)
+    source = SourceSet("LAGOS-NE", f"regression/{file}.npz", [[url]], convert)
     arrays = load_set(source, data_home, download_if_missing)
     y = arrays["y"][:, columns[0] if isinstance(target, str) else columns]
     names = [list(_LAKES["targets"])[i] for i in columns]
     return make_table(
         arrays["X"],
         y,
-        feature_names=_lake_features(complete),
-        target_columns=names,
-        return_X_y=return_X_y,
-        as_frame=as_frame,
+        _lake_features(complete),
+        names,
+        return_X_y,
+        as_frame,
         target_names=names,
         lake_id=arrays["lake_id"],
         hu4_region=arrays["hu4_region"],
         name=f"LAGOS-NE{'' if complete else ' (all lakes)'}",
-        DESCR=f"Water quality of {len(y):,} lakes, LAGOS-NE 1.087.1.\n"
-        f"Source: {source.mirrors[0][0]}",
+        DESCR=f"Water quality of {len(y):,} lakes, LAGOS-NE 1.087.1.\nSource: {url}",
     )
 
 
-def _uci_source(name):
+def _uci_source(name: str) -> SourceSet:
     urls = [f"{UCI}/{_TABLES[name]['folder']}/data/data.txt"]
     convert = partial(_convert_uci, table=_TABLES[name])
     return SourceSet(f"UCI {name}", f"regression/{name}.npz", [urls], convert)
 
 
-def _convert_uci(paths, table):
+def _convert_uci(paths: list[Path], table: Mapping[str, Any]) -> Arrays:
     features, targets = table["features"], table["targets"]
     values, n = np.loadtxt(paths[0], ndmin=2), len(features)
     y = values[:, n : n + len(targets)]
@@ -183,31 +157,18 @@ def _convert_uci(paths, table):
     }
 
 
-def _lake_source(complete):
-    file = f"regression/lagos_ne{'' if complete else '_full'}.npz"
-    urls = [f"{LAGOS}/raw_data_LPEP2_03082019.csv"]
-    return SourceSet("LAGOS-NE", file, [urls], partial(_convert_lakes, complete=complete))
-
-
-def _lake_features(complete):
+def _lake_features(complete: bool) -> list[str]:
     dropped = _LAKES["seldom_known"] if complete else None
     return [name for name in _LAKES["features"] if name != dropped]
 
 
-def _lake_columns(target):
-    chosen = [target] if isinstance(target, str) or not target else list(target)
-    for one in chosen:
-        check_choice("target", one, _MEASURES)
-    return [_MEASURES.index(one) for one in chosen]
-
-
-def _convert_lakes(paths, complete):
+def _convert_lakes(paths: list[Path], complete: bool) -> Arrays:
     features, targets = _lake_features(complete), list(_LAKES["targets"].values())
     with paths[0].open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
     values = np.array([[np.nan if cell == "NA" else float(cell) for cell in row] for row in rows])
 
-    def take(names):
+    def take(names: list[str]) -> np.ndarray:
         return values[:, [header.index(name) for name in names]]
 
     if complete:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,18 +24,12 @@ from skrobust import (
     PRLRegressor,
     RCADetector,
     RobustRealNVPDetector,
+    plotting,
 )
 from skrobust.corruption import PatchTrigger, corrupt_labels, corrupt_targets, poison
 from skrobust.datasets import make_contaminated_moons
-from skrobust.demo._running import PLAIN, Data, Experiment, draw
+from skrobust.demo._running import PLAIN, Data, Experiment, Figure, draw
 from skrobust.metrics import clean_accuracy, poison_accuracy
-from skrobust.plotting import (
-    DensityDisplay,
-    DistrustedRowsDisplay,
-    KeptShareDisplay,
-    ScoreDistributionDisplay,
-    TriggerDisplay,
-)
 from skrobust.training import KeptShare
 
 __all__ = ["EXPERIMENTS", "Anomalies", "Density", "Labels", "Poison", "Targets"]
@@ -51,7 +46,7 @@ class Anomalies(Experiment):
     ours, peers = "RCADetector", ("IForest", "KNN")
     quick = {**SMALL, "max_epochs": 45, "min_steps": 90, "n_passes": 10}
 
-    def load(self, problem):
+    def load(self, problem: str) -> tuple[np.ndarray, np.ndarray]:
         """Rows (n, n_features), and which of them are abnormal (n,)."""
         if problem == "Breast cancer":
             X, y = load_breast_cancer(return_X_y=True)
@@ -59,7 +54,7 @@ class Anomalies(Experiment):
         X, digit = load_digits(return_X_y=True)
         return X / 16, digit != 3 if problem == "A pile of threes" else digit > 4
 
-    def sample(self, problem, seed):
+    def sample(self, problem: str, seed: int) -> Data:
         X, abnormal = self.load(problem)
         rate, rng = self.problems[problem], np.random.RandomState(seed)
         normal, pool = np.flatnonzero(~abnormal), np.flatnonzero(abnormal)
@@ -69,7 +64,7 @@ class Anomalies(Experiment):
         train, test = split(rows, stratify=abnormal[rows])
         return Data(X[train], None, abnormal[train], X[test], abnormal[test])
 
-    def build(self, data, **settings):
+    def build(self, data: Data, **settings: Any) -> Sequence[Any]:
         rca = partial(RCADetector, "auto", **{"max_epochs": 100, "min_steps": 500, **settings})
         return [
             rca(callbacks=[KeptShare(data.bad)]),
@@ -78,16 +73,16 @@ class Anomalies(Experiment):
             KNN(),
         ]
 
-    def judge(self, model, data):
+    def judge(self, model: Any, data: Data) -> dict[str, float]:
         return {"auc": float(roc_auc_score(data.y_test, model.decision_function(data.X_test)))}
 
-    def show(self, method, model, data, problem):
+    def show(self, method: str, model: Any, data: Data, problem: str) -> Iterator[Figure]:
         if method in (self.ours, "KNN"):
-            test = (data.X_test, data.y_test)
-            plot = partial(ScoreDistributionDisplay.from_estimator, model, *test, log_scale=True)
+            display = partial(plotting.ScoreDistributionDisplay.from_estimator, log_scale=True)
+            plot = partial(display, model, data.X_test, data.y_test)
             yield draw("scores", f"{problem}, {method}", plot)
         if method == self.ours:
-            plot = partial(KeptShareDisplay.from_estimator, model, rate=data.bad.mean())
+            plot = partial(plotting.KeptShareDisplay.from_estimator, model, rate=data.bad.mean())
             yield draw("kept", problem, plot)
         if method == self.ours and data.X.shape[1] == 64:
             words = np.where(data.bad, "anomaly", "normal")
@@ -105,13 +100,13 @@ class Density(Experiment):
     quick = {"min_steps": 150}
     centre, radius = np.array([2.5, 2.5]), 0.25
 
-    def sample(self, problem, seed):
+    def sample(self, problem: str, seed: int) -> Data:
         moons = partial(make_contaminated_moons, 2000, anomalies="clustered")
         X, y = moons(contamination=self.problems[problem], random_state=seed)
         X_test, y_test = moons(contamination=0.0, random_state=1000 + seed)
         return Data(X, None, y == 1, X_test, y_test)
 
-    def build(self, data, **settings):
+    def build(self, data: Data, **settings: Any) -> Sequence[Any]:
         thesis = {"margin": 0.0, "preprocessing": None, "hidden_layer_sizes": (64, 64), "warmup": 0}
         length = {"max_epochs": 1, "min_steps": 500}
         flow = partial(RobustRealNVPDetector, "auto", **{**thesis, **length, **settings})
@@ -122,11 +117,11 @@ class Density(Experiment):
             GaussianMixture(10, random_state=settings["random_state"]),
         ]
 
-    def judge(self, model, data):
+    def judge(self, model: Any, data: Data) -> dict[str, float]:
         held_out = float(model.score_samples(data.X_test).mean())
         return {"mass": 100 * self.mass_of_cluster(model), "held_out": held_out}
 
-    def mass_of_cluster(self, model, n=60):
+    def mass_of_cluster(self, model: Any, n: int = 60) -> float:
         """Integrate the density over a disc round the anomalies."""
         width = 2 * self.radius / n
         line = np.linspace(-self.radius, self.radius, n, endpoint=False) + width / 2
@@ -134,9 +129,9 @@ class Density(Experiment):
         inside = points[np.hypot(*points.T) <= self.radius]
         return float(np.exp(model.score_samples(self.centre + inside)).sum() * width**2)
 
-    def show(self, method, model, data, problem):
-        X, bad = data.X[::7], data.bad[::7]
-        yield draw("densities", method, partial(DensityDisplay.from_estimator, model, X, bad))
+    def show(self, method: str, model: Any, data: Data, problem: str) -> Iterator[Figure]:
+        display = partial(plotting.DensityDisplay.from_estimator, model)
+        yield draw("densities", method, partial(display, data.X[::7], data.bad[::7]))
 
 
 class Labels(Experiment):
@@ -149,13 +144,13 @@ class Labels(Experiment):
     peers = ("random forest",)
     quick = SMALL
 
-    def sample(self, problem, seed):
+    def sample(self, problem: str, seed: int) -> Data:
         kind, rate = self.problems[problem]
         X, X_test, y, y_test = _digits(seed)
         given, wrong = corrupt_labels(y, rate, kind=kind, random_state=seed)
         return Data(_flat(X), given, wrong, _flat(X_test), y_test)
 
-    def build(self, data, **settings):
+    def build(self, data: Data, **settings: Any) -> Sequence[Any]:
         return [
             PRLClassifier(corruption_rate="auto", **settings),
             PRLClassifier(corruption_rate=data.bad.mean(), **settings),
@@ -163,10 +158,7 @@ class Labels(Experiment):
             RandomForestClassifier(random_state=settings["random_state"]),
         ]
 
-    def judge(self, model, data):
-        return {"accuracy": float(model.score(data.X_test, data.y_test))}
-
-    def show(self, method, model, data, problem):
+    def show(self, method: str, model: Any, data: Data, problem: str) -> Iterator[Figure]:
         if method in (self.ours, PLAIN):
             yield _good_and_bad(method, model, data, problem)
         if method == self.ours:
@@ -184,21 +176,17 @@ class Targets(Experiment):
     peers = ("HuberRegressor",)
     quick = SMALL
 
-    def load(self, problem):
-        """Inputs (n, 10) and targets (n,)."""
-        if problem == "Diabetes":
-            return load_diabetes(return_X_y=True)
-        nuclei = load_breast_cancer().data
-        return nuclei[:, :10], nuclei[:, 27]  # the means, and the worst concave points
-
-    def sample(self, problem, seed):
-        split = partial(train_test_split, train_size=0.6, random_state=seed)
-        X, X_test, y, y_test = split(*self.load(problem))
+    def sample(self, problem: str, seed: int) -> Data:
+        X, y = load_diabetes(return_X_y=True)
+        if problem == "Cell nuclei":
+            nuclei = load_breast_cancer().data
+            X, y = nuclei[:, :10], nuclei[:, 27]  # the means, and the worst concave points
+        X, X_test, y, y_test = train_test_split(X, y, train_size=0.6, random_state=seed)
         rate = self.problems[problem]
         given, wrong = corrupt_targets(y, rate, kind="maximum", random_state=seed)
         return Data(X, given, wrong, X_test, y_test)
 
-    def build(self, data, **settings):
+    def build(self, data: Data, **settings: Any) -> Sequence[Any]:
         return [
             PRLRegressor(corruption_rate="auto", **settings),
             PRLRegressor(corruption_rate=data.bad.mean(), **settings),
@@ -206,16 +194,11 @@ class Targets(Experiment):
             make_pipeline(StandardScaler(), HuberRegressor(max_iter=1000)),
         ]
 
-    def judge(self, model, data):
-        return {"r2": float(model.score(data.X_test, data.y_test))}
-
-    def show(self, method, model, data, problem):
+    def show(self, method: str, model: Any, data: Data, problem: str) -> Iterator[Figure]:
         if method not in self.variants:
-            from_estimator = PredictionErrorDisplay.from_estimator
-            test = {"X": data.X_test, "y": data.y_test, "kind": "actual_vs_predicted"}
-            yield draw(
-                "predictions", f"{problem}, {method}", partial(from_estimator, model, **test)
-            )
+            display = partial(PredictionErrorDisplay.from_estimator, kind="actual_vs_predicted")
+            plot = partial(display, model, data.X_test, data.y_test)
+            yield draw("predictions", f"{problem}, {method}", plot)
 
 
 class Poison(Experiment):
@@ -229,14 +212,14 @@ class Poison(Experiment):
     quick = {**SMALL, "min_steps": None}
     trigger = PatchTrigger(size=2)
 
-    def sample(self, problem, seed):
+    def sample(self, problem: str, seed: int) -> Data:
         X, X_test, y, y_test = _digits(seed)
         rate = self.problems[problem]
         X, given, poisoned = poison(X, y, self.trigger, rate, random_state=seed)
         return Data(X, given, poisoned, X_test, y_test)
 
-    def build(self, data, **settings):
-        plain = {"noisy_label": None, "perturbation_limit": 0.0, "occlusion": 0.0}
+    def build(self, data: Data, **settings: Any) -> Sequence[Any]:
+        plain: Any = {"noisy_label": None, "perturbation_limit": 0.0, "occlusion": 0.0}
         forest = RandomForestClassifier(random_state=settings["random_state"])
         return [
             BackdoorRobustClassifier(corruption_rate="auto", **settings),
@@ -245,18 +228,16 @@ class Poison(Experiment):
             make_pipeline(FunctionTransformer(_flat), forest),
         ]
 
-    def judge(self, model, data):
-        return {
-            "triggered": poison_accuracy(model, data.X_test, data.y_test, self.trigger),
-            "clean": clean_accuracy(model, data.X_test, data.y_test),
-        }
+    def judge(self, model: Any, data: Data) -> dict[str, float]:
+        triggered = poison_accuracy(model, data.X_test, data.y_test, self.trigger)
+        return {"triggered": triggered, "clean": clean_accuracy(model, data.X_test, data.y_test)}
 
-    def show(self, method, model, data, problem):
+    def show(self, method: str, model: Any, data: Data, problem: str) -> Iterator[Figure]:
         if method in (self.ours, PLAIN):
             yield _good_and_bad(method, model, data, problem)
         if method == self.ours:
             clean = data.X_test[:5]
-            plot = partial(TriggerDisplay.from_predictions, clean, self.trigger(clean))
+            plot = partial(plotting.TriggerDisplay.from_predictions, clean, self.trigger(clean))
             yield draw("trigger", problem, plot, (6.4, 3.2))
 
 
@@ -271,14 +252,14 @@ def _flat(images: np.ndarray) -> np.ndarray:
     return images.reshape(len(images), -1)
 
 
-def _good_and_bad(method: str, model: Any, data: Data, problem: str):
-    plot = partial(ScoreDistributionDisplay.from_estimator, model, y_true=data.bad)
+def _good_and_bad(method: str, model: Any, data: Data, problem: str) -> Figure:
+    plot = partial(plotting.ScoreDistributionDisplay.from_estimator, model, y_true=data.bad)
     return draw("scores", f"{problem}, {method}", plot)
 
 
-def _least_trusted(model: Any, X: np.ndarray, words):
+def _least_trusted(model: Any, X: np.ndarray, words: Any) -> Callable:
     shown = {"images": X.reshape(-1, 1, 8, 8), "y": words, "n_shown": 10}
-    return partial(DistrustedRowsDisplay.from_estimator, model, **shown)
+    return partial(plotting.DistrustedRowsDisplay.from_estimator, model, **shown)
 
 
 EXPERIMENTS = (Anomalies(), Density(), Labels(), Targets(), Poison())

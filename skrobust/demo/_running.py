@@ -25,7 +25,7 @@ class Data(NamedTuple):
     """Training rows, those that are bad, and test rows that are as they should be."""
 
     X: np.ndarray
-    y: np.ndarray | None
+    y: Any  # array or None
     bad: np.ndarray
     X_test: np.ndarray
     y_test: np.ndarray
@@ -40,34 +40,19 @@ class Figure(NamedTuple):
 
 
 class Experiment:
-    """One kind of corruption.
+    """One kind of corruption."""
 
-    Attributes
-    ----------
-    key, title, bad : str
-        The page's anchor, its headline, and what bad rows are called.
-    problems : dict of str to object
-        What can be drawn.
-    measures : dict of str to (str, int)
-        Words for each value that ``judge`` returns, and 1 if high ones are good, else -1. The
-        first counts.
-    ours : str
-        Our method, which is told no rate.
-    variants, peers : sequence of str
-        Our method otherwise, and methods of other libraries.
-    quick : dict
-        Parameters of our estimators for little training.
-    """
-
-    key: str
+    key: str  # the page's anchor
     title: str
-    bad: str
-    problems: Mapping[str, Any]
+    bad: str  # what bad rows are called
+    problems: Mapping[str, Any]  # what can be drawn
+    # Words for each value that ``judge`` returns, and 1 if high ones are good, else -1; the first
+    # counts.
     measures: Mapping[str, tuple[str, int]]
-    ours: str
-    variants: Sequence[str] = ()
-    peers: Sequence[str]
-    quick: Mapping[str, Any] = {}
+    ours: str  # our method, which is told no rate
+    variants: Sequence[str] = ()  # our method otherwise
+    peers: Sequence[str]  # methods of other libraries
+    quick: Mapping[str, Any] = {}  # parameters of our estimators for little training
 
     @property
     def methods(self) -> list[str]:
@@ -83,8 +68,8 @@ class Experiment:
         raise NotImplementedError
 
     def judge(self, model: Any, data: Data) -> dict[str, float]:
-        """Values of a fitted estimator by measure."""
-        raise NotImplementedError
+        """Values of a fitted estimator by measure; the only one is its score."""
+        return {measure: model.score(data.X_test, data.y_test) for measure in self.measures}
 
     def show(self, method: str, model: Any, data: Data, problem: str) -> Iterable[Figure]:
         """Pictures of a fitted estimator."""
@@ -140,7 +125,9 @@ def to_frame(key: str, runs: Sequence[Run]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def draw(group: str, caption: str, plot: Callable, size: tuple[float, float] = (4.6, 3.2)):
+def draw(
+    group: str, caption: str, plot: Callable, size: tuple[float, float] = (4.6, 3.2)
+) -> Figure:
     """Let a display draw on axes; the size is in inches."""
     figure = new_figure(*size)
     plot(ax=figure.subplots())
@@ -166,8 +153,8 @@ def _run(one: Experiment, case: Case) -> Run:
         model.fit(data.X, data.y)
         values = {**one.judge(model, data), **trust_values(_distrusted(model), data.bad)}
         values["seconds"] = time.process_time() - start
-        shown = case.with_figures
-        figures = list(one.show(case.method, model, data, case.problem)) if shown else []
+        shown = one.show(case.method, model, data, case.problem) if case.with_figures else ()
+        figures = list(shown)
     doubted = any("cannot be relied on" in str(warning.message) for warning in caught)
     return Run(case, values, figures, doubted)
 

@@ -15,15 +15,10 @@ __all__ = ["as_text", "summarise"]
 
 
 def summarise(one: Experiment, runs: Sequence[Run]) -> dict[str, Any]:
-    """Average an experiment's runs over the seeds, as text.
+    """Average an experiment's runs over the seeds, as the page's text.
 
-    Returns
-    -------
-    dict
-        "title" and "ours" of the experiment; its table: "header", and "groups", for each problem
-        its title and lines of a method and cells, which are pairs of a text and whether it is the
-        best; "verdict", sentences; "overview", a dict for each problem and measure; "figures" by
-        their group.
+    "groups" are the problems' titles and lines, of a method and cells, which are pairs of a text
+    and whether it is the best; "verdict" are sentences; "figures" are by their group.
     """
     frame = to_frame(one.key, runs)
     by_measure = frame.groupby(["problem", "method", "measure"], sort=False)["value"]
@@ -56,12 +51,9 @@ def as_text(summary: dict[str, Any]) -> str:
         lines += [[f"  {name}", *(text + stars[b] for text, b in cells)] for name, cells in group]
     wide = [line for line in lines if len(line) > 1]
     widths = [max(map(len, column)) + 1 for column in zip(*wide, strict=True)]
-    laid_out = [line[0].ljust(widths[0]) + _right(line[1:], widths[1:]) for line in lines]
+    cells = ["".join(map(str.rjust, line[1:], widths[1:])) for line in lines]
+    laid_out = [line[0].ljust(widths[0]) + right for line, right in zip(lines, cells, strict=True)]
     return "\n".join(line.rstrip() for line in laid_out)
-
-
-def _right(texts: Sequence[str], widths: Sequence[int]) -> str:
-    return "".join(map(str.rjust, texts, widths))
 
 
 def _group(one: Experiment, problem: str, stats: pd.DataFrame) -> tuple[str, list]:
@@ -111,9 +103,8 @@ def _doubts(runs: Sequence[Run]) -> list[str]:
     for run in runs:
         warned[run.case.method].append(run.doubted)
     said = [f"{m} in {sum(each)} of {len(each)} runs" for m, each in warned.items() if any(each)]
-    if not said:
-        return []
-    return [f"Warned that its estimate of the rate cannot be relied on: {', '.join(said)}."]
+    verdict = f"Warned that its estimate of the rate cannot be relied on: {', '.join(said)}."
+    return [verdict] if said else []
 
 
 def _words(one: Experiment, measure: str) -> str:
@@ -122,8 +113,7 @@ def _words(one: Experiment, measure: str) -> str:
 
 
 def _spread(stats: pd.Series) -> str:
-    spread = "" if np.isnan(stats["std"]) else f" ± {stats['std']:.3f}"
-    return f"{_number(stats['mean'])}{spread}"
+    return _number(stats["mean"]) + ("" if np.isnan(stats["std"]) else f" ± {stats['std']:.3f}")
 
 
 def _number(value: float) -> str:

@@ -47,10 +47,6 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> None:
         If parameters cannot be stored (callbacks, functions, classes that are not torch's); they
         are needed to fit again only, and have their defaults in the loaded estimator.
 
-    See Also
-    --------
-    load : Read the file.
-
     Notes
     -----
     The training rows are not in the file, but their scores and masks are.

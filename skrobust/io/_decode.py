@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -29,30 +29,15 @@ from skrobust.tables._read import check_readable, reason
 
 __all__ = ["loads"]
 
-_ERRORS = (
-    SafetensorError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-
 
 class StoredNet:
     """What a loaded estimator knows of its net: enough to predict, not to train."""
 
     module_: Any
+    n_networks: int
     history: History
     device: str
     step: Any = None
-
-    @property
-    def n_networks(self) -> int:
-        """Number of networks."""
-        return self.module_.n_networks
 
 
 def loads(path: Path, module: Any = None) -> tuple[Any, Any]:
@@ -65,11 +50,11 @@ def loads(path: Path, module: Any = None) -> tuple[Any, Any]:
         _require(type(parts[0]) in known("estimator").values(), "it holds no estimator")
         check_is_fitted(parts[0])
         return parts
-    except (ModelFileError, OSError):
+    except (MemoryError, ModelFileError, OSError):
         raise
     except KeyError as error:
         raise ModelFileError(f"{path} is not a skrobust model: {error} is missing") from error
-    except _ERRORS as error:
+    except Exception as error:  # whatever is said of bytes and parts that are no model
         raise ModelFileError(f"{path} is not a skrobust model: {reason(error)}") from error
 
 
@@ -106,8 +91,6 @@ class _Reader:
             _require(node is None or isinstance(node, bool | int | float | str), "unknown content")
             return node
         tag, content = next(iter(node.items()))
-        if tag in _SIMPLE:
-            return _SIMPLE[tag](content)
         _require(tag in _READERS, f"unknown content {tag!r}")
         return _READERS[tag](self, content, node)
 
@@ -118,11 +101,6 @@ class _Reader:
             array[:] = items
             return array.reshape(node["shape"])
         return tuple(items) if "tuple" in node else items
-
-    def _history(self, content: list, node: dict) -> History:
-        history = History()
-        history.extend(self._items(content, node))
-        return history
 
     def _partial(self, content: list, node: dict) -> partial:
         function, positional, named = self._items(content, node)
@@ -155,7 +133,7 @@ class _Reader:
     def _add_net(self, estimator: Any, node: dict[str, Any]) -> None:
         self.owner, net = estimator, StoredNet()
         net.module_ = self.decode(node["module"])
-        net.history = estimator.history_
+        net.n_networks, net.history = net.module_.n_networks, estimator.history_
         net.device = estimator.device_ = _available(node["device"])
         layout = torch.channels_last if net.device == "cpu" else torch.preserve_format
         net.module_.to(net.device, memory_format=layout).eval()
@@ -232,17 +210,15 @@ def _require(condition: bool, what: str) -> None:
         raise ValueError(what)
 
 
-_SIMPLE: dict[str, Callable[[Any], Any]] = {
-    "float": float,
-    "dtype": np.dtype,
-    "device": torch.device,
-    "public": lambda name: known("public")[name],
-}
 _READERS: dict[str, Callable[[_Reader, Any, dict], Any]] = {
     **dict.fromkeys(("list", "tuple", "items"), _Reader._items),
     **dict.fromkeys(("Tensor", "ndarray", "generic"), _Reader._array),
     "dict": lambda reader, content, node: {key: reader.decode(item) for key, item in content},
-    "History": _Reader._history,
+    "float": lambda reader, content, node: float(content),
+    "dtype": lambda reader, content, node: np.dtype(content),
+    "device": lambda reader, content, node: torch.device(content),
+    "public": lambda reader, content, node: known("public")[content],
+    "History": lambda reader, content, node: History(reader._items(content, node)),
     "partial": _Reader._partial,
     "object": _Reader._object,
     "module": _Reader._network,

@@ -165,8 +165,7 @@ class _Writer:
         if "_net_parameters" in state:
             own = state["_net_parameters"].items()
             kept = {name: self._parameter(name, item, _DROPPED) for name, item in own}
-            kept = {name: item for name, item in kept.items() if item is not _DROPPED}
-            state["_net_parameters"] = kept
+            state["_net_parameters"] = {k: v for k, v in kept.items() if v is not _DROPPED}
         return state
 
     def _parameter(self, name: str, value: Any, default: Any) -> Any:

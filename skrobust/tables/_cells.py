@@ -24,13 +24,7 @@ class TableError(ValueError):
 
 
 def kind_of(series: pd.Series) -> str:
-    """Return "numeric", "date", "categorical" or "empty".
-
-    Raises
-    ------
-    TableError
-        For cells that are neither numbers, text, truth values nor dates.
-    """
+    """Return "numeric", "date", "categorical" or "empty"; refuses what is none of these."""
     dtype = series.dtype
     if series.isna().all():
         return "empty"
@@ -44,17 +38,17 @@ def kind_of(series: pd.Series) -> str:
 
 
 def numbers(name: str, kind: str, series: pd.Series) -> np.ndarray:
-    """Cells of a column of numbers, or of dates as days since 1970; float64, nan where missing.
-
-    Raises
-    ------
-    TableError
-        If a cell is no number (no date), or is infinite or too large; the message names it.
-    """
+    """Cells of a column of numbers, or of dates as days since 1970; float64, nan where missing."""
     values = (_days if kind == "date" else _floats)(series)
-    _refuse(name, series, np.isnan(values) & series.notna().to_numpy(), f"is no {_WORDS[kind]}")
-    _refuse(name, series, np.isinf(values), "is infinite")
-    _refuse(name, series, np.abs(values) > _LARGEST, f"is beyond ±{_LARGEST:g}")
+    for bad, what in (
+        (np.isnan(values) & series.notna().to_numpy(), f"is no {_WORDS[kind]}"),
+        (np.isinf(values), "is infinite"),
+        (np.abs(values) > _LARGEST, f"is beyond ±{_LARGEST:g}"),
+    ):
+        if bad.any():
+            place = int(np.argmax(bad))
+            cell, row = series.iloc[place], series.index[place] + 1
+            raise TableError(f"column {name!r}, row {row}: {str(cell)!r} {what}")
     return values
 
 
@@ -89,22 +83,17 @@ def _kind_of_objects(series: pd.Series) -> str:
         return "numeric"
     if inferred in ("date", "datetime"):
         return "date"
+    cells = series.dropna()
     if inferred == "string":
-        return "date" if _are_dates(series.dropna()) else "categorical"
-    if inferred in ("boolean", "mixed-integer", "mixed") and _are_scalars(series.dropna()):
+        are_dates = cells.str.fullmatch(_ISO_DATE).all() and not np.isnan(_days(cells)).any()
+        return "date" if are_dates else "categorical"
+    is_mixed = inferred in ("boolean", "mixed-integer", "mixed")
+    if is_mixed and all(isinstance(cell, str | bool | int | float) for cell in cells):
         return "categorical"
     raise TableError(
         f"column {str(series.name)!r} holds {inferred} values; "
         "numbers, text, truth values and dates can be used"
     )
-
-
-def _are_dates(text: pd.Series) -> bool:
-    return bool(text.str.fullmatch(_ISO_DATE).all()) and not np.isnan(_days(text)).any()
-
-
-def _are_scalars(cells: pd.Series) -> bool:
-    return bool(cells.map(lambda cell: isinstance(cell, str | bool | int | float)).all())
 
 
 def _floats(series: pd.Series) -> np.ndarray:
@@ -141,10 +130,3 @@ def _days_of_cell(cell: str | date) -> float:
     moment = cell if isinstance(cell, datetime) else datetime.combine(cell, time())
     since = moment.replace(tzinfo=None) - _EPOCH - (moment.utcoffset() or timedelta())
     return since / timedelta(days=1)
-
-
-def _refuse(name: str, series: pd.Series, bad: np.ndarray, what: str) -> None:
-    if bad.any():
-        place = int(np.argmax(bad))
-        cell, row = series.iloc[place], series.index[place] + 1
-        raise TableError(f"column {name!r}, row {row}: {str(cell)!r} {what}")

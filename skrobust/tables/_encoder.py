@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from skrobust._validation import Integral, Interval, Real, fit_context, unchanged_on_error
@@ -22,28 +24,14 @@ _LEVEL = math.sqrt(0.5)
 
 @dataclass(frozen=True)
 class Column:
-    """What training knows about one column.
+    """What training knows about one column; an empty one gives no feature."""
 
-    Attributes
-    ----------
-    name : str
-        As in the header.
-    kind : {"numeric", "date", "categorical", "empty"}
-        An empty column gives no feature.
-    center, scale : float
-        Numbers and dates: median and standard deviation (1 if that is 0).
-    levels : tuple of str
-        Categories: the levels with a feature of their own, most frequent first.
-    typical : str
-        Categories: the most frequent level.
-    """
-
-    name: str
-    kind: str
-    center: float = 0.0
-    scale: float = 1.0
-    levels: tuple[str, ...] = ()
-    typical: str = ""
+    name: str  # as in the header
+    kind: str  # "numeric", "date", "categorical" or "empty"
+    center: float = 0.0  # median of numbers and dates
+    scale: float = 1.0  # their standard deviation, 1 if that is 0
+    levels: tuple[str, ...] = ()  # those with a feature of their own, most frequent first
+    typical: str = ""  # the most frequent level
 
     def __post_init__(self) -> None:
         is_text = all(isinstance(text, str) for text in (self.name, self.typical, *self.levels))
@@ -80,13 +68,10 @@ class Column:
 
     def encode(self, series: pd.Series) -> np.ndarray:
         """Return the features of the cells, (n_rows, width); nan where a cell is missing."""
-        if self.kind == "categorical":
-            return self._one_hot(series)
-        values = numbers(self.name, self.kind, series)
-        with np.errstate(over="ignore"):
-            return np.clip((values - self.center) / self.scale, -_CLIP, _CLIP)[:, None]
-
-    def _one_hot(self, series: pd.Series) -> np.ndarray:
+        if self.kind != "categorical":
+            values = numbers(self.name, self.kind, series)
+            with np.errstate(over="ignore"):
+                return np.clip((values - self.center) / self.scale, -_CLIP, _CLIP)[:, None]
         codes = pd.Index(self.levels, dtype=object).get_indexer(as_text(series))
         codes[codes < 0] = len(self.levels)
         features = np.zeros((len(series), self.width), dtype=np.float32)
@@ -132,12 +117,6 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     however rare they are. Scaled to one range, or to variance 1 each, levels outweigh numbers: a
     reconstruction error then ranks rows by how rare their levels are.
 
-    skrub's ``TableVectorizer`` (0.11) reads more forms of dates and was tried first. It turns a
-    cell that is no number or no date into a missing one without a word and lets infinities pass;
-    it scales nothing, so that seconds since 1970 are all equal in float32; a missing or new
-    category is 0 in all features, which in a column of two levels is one of them; and text of many
-    levels becomes 30 components of character n-grams, which took 20 times as long.
-
     Examples
     --------
     >>> import pandas as pd
@@ -157,7 +136,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self.min_share = min_share
 
     @fit_context
-    def fit(self, X, y=None) -> TableEncoder:
+    def fit(self, X: Any, y: Any = None) -> TableEncoder:
         """Decide what each column is and how it is encoded.
 
         Parameters
@@ -182,7 +161,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             self.columns_ = tuple(self._learn(frame.iloc[:, i]) for i in range(frame.shape[1]))
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Encode rows.
 
         Parameters
@@ -203,17 +182,16 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         frame = self._frame(X, reset=False)
         result = np.empty((len(frame), sum(self.widths)), dtype=np.float32)
-        for start in range(0, len(frame), BLOCK_ROWS):
-            block = frame.iloc[start : start + BLOCK_ROWS]
-            stop = 0
+        starts = np.cumsum([0, *self.widths])
+        for first in range(0, len(frame), BLOCK_ROWS):
+            rows = slice(first, first + BLOCK_ROWS)
             for place, column in enumerate(self.columns_):
-                first, stop = stop, stop + column.width
                 if column.width:
-                    part = result[start : start + len(block), first:stop]
-                    part[...] = column.encode(block.iloc[:, place])
+                    features = slice(starts[place], starts[place + 1])
+                    result[rows, features] = column.encode(frame.iloc[rows, place])
         return result
 
-    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the features.
 
         Parameters
@@ -234,24 +212,20 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """Number of features of each column."""
         return [column.width for column in self.columns_]
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         tags.transformer_tags.preserves_dtype = []
         return tags
 
-    def _frame(self, X, reset: bool) -> pd.DataFrame:
+    def _frame(self, X: Any, reset: bool) -> pd.DataFrame:
         """Rows with index 0 to n - 1, which messages count from."""
-        X = (
-            X
-            if isinstance(X, pd.DataFrame)
-            else check_array(X, dtype=None, ensure_all_finite=False)
-        )
+        if not isinstance(X, pd.DataFrame):
+            X = check_array(X, dtype=None, ensure_all_finite=False)
         validate_data(self, X, reset=reset, skip_check_array=True)
         if not X.size:
-            raise TableError(
-                f"0 rows or 0 columns (shape={X.shape}) while a minimum of 1 is required"
-            )
+            what = f"0 rows or 0 columns (shape={X.shape})"
+            raise TableError(f"{what} while a minimum of 1 is required")
         return pd.DataFrame(X).reset_index(drop=True)
 
     def _learn(self, series: pd.Series) -> Column:
@@ -264,10 +238,5 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             return Column(name, kind, levels=tuple(frequent), typical=counts.index[0])
         values = numbers(name, kind, series)
         center = float(np.nanmedian(values))
-        return Column(name, kind, center, _spread(values, center))
-
-
-def _spread(values: np.ndarray, center: float) -> float:
-    """Standard deviation; 1 where it is 0, or nothing but rounding."""
-    spread = float(np.nanstd(values))
-    return spread if spread > 1e-12 * abs(center) else 1.0
+        spread = float(np.nanstd(values))  # may be nothing but rounding
+        return Column(name, kind, center, spread if spread > 1e-12 * abs(center) else 1.0)

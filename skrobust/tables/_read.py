@@ -76,10 +76,8 @@ def read_table(
         check_readable(path)
         with path.open("rb") as file:
             start = file.read(8192)
-        if start.startswith(b"PAR1"):
-            table = _read_parquet(path)
-        else:
-            table = _read_csv(path, start, text_columns, id_column)
+        is_parquet, columns = start.startswith(b"PAR1"), (text_columns, id_column)
+        table = _read_parquet(path) if is_parquet else _read_csv(path, start, *columns)
     except OSError as error:
         raise TableError(f"cannot read {path}: {reason(error)}") from error
     if not len(table.frame):
@@ -88,13 +86,7 @@ def read_table(
 
 
 def check_readable(path: Path) -> None:
-    """Refuse pipes and devices, as a file is read more than once.
-
-    Raises
-    ------
-    TableError
-        If the path is neither a file nor a folder (opening that says what is wrong).
-    """
+    """Refuse pipes and devices, as a file is read more than once; opening a folder says enough."""
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise TableError(f"{path} is not a regular file")
 

@@ -11,7 +11,7 @@ from safetensors.torch import save
 
 import skrobust.io
 from skrobust import RCADetector, RobustRealNVPDetector
-from skrobust.cli._model import dump_model, load_model
+from skrobust.cli._model import load_model
 from skrobust.io._encode import digest
 
 
@@ -75,7 +75,7 @@ def test_numbers_as_text_and_extreme_values(run, trained, table, tmp_path):
 
 
 def test_loading_and_saving_again_gives_the_same_bytes(trained_by_each):
-    assert dump_model(load_model(trained_by_each.model)) == trained_by_each.model.read_bytes()
+    assert load_model(trained_by_each.model).dump() == trained_by_each.model.read_bytes()
 
 
 def test_loading_draws_no_random_numbers(trained_by_each):
