@@ -32,7 +32,7 @@ def run(rounds: int) -> Iterator[Row]:
     rng = np.random.default_rng(0)
     for n_rows in (5_000, 100_000):
         X = rng.normal(size=(n_rows, 20))
-        steps = {"max_epochs": 4, "early_stopping": False, "batch_size": 512}
+        steps: Any = {"max_epochs": 4, "early_stopping": False, "batch_size": 512}
         for learner, y in (
             (PRLClassifier, (X[:, 0] > 0).astype(int)),
             (PRLRegressor, X[:, 0]),

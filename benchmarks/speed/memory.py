@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from benchmarks.speed.data import contaminated_rows, normal_rows
 from benchmarks.speed.report import Row, at_most
@@ -65,7 +66,12 @@ def _in_a_process(*arguments: str) -> float:
 def _detector(name: str):
     from skrobust import RCADetector, RobustRealNVPDetector
 
-    common = {"hidden_layer_sizes": (128, 128), "max_epochs": 1, "device": "cpu", "random_state": 0}
+    common: Any = {
+        "hidden_layer_sizes": (128, 128),
+        "max_epochs": 1,
+        "device": "cpu",
+        "random_state": 0,
+    }
     if name == "rca":
         return RCADetector(n_networks=1, dropout=0.1, n_passes=0, **common)
     return RobustRealNVPDetector(min_steps=None, **common)

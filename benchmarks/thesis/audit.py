@@ -100,7 +100,7 @@ def _predict(
     """Given labels or targets, which of them are wrong, and the audit."""
     kind, rate = setting.split()
     X, y = _load(name, seed)
-    settings = {"corruption_rate": float(rate), "min_steps": 500, "random_state": seed}
+    settings: Any = {"corruption_rate": float(rate), "min_steps": 500, "random_state": seed}
     if name in TARGETS:
         given, mask = _swap(y, float(rate), seed)
         model: Any = PRLRegressor(**settings, device=device)

@@ -8,6 +8,7 @@ published anomalies allow), and the flow is told the truth.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -52,7 +53,7 @@ def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:
     else:
         told = RATES[cell.setting]
         data = contaminate(name, kind, told, cell.seed, N_TRAIN)
-    common = {"random_state": cell.seed, "device": device}
+    common: Any = {"random_state": cell.seed, "device": device}
 
     def build():
         return RobustRealNVPDetector(told, **common, **METHODS[cell.method])

@@ -9,6 +9,7 @@ test is clean: 1,000 normal pictures and anomalies of all other classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -37,7 +38,7 @@ def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:
 
     def build():
         if cell.method in METHODS:
-            common = {"random_state": cell.seed, "device": device}
+            common: Any = {"random_state": cell.seed, "device": device}
             return RobustRealNVPDetector(RATE, **common, **METHODS[cell.method])
         return make_detector(cell.method, RATE, cell.seed, N_COMPONENTS, device)
 

@@ -8,6 +8,7 @@ library's default also estimates the rate (``rate auto``).
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -79,7 +80,7 @@ cells = Grid(
 
 def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:
     """Train one flow on the contaminated part and score the other."""
-    common = {"random_state": cell.seed, "device": device}
+    common: Any = {"random_state": cell.seed, "device": device}
 
     def build(rate, width):
         return RobustRealNVPDetector(rate, **common, **_PARAMETERS[cell.method])

@@ -7,6 +7,8 @@ correlation, AUC), five groups of each size where there are as many.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import torch
@@ -37,7 +39,7 @@ def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:
     X, y = fetch_odds(cell.set, return_X_y=True)
     train, test = split(len(X), cell.seed)
     scaler = MinMaxScaler().fit(X[train])  # what the detector does; it finds nothing left to scale
-    settings = {"n_passes": 0, "random_state": cell.seed, "device": device}
+    settings: Any = {"n_passes": 0, "random_state": cell.seed, "device": device}
     detector = RCADetector(contamination=float(np.mean(y)), **settings)
     detector.fit(scaler.transform(X[train]))
     rows = torch.from_numpy(scaler.transform(X[test]).astype(np.float32))

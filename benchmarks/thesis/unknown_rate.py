@@ -184,7 +184,7 @@ def _labelled(name: str, seed: int) -> tuple[np.ndarray, ...]:
 
 
 def _model(name: str, rate: float | str, seed: int, device: str):
-    common = {"random_state": seed, "device": device}
+    common: Any = {"random_state": seed, "device": device}
     if name in TARGETS:
         return PRLRegressor(corruption_rate=rate, **common)
     if name in PICTURES:

@@ -77,6 +77,7 @@ class Anomalies(Experiment):
         return {"auc": float(roc_auc_score(data.y_test, model.decision_function(data.X_test)))}
 
     def show(self, method: str, model: Any, data: Data, problem: str) -> Iterator[Figure]:
+        plot: Any
         if method in (self.ours, "KNN"):
             display = partial(plotting.ScoreDistributionDisplay.from_estimator, log_scale=True)
             plot = partial(display, model, data.X_test, data.y_test)
