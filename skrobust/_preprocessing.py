@@ -34,10 +34,7 @@ class TablePreprocessor:
     def fit(self, X: np.ndarray) -> TablePreprocessor:
         """Learn from training rows (n_samples, n_features).
 
-        Raises
-        ------
-        ValueError
-            If a value is so large that its square overflows; the message names the column.
+        Raises ValueError if a value is so large that its square overflows; the message names the column.
         """
         too_large = np.flatnonzero((np.abs(X) > _LARGEST_TRAINED).any(axis=0))
         if len(too_large):

@@ -75,28 +75,10 @@ def remember_features(estimator: BaseEstimator, X: Any) -> None:
 
 
 def validate_rows(estimator: BaseEstimator, X: Any, *, reset: bool, missing: str = "error") -> Any:
-    """Check a table of rows.
+    """Check a table of rows and return it as float64 or float32.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Gets ``n_features_in_`` (``reset=True``) or is compared with it.
-    X : array-like of shape (n_samples, n_features)
-        The rows.
-    reset : bool
-        Whether this is ``fit``.
-    missing : {"error", "mean"}
-        Whether cells may be nan.
-
-    Returns
-    -------
-    array of shape (n_samples, n_features), float64 or float32
-
-    Raises
-    ------
-    ValueError
-        For wrong shapes and types, infinities, fewer than two training rows, and nan where
-        ``missing="error"``.
+    ``reset`` tells that this is ``fit``. Raises ValueError for wrong shapes and types, infinities,
+    fewer than two training rows, and nan where ``missing="error"``.
     """
     X = validate_data(
         estimator,
@@ -122,31 +104,8 @@ def validate_examples(
 ) -> Any:
     """Check the inputs of a learner, a table or an array of any shape, and their targets.
 
-    Parameters
-    ----------
-    estimator : estimator
-        As in :func:`validate_rows`.
-    X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-        The inputs.
-    y : array-like of shape (n_samples,) or (n_samples, n_outputs), optional
-        Their targets, in ``fit``.
-    reset : bool
-        Whether this is ``fit``.
-    missing : {"error", "mean"}
-        Whether cells of a table may be nan.
-    **target_options : dict
-        ``multi_output`` and ``y_numeric`` of scikit-learn's ``check_X_y``.
-
-    Returns
-    -------
-    X : array, float64 or float32 for tables and float32 otherwise
-    y : array
-        Only if ``y`` was given.
-
-    Raises
-    ------
-    ValueError
-        As :func:`validate_rows`, and for targets that are missing, not finite, or too few.
+    As :func:`validate_rows`; tables keep float64, other arrays are float32. ``target_options`` are
+    scikit-learn's ``multi_output`` and ``y_numeric``. Returns X, or X and y if targets are given.
     """
     is_table = _n_dimensions(X) < 3
     checked = validate_data(

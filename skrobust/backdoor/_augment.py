@@ -55,19 +55,7 @@ class RandomOcclusion(Placed):
     def __call__(
         self, module: nn.Module, x: Tensor, y: Tensor, row_ids: Tensor, state: StepState
     ) -> Tensor:
-        """Return inputs of which a part is hidden, (n_networks, n_rows, ...).
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_networks, n_rows, ...)
-            Inputs; all networks get the same parts.
-        module, y, row_ids, state
-            Not used.
-
-        Returns
-        -------
-        Tensor of the shape of ``x``
-        """
+        """Return inputs of which a part is hidden, the same for all networks (n_networks, n_rows, ...)."""
         if x.ndim > 3:
             x = self._hide_rectangles(x)
         else:

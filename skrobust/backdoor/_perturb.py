@@ -88,30 +88,9 @@ class InputPerturbation(Placed):
     def __call__(
         self, module: nn.Module, x: Tensor, y: Tensor, row_ids: Tensor, state: StepState
     ) -> Tensor:
-        """Return the inputs of the update.
+        """Return the inputs of the update, (n_networks, n_rows, ...), detached.
 
-        Parameters
-        ----------
-        module : nn.Module
-            The networks, in the mode in which the update runs them.
-        x : Tensor of shape (n_networks, n_rows, ...)
-            Inputs.
-        y : Tensor of shape (n_rows, ...)
-            Targets.
-        row_ids : Tensor of shape (n_rows,)
-            Not used.
-        state : StepState
-            Tells how far the schedule is.
-
-        Returns
-        -------
-        Tensor of the shape of ``x``
-            Detached.
-
-        Raises
-        ------
-        ValueError
-            If ``form`` is none of the above, or the module gives its inputs no gradient.
+        Raises ValueError if ``form`` is none of the above, or the module gives its inputs no gradient.
         """
         start, moved, moves = x.detach(), x.detach(), None
         limit = self._placed("limit", start)

@@ -41,12 +41,7 @@ class PrunableLayer:
         return len(weight)
 
     def mean_activations(self, run: Callable[[], object]) -> Tensor:
-        """Mean activation of each unit, after ReLU, over what ``run`` puts through the network.
-
-        Returns
-        -------
-        Tensor of shape (n_units,)
-        """
+        """Mean activation of each unit, after ReLU, over what ``run`` puts through the network."""
         sums: list[Tensor] = []
         counts: list[int] = []
 
@@ -79,16 +74,8 @@ class PrunableLayer:
 def prunable_layer(module: nn.Module) -> PrunableLayer:
     """Find the layer of one network whose units fine-pruning removes.
 
-    Parameters
-    ----------
-    module : StackedMLP or NetworkEnsemble of one network
-        The last convolution, with the normalisation that is registered right after it, or the last
-        hidden linear layer where there is no convolution.
-
-    Raises
-    ------
-    ValueError
-        If the network has neither.
+    The last convolution, with the normalisation that is registered right after it, or the last hidden
+    linear layer where there is no convolution. Raises ValueError if the network has neither.
     """
     network = module.networks[0] if isinstance(module, NetworkEnsemble) else module
     linear = StackedLinear if isinstance(module, StackedMLP) else nn.Linear
@@ -109,25 +96,10 @@ def prunable_layer(module: nn.Module) -> PrunableLayer:
 def prune_until(
     layer: PrunableLayer, order: Tensor, accuracy: Callable[[], float], tolerance: float
 ) -> tuple[Tensor, list[float]]:
-    """Switch units off, one after the other, for as long as the accuracy stays.
+    """Switch units off, in the given order, for as long as the accuracy stays within the tolerance.
 
-    Parameters
-    ----------
-    layer : PrunableLayer
-        Changed in place; as it was before the unit that broke the tolerance.
-    order : Tensor of shape (n_units,)
-        Units, the first to go first. The last always stays.
-    accuracy : callable
-        Tells the network's accuracy as it is.
-    tolerance : float
-        How much lower than at the beginning it may be.
-
-    Returns
-    -------
-    units : Tensor
-        Those that are off.
-    accuracies : list of float
-        With none off, with the first, and so on; the last may be the one that broke the tolerance.
+    The last unit always stays; the one that breaks the tolerance is switched on again. Returns the
+    units that are off, and the accuracy with none off, with the first, and so on.
     """
     layers = [part for part in (layer.layer, layer.norm) if part is not None]
     accuracies = [accuracy()]

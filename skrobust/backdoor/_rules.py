@@ -24,17 +24,7 @@ _WARMUP_STEPS = 100
 
 
 class NoisyLabelRule(NamedTuple):
-    """Parts of a step.
-
-    Parameters
-    ----------
-    loss : callable
-        The rule's loss of each row.
-    score : callable or None
-        What it ranks rows by; None ranks by the loss.
-    drops : bool
-        Whether it drops rows.
-    """
+    """Loss and score of each row (None ranks by the loss), and whether rows are dropped."""
 
     loss: RowFunction
     score: RowFunction | None

@@ -20,17 +20,8 @@ __all__ = ["Contrastive", "ContrastiveStep", "nt_xent"]
 def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
     """Loss that draws the two views of a row together and apart from those of other rows [1]_.
 
-    Parameters
-    ----------
-    first, second : Tensor of shape (n_rows, n_features)
-        The views; row i of one belongs to row i of the other.
-    temperature : float
-        Divides the cosine similarities.
-
-    Returns
-    -------
-    Tensor of shape ()
-        Mean cross-entropy of finding a view's partner among all other 2 n_rows - 1 views.
+    Row i of the one belongs to row i of the other. Mean cross-entropy of finding a view's partner among
+    all other 2 n_rows - 1 views, by cosine similarities over the temperature.
 
     References
     ----------
@@ -46,17 +37,7 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
 
 
 class Contrastive(nn.Module):
-    """A network without its last layer, and a perceptron between it and the loss.
-
-    Parameters
-    ----------
-    make : callable
-        Builds the network, a StackedMLP or NetworkEnsemble of one.
-    rows : Tensor of shape (n_rows, ...)
-        A few, which tell the width before the last layer.
-    projection_size : int
-        Outputs of the perceptron, which is thrown away afterwards.
-    """
+    """A network without its last layer, and a perceptron between it and the loss, which is thrown away."""
 
     n_networks = 1
 
@@ -75,19 +56,9 @@ class Contrastive(nn.Module):
 
 @dataclass
 class ContrastiveStep(TrainingStep):
-    """Draws two random views of each row together [1]_: a step for :class:`RobustNet`.
+    """Draws two random views of each row together (SimCLR): a step for :class:`RobustNet`.
 
-    Parameters
-    ----------
-    augment : callable ``(Tensor (n, ...)) -> Tensor``, or None
-        Makes one random view of each row; called once a step, with every row twice.
-    temperature : float
-        Of :func:`nt_xent`.
-
-    References
-    ----------
-    .. [1] Chen, T., Kornblith, S., Norouzi, M., Hinton, G. A simple framework for contrastive
-       learning of visual representations. ICML, 2020. Algorithm 1.
+    ``augment`` makes one random view of each row, and is called once a step, with every row twice.
     """
 
     augment: Callable[[Tensor], Tensor] | None

@@ -149,20 +149,10 @@ def audit_labels(
 
 
 def label_suspicion(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Log-odds of all other classes together against the given one.
+    """Log-odds of all other classes together against the given one, (n,).
 
-    Parameters
-    ----------
-    probabilities : array of shape (n, n_classes)
-        Of each class.
-    codes : array of shape (n,), int
-        Column of the given class.
-
-    Returns
-    -------
-    array of shape (n,)
-        It orders as one minus the probability of the given class does, without the ties that
-        rounding makes near 0 and 1; at most about 700.
+    It orders as one minus the probability of the given class does, without the ties that rounding makes
+    near 0 and 1; at most about 700.
     """
     rows = np.arange(len(codes))
     others = np.array(probabilities, dtype=np.float64)
