@@ -6,7 +6,7 @@ import difflib
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -60,6 +60,16 @@ class RobustEstimator(BaseEstimator):
         "verbose": ["verbose"],
         "callbacks": [None, list, tuple, HasMethods(["on_epoch_end"])],
     }
+
+    if TYPE_CHECKING:  # parameters, which _store sets
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def _store(self, given: dict[str, Any]) -> None:
+        """Set the arguments of ``__init__``, given as its ``locals()``, as attributes."""
+        self._net_parameters = given["net_parameters"]
+        for name in self._get_param_names():
+            setattr(self, name, given[name])
 
     def _validate_params(self) -> None:
         """Check parameters by themselves and together; what ``fit`` begins with."""

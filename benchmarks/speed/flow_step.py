@@ -20,7 +20,7 @@ from benchmarks.speed.report import Row, at_most
 from benchmarks.speed.timing import compare
 from skrobust.networks import CouplingFlow
 from skrobust.selection import DropSchedule, Progress, Trim, keep_count
-from skrobust.training import SharedPass
+from skrobust.training import SharedPass, StepState
 
 __all__ = ["run", "run_memory"]
 

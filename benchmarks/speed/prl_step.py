@@ -35,7 +35,7 @@ from skrobust.selection import (
     crossentropy_gradient_norm,
     keep_count,
 )
-from skrobust.training import ByRowGradients, SharedPass
+from skrobust.training import ByRowGradients, SharedPass, StepState
 
 __all__ = ["run_backdoor", "run_fit", "run_gradient", "run_layout", "run_step", "train_once"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from skrobust.backdoor._perturb import Placed
 from skrobust.networks._stacked import draw_kept
 from skrobust.training import StepState
 
-__all__ = ["ImageAugmentation", "RandomOcclusion", "TableAugmentation"]
+__all__ = ["ImageAugmentation", "RandomOcclusion", "TableAugmentation", "default_augmentation"]
 
 # From RGB to luminance and two axes of colour, and back.
 _TO_YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
@@ -189,3 +190,13 @@ class TableAugmentation:
     def __call__(self, x: Tensor) -> Tensor:
         """Return one view of each row (n_rows, n_features)."""
         return _swap_cells(x.unsqueeze(0), self.share)[0]
+
+
+def default_augmentation(x: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return what makes views of tables or images."""
+    if x.ndim not in (2, 4):
+        raise ValueError(
+            "augment=None is for tables and for images (n_samples, channels, height, width); X "
+            f"has examples of shape {tuple(x.shape[1:])}: pass a callable"
+        )
+    return TableAugmentation() if x.ndim == 2 else ImageAugmentation()

@@ -207,14 +207,11 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
     _parameter_constraints: dict = {
         **RobustLearner._parameter_constraints,
         "warmup": [*RobustLearner._parameter_constraints["warmup"], StrOptions({"auto"})],
-        "memory": [None, StrOptions({"sum", "average"})],
-        "memory_decay": [Interval(Real, 0, 1, closed="left")],
-        "noisy_label": [None, StrOptions({"prl", "spl", "bootstrap"})],
+        **PoisonedLabelMixin._label_constraints,
         "perturbation_limit": [Interval(Real, 0, 1, closed="both")],
         "perturbation": [StrOptions({"per-sample", "shared-sign", "shared-mean"})],
         "n_steps": [Interval(Integral, 1, None, closed="left")],
         "occlusion": [Interval(Real, 0, 1, closed="left")],
-        "per_class": ["boolean", StrOptions({"auto"})],
         "robust_inner": ["boolean"],
         "robust_outer": ["boolean"],
         "feature_range": [None, "array-like"],
@@ -260,39 +257,7 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         callbacks=None,
         **net_parameters,
     ):
-        self.module = module
-        self.noisy_label = noisy_label
-        self.corruption_rate = corruption_rate
-        self.perturbation_limit = perturbation_limit
-        self.perturbation = perturbation
-        self.n_steps = n_steps
-        self.occlusion = occlusion
-        self.robust_inner = robust_inner
-        self.robust_outer = robust_outer
-        self.feature_range = feature_range
-        self.categorical_features = categorical_features
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.preprocessing = preprocessing
-        self.missing = missing
-        self.memory = memory
-        self.memory_decay = memory_decay
-        self.per_class = per_class
-        self.margin = margin
-        self.max_epochs = max_epochs
-        self.min_steps = min_steps
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.batch_size = batch_size
-        self.lr = lr
-        self.optimizer = optimizer
-        self.warmup = warmup
-        self.device = device
-        self.n_threads = n_threads
-        self.random_state = random_state
-        self.verbose = verbose
-        self.callbacks = callbacks
-        self._net_parameters = net_parameters
+        self._store(locals())
 
     def perturb(self, X, y):
         """Hide and move rows as a step of training does, against the trained networks.

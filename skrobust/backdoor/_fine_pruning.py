@@ -166,30 +166,7 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
         callbacks=None,
         **net_parameters,
     ):
-        self.module = module
-        self.corruption_rate = corruption_rate
-        self.tolerance = tolerance
-        self.clean_share = clean_share
-        self.fine_tune_epochs = fine_tune_epochs
-        self.fine_tune_lr = fine_tune_lr
-        self.fine_tune_callbacks = fine_tune_callbacks
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.preprocessing = preprocessing
-        self.missing = missing
-        self.max_epochs = max_epochs
-        self.min_steps = min_steps
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.batch_size = batch_size
-        self.lr = lr
-        self.optimizer = optimizer
-        self.device = device
-        self.n_threads = n_threads
-        self.random_state = random_state
-        self.verbose = verbose
-        self.callbacks = callbacks
-        self._net_parameters = net_parameters
+        self._store(locals())
 
     @fit_context
     def fit(self, X, y, X_clean=None, y_clean=None):

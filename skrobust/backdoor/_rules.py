@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skrobust._validation import warn_caller
+from skrobust._validation import Interval, Real, StrOptions, warn_caller
 from skrobust.diagnosis import FALLBACK_RATE, CorruptionEstimate
 from skrobust.selection import DropSchedule, crossentropy, crossentropy_gradient_norm
 from skrobust.supervised._base import RowFunction
@@ -63,6 +63,12 @@ def selects_per_class(per_class: bool | str, n_classes: int) -> bool:
 class PoisonedLabelMixin(LabelMixin):
     """What classifiers for poisoned labels share: networks that learn a trigger agree with it."""
 
+    _label_constraints: dict = {
+        "noisy_label": [None, StrOptions({"prl", "spl", "bootstrap"})],
+        "memory": [None, StrOptions({"sum", "average"})],
+        "memory_decay": [Interval(Real, 0, 1, closed="left")],
+        "per_class": ["boolean", StrOptions({"auto"})],
+    }
     inlier_mask_: np.ndarray
     corruption_rate_: float
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 import torch
 from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import Callback
 from skorch.history import History
 from torch import Tensor, nn
 
@@ -24,20 +22,21 @@ from skrobust._validation import (
     validate_examples,
     warn_caller,
 )
-from skrobust.backdoor._augment import ImageAugmentation, TableAugmentation
+from skrobust.backdoor._augment import default_augmentation
 from skrobust.backdoor._rules import (
     PoisonedLabelMixin,
     noisy_label_rule,
     selects_per_class,
 )
 from skrobust.backdoor._simclr import Contrastive, ContrastiveStep
+from skrobust.backdoor._spectrum import SpectrumLimit
 from skrobust.networks import LinearHead
 from skrobust.selection import DropSchedule, Trim
 from skrobust.supervised import PRLClassifier
 from skrobust.supervised._base import RobustLearner
 from skrobust.training import RobustNet, RobustStep, RowDataset, SharedPass
 
-__all__ = ["SemiSupervisedBackdoorClassifier", "limit_spectrum"]
+__all__ = ["SemiSupervisedBackdoorClassifier"]
 
 UNLABELLED = -1
 
@@ -55,14 +54,8 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
     module : nn.Module class or instance, or None, default=None
         The network, as in :class:`PRLClassifier`: its last linear layer is replaced. None builds a
         multi-layer perceptron.
-    noisy_label : {"prl", "spl", "bootstrap", None}, default="prl"
-        Rule for wrong labels, as in :class:`BackdoorRobustClassifier`.
-    corruption_rate : float in [0, 1) or "auto", default=0.2
-        Share of poisoned rows among those with labels, for "prl" and "spl".
-        "auto" estimates it first, by three networks and the rows that each has not seen (see
-        :func:`estimate_corruption_rate`), which makes ``fit`` take up to four times as long. As
-        networks that learn the trigger find nothing wrong, the estimate is a lower bound: at least
-        0.2 is taken, with a warning.
+    noisy_label, corruption_rate : as in BackdoorRobustClassifier
+        The rule for wrong labels, and the share of poisoned rows among those with labels.
     spectral_limit : float, default=1.0
         Largest singular value of the linear layer (the thesis's k), for inputs that are scaled, all
         by the same number, to a root mean square of 1 over the rows with labels.
@@ -87,14 +80,9 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         Learning rate of it.
     pretrain_callbacks : list of skorch callbacks, optional
         For it.
-    hidden_layer_sizes : sequence of int, default=(256, 256)
-        Hidden widths of the perceptron that ``module=None`` builds; the last is what the linear
-        layer sees.
-    preprocessing : {"standard", "minmax", None}, default="standard"
-        Scaling of tables, fitted on the rows with labels. Arrays of other shapes are brought from
-        the least and the largest value of the rows with labels to [0, 1].
-    missing : {"error", "mean"}, default="error"
-        "mean" replaces nan in a table by the mean of the column over the rows with labels.
+    hidden_layer_sizes, preprocessing, missing : as in PRLClassifier
+        By the rows with labels. Arrays that are no tables are brought from their least and largest
+        value to [0, 1].
     memory, memory_decay, per_class : as in BackdoorRobustClassifier
         The rule for wrong labels.
     margin, max_epochs, min_steps, early_stopping, validation_fraction : as in PRLClassifier
@@ -120,14 +108,8 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         Rows without a label, from ``y`` and ``X_unlabeled``.
     corruption_rate_, corruption_rate_interval_ : as in BackdoorRobustClassifier
         The rate.
-    sample_scores_ : array of shape (n_samples,)
-        What the selection ranked each training row by, high for rows that fit badly; nan for rows
-        without a label.
-    keep_frequency_ : array of shape (n_samples,)
-        Share of the epochs after warm-up in which the row was kept; nan for rows without a label.
-    inlier_mask_ : array of shape (n_samples,), bool
-        Of the m rows with labels the m - ceil(corruption_rate m) of lowest ``sample_scores_``, and
-        all others.
+    sample_scores_, keep_frequency_, inlier_mask_ : as in PRLClassifier
+        What is known of the rows with labels; nan, nan and True for the others.
     history_, net_, device_, n_features_in_, feature_names_in_ : as in PRLClassifier
         What ``fit`` leaves; ``net_.module_.encoder`` is the network below the linear layer.
 
@@ -170,7 +152,7 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
 
     _parameter_constraints: dict = {
         **RobustLearner._parameter_constraints,
-        "noisy_label": [None, StrOptions({"prl", "spl", "bootstrap"})],
+        **PoisonedLabelMixin._label_constraints,
         "spectral_limit": [Interval(Real, 0, None, closed="neither")],
         "truncate": [None, StrOptions({"scale", "clip"})],
         "augment": [None, callable],
@@ -180,9 +162,6 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         "pretrain_batch_size": [Interval(Integral, 2, None, closed="left")],
         "pretrain_lr": [Interval(Real, 0, None, closed="neither")],
         "pretrain_callbacks": RobustLearner._parameter_constraints["callbacks"],
-        "memory": [None, StrOptions({"sum", "average"})],
-        "memory_decay": [Interval(Real, 0, 1, closed="left")],
-        "per_class": ["boolean", StrOptions({"auto"})],
     }
 
     _rate_comes_later = True
@@ -227,40 +206,7 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         callbacks=None,
         **net_parameters,
     ):
-        self.module = module
-        self.noisy_label = noisy_label
-        self.corruption_rate = corruption_rate
-        self.spectral_limit = spectral_limit
-        self.truncate = truncate
-        self.augment = augment
-        self.temperature = temperature
-        self.projection_size = projection_size
-        self.pretrain_epochs = pretrain_epochs
-        self.pretrain_batch_size = pretrain_batch_size
-        self.pretrain_lr = pretrain_lr
-        self.pretrain_callbacks = pretrain_callbacks
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.preprocessing = preprocessing
-        self.missing = missing
-        self.memory = memory
-        self.memory_decay = memory_decay
-        self.per_class = per_class
-        self.margin = margin
-        self.max_epochs = max_epochs
-        self.min_steps = min_steps
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.batch_size = batch_size
-        self.lr = lr
-        self.optimizer = optimizer
-        self.warmup = warmup
-        self.device = device
-        self.n_threads = n_threads
-        self.random_state = random_state
-        self.verbose = verbose
-        self.callbacks = callbacks
-        self._net_parameters = net_parameters
+        self._store(locals())
 
     @fit_context
     def fit(self, X, y, X_unlabeled=None):
@@ -281,19 +227,13 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
 
         Raises
         ------
-        ValueError
-            If a parameter or the inputs are invalid, the rows without labels have another shape,
-            no row has a label, or fewer than two labels occur.
-        TypeError
-            If ``__init__`` was given a keyword that does not exist.
-        FloatingPointError
-            If a training loss stops being finite.
+        ValueError, TypeError, FloatingPointError
+            As in :class:`PRLClassifier`, and if no row has a label.
 
         Warns
         -----
         UserWarning
-            If -1 stands beside a single other label, or more than half of the rows of a label are
-            not trusted.
+            If -1 stands beside a single other label, or most rows of a label are not trusted.
         """
         if y is None:
             return self._fit(X, y)  # which says that it needs y
@@ -382,7 +322,7 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         if not isinstance(self.corruption_rate, Real):
             self._set_rate(seen.cpu().numpy(), y.cpu().numpy(), self._linear_pilot())
         scale = float(seen.square().mean().sqrt().clamp(min=torch.finfo(seen.dtype).tiny))
-        limit = [] if self.truncate is None else [_Limit(self.spectral_limit, self.truncate)]
+        limit = [] if self.truncate is None else [SpectrumLimit(self.spectral_limit, self.truncate)]
         head = partial(LinearHead, encoder, seen.shape[1], n_outputs, scale)
         step = self._step(len(seen), n_outputs)
         return self._make_net(head, step, len(seen), more_callbacks=limit), seen / scale
@@ -396,7 +336,7 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         """Return what learns that two views of a row are alike (SimCLR)."""
         return self._make_plain_net(
             partial(Contrastive, make, rows[:2], self.projection_size),
-            ContrastiveStep(self.augment or _augmentation(rows), self.temperature),
+            ContrastiveStep(self.augment or default_augmentation(rows), self.temperature),
             len(rows),
             callbacks=self.pretrain_callbacks,
             max_epochs=self.pretrain_epochs,
@@ -458,50 +398,7 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         return torch.stack(predictions)
 
 
-@dataclass
-class _Limit(Callback):
-    """Limits the layer's singular values after every step."""
-
-    limit: float
-    how: str
-
-    def on_batch_end(self, net, training=False, **kwargs):
-        if training:
-            limit_spectrum(net.module_.layers[0].weight, self.limit, self.how)
-
-
 def _is_unlabelled(labels: np.ndarray) -> np.ndarray:
     if labels.dtype.kind not in "iufO":
         return np.zeros(len(labels), dtype=bool)
     return labels == UNLABELLED
-
-
-@torch.no_grad()
-def limit_spectrum(weight: Tensor, limit: float, how: str) -> None:
-    """Bring the singular values of matrices down to a limit, in place.
-
-    Parameters
-    ----------
-    weight : Tensor of shape (..., n_inputs, n_outputs)
-        Changed where the largest singular value of a matrix is above the limit.
-    limit : float
-        The largest that remains.
-    how : {"scale", "clip"}
-        "scale" divides the matrix, "clip" lowers those singular values that are above the limit.
-    """
-    left, values, right = torch.linalg.svd(weight, full_matrices=False)
-    if how == "clip":
-        limited = (left * values.clamp(max=limit).unsqueeze(-2)) @ right
-        too_large = values[..., 0] > limit
-        weight.copy_(torch.where(too_large[..., None, None], limited, weight))
-    else:
-        weight.div_((values[..., 0] / limit).clamp(min=1.0)[..., None, None])
-
-
-def _augmentation(x: Tensor) -> Callable[[Tensor], Tensor]:
-    if x.ndim not in (2, 4):
-        raise ValueError(
-            "augment=None is for tables and for images (n_samples, channels, height, width); X "
-            f"has examples of shape {tuple(x.shape[1:])}: pass a callable"
-        )
-    return TableAugmentation() if x.ndim == 2 else ImageAugmentation()

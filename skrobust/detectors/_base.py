@@ -95,24 +95,7 @@ class RobustDetector(RobustEstimator, PyODMixin):
         callbacks=None,
         **net_parameters,
     ):
-        self.contamination = contamination
-        self.selection = selection
-        self.training_rate = training_rate
-        self.preprocessing = preprocessing
-        self.missing = missing
-        self.margin = margin
-        self.max_epochs = max_epochs
-        self.min_steps = min_steps
-        self.batch_size = batch_size
-        self.lr = lr
-        self.optimizer = optimizer
-        self.warmup = warmup
-        self.device = device
-        self.n_threads = n_threads
-        self.random_state = random_state
-        self.verbose = verbose
-        self.callbacks = callbacks
-        self._net_parameters = net_parameters
+        self._store(locals())
 
     @abstractmethod
     def make_network(self, n_features: int) -> nn.Module:

@@ -225,33 +225,7 @@ class RCADetector(RobustDetector):
         callbacks=None,
         **net_parameters,
     ):
-        self.contamination = contamination
-        self.n_networks = n_networks
-        self.base = base
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.latent_dim = latent_dim
-        self.dropout = dropout
-        self.loss = loss
-        self.selection = selection
-        self.select = select
-        self.n_passes = n_passes
-        self.schedule = schedule
-        self.training_rate = training_rate
-        self.preprocessing = preprocessing
-        self.missing = missing
-        self.margin = margin
-        self.max_epochs = max_epochs
-        self.min_steps = min_steps
-        self.batch_size = batch_size
-        self.lr = lr
-        self.optimizer = optimizer
-        self.warmup = warmup
-        self.device = device
-        self.n_threads = n_threads
-        self.random_state = random_state
-        self.verbose = verbose
-        self.callbacks = callbacks
-        self._net_parameters = net_parameters
+        self._store(locals())
 
     def make_network(self, n_features, **module_parameters):
         """Build the autoencoders.

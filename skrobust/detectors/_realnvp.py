@@ -207,33 +207,7 @@ class RobustRealNVPDetector(RobustDetector):
         callbacks=None,
         **net_parameters,
     ):
-        self.contamination = contamination
-        self.selection = selection
-        self.trim = trim
-        self.lipschitz = lipschitz
-        self.constraint = constraint
-        self.n_couplings = n_couplings
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.mask = mask
-        self.training_rate = training_rate
-        self.preprocessing = preprocessing
-        self.missing = missing
-        self.margin = margin
-        self.max_epochs = max_epochs
-        self.min_steps = min_steps
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.batch_size = batch_size
-        self.lr = lr
-        self.optimizer = optimizer
-        self.warmup = warmup
-        self.device = device
-        self.n_threads = n_threads
-        self.random_state = random_state
-        self.verbose = verbose
-        self.callbacks = callbacks
-        self._net_parameters = net_parameters
+        self._store(locals())
 
     def score_samples(self, X):
         """Log-density of each row, in the units of the original features.

@@ -233,36 +233,7 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         callbacks=None,
         **net_parameters,
     ):
-        self.module = module
-        self.corruption_rate = corruption_rate
-        self.selection = selection
-        self.n_networks = n_networks
-        self.loss = loss
-        self.bootstrap_weight = bootstrap_weight
-        self.reforward = reforward
-        self.clip = clip
-        self.max_norm = max_norm
-        self.memory = memory
-        self.memory_decay = memory_decay
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.preprocessing = preprocessing
-        self.missing = missing
-        self.margin = margin
-        self.max_epochs = max_epochs
-        self.min_steps = min_steps
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.batch_size = batch_size
-        self.lr = lr
-        self.optimizer = optimizer
-        self.warmup = warmup
-        self.device = device
-        self.n_threads = n_threads
-        self.random_state = random_state
-        self.verbose = verbose
-        self.callbacks = callbacks
-        self._net_parameters = net_parameters
+        self._store(locals())
 
     def _row_functions(self) -> tuple[RowFunction, RowFunction]:
         if self.loss == "cross_entropy":

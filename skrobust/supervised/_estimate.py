@@ -114,6 +114,8 @@ def estimate_corruption_rate(
     if not (is_classifier(estimator) or is_regressor(estimator)):
         raise ValueError(f"estimator must be a classifier or a regressor, got {estimator!r}")
     given = column_or_1d(y)
+    if is_classifier(estimator):
+        encode_labels(given)  # labels that are none are an error here, and a doubt in fit
     pilot = estimator._pilot() if hasattr(estimator, "_pilot") else estimator
     return estimate_rate(
         estimator, pilot, X, given, cv=cv, random_state=random_state, verbose=verbose

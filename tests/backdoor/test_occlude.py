@@ -7,7 +7,7 @@ from torch import nn
 from skrobust.backdoor import RandomOcclusion
 from skrobust.networks import NetworkEnsemble
 from skrobust.selection import DropSchedule, Progress, Trim
-from skrobust.training import SharedPass
+from skrobust.training import SharedPass, StepState
 
 
 def hide(x, share, **settings):

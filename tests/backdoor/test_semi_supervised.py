@@ -19,7 +19,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skrobust import SemiSupervisedBackdoorClassifier
-from skrobust.backdoor._semi_supervised import limit_spectrum
+from skrobust.backdoor._spectrum import limit_spectrum
 from skrobust.corruption import corrupt_labels
 from skrobust.networks import SmallCNN
 
