@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _build_parser(argv):
+def _build_parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     """Build the parser, with the arguments of the one command that ``argv`` asks for."""
     parser = _Parser(prog="skrobust", description=summary)
     parser.add_argument("--version", action="version", version=f"skrobust {__version__}")

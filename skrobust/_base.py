@@ -6,7 +6,7 @@ import difflib
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -104,7 +104,7 @@ class RobustEstimator(BaseEstimator):
         """
         return {**BaseEstimator.get_params(self, deep=deep), **self._net_parameters}
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters, those for skorch included.
 
         Parameters
@@ -130,7 +130,7 @@ class RobustEstimator(BaseEstimator):
         n_rows: int,
         *,
         more_callbacks: Sequence = (),
-        **settings,
+        **settings: Any,
     ) -> RobustNet:
         """Describe the net for rows on the device; its networks are built when it is fitted.
 
@@ -149,7 +149,7 @@ class RobustEstimator(BaseEstimator):
         *,
         callbacks: Any = None,
         more_callbacks: Sequence = (),
-        **settings,
+        **settings: Any,
     ) -> RobustNet:
         """Describe a net without early stopping and skorch's parameters: for a training beside."""
         given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
@@ -168,7 +168,7 @@ class RobustEstimator(BaseEstimator):
         settings = {**own, **self._fused(), **settings}
         return RobustNet(network, step=step, n_rows=n_rows, **settings)
 
-    def _map(self, function: Callable, X: np.ndarray, prepare=None) -> np.ndarray:
+    def _map(self, function: Callable, X: np.ndarray, prepare: Any = None) -> np.ndarray:
         """Apply a function of chunks to the rows, preprocessed unless told how."""
         prepare = prepare or self._preprocessor.transform
         return map_rows(function, X, prepare, self.device_, self.n_threads)
@@ -219,7 +219,7 @@ class RobustEstimator(BaseEstimator):
             "rescore": getattr(self, "memory", "none") is None,
         }
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         super().__setstate__(state)
         if hasattr(getattr(self, "net_", None), "device"):  # not yet where the net is loaded alone
             self.device_ = str(resolve_device(self.net_.device))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -109,7 +110,7 @@ def contained_seeding(seed: int, device: torch.device = _CPU) -> Iterator[None]:
 
 
 @contextmanager
-def isolated(device, random_state, n_threads: int | None) -> Iterator[torch.device]:
+def isolated(device: Any, random_state: Any, n_threads: int | None) -> Iterator[torch.device]:
     """Own random numbers and few threads for the time of ``fit``; yields the device.
 
     numpy's generator is included, for splits and callbacks without a seed of their own.

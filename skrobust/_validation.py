@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -67,13 +68,13 @@ def _is_inside(module: str) -> bool:
     )
 
 
-def remember_features(estimator: BaseEstimator, X) -> None:
+def remember_features(estimator: BaseEstimator, X: Any) -> None:
     """Set ``n_features_in_``, and ``feature_names_in_`` if the table has names."""
     _check_feature_names(estimator, X, reset=True)
     _check_n_features(estimator, X if hasattr(X, "shape") else np.asarray(X), reset=True)
 
 
-def validate_rows(estimator: BaseEstimator, X, *, reset: bool, missing: str = "error"):
+def validate_rows(estimator: BaseEstimator, X: Any, *, reset: bool, missing: str = "error") -> Any:
     """Check a table of rows.
 
     Parameters
@@ -110,7 +111,15 @@ def validate_rows(estimator: BaseEstimator, X, *, reset: bool, missing: str = "e
     return X
 
 
-def validate_examples(estimator, X, y="no_validation", *, reset, missing="error", **target_options):
+def validate_examples(
+    estimator: Any,
+    X: Any,
+    y: str = "no_validation",
+    *,
+    reset: Any,
+    missing: str = "error",
+    **target_options: Any,
+) -> Any:
     """Check the inputs of a learner, a table or an array of any shape, and their targets.
 
     Parameters
@@ -157,13 +166,13 @@ def validate_examples(estimator, X, y="no_validation", *, reset, missing="error"
     return checked
 
 
-def _n_dimensions(X) -> int:
+def _n_dimensions(X: Any) -> int:
     if hasattr(X, "shape"):
         return len(X.shape)
     return np.asarray(X).ndim
 
 
-def _refuse_nan(estimator, X):
+def _refuse_nan(estimator: Any, X: Any) -> None:
     if np.isnan(X).any():
         name = type(estimator).__name__
         n_cells, n_rows = int(np.isnan(X).sum()), int(np.isnan(X).any(axis=1).sum())
@@ -181,13 +190,15 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
         raise ValueError(f"{name} must be one of {options}; got {value!r}")
 
 
-def check_whole(name: str, value, least: int) -> None:
+def check_whole(name: str, value: Any, least: int) -> None:
     """Raise ValueError unless ``value`` is an int that is not too small."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name} must be an int of at least {least}, got {value!r}")
 
 
-def validate_range(name: str, value, n_columns: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+def validate_range(
+    name: str, value: Any, n_columns: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Check a pair (low, high) of finite numbers, or of one per column where columns are given.
 
     Of columns some may hold one value only: low equals high there.
@@ -229,7 +240,7 @@ def refuse_outside(name: str, X: np.ndarray, low: np.ndarray, high: np.ndarray) 
         )
 
 
-def column_mask(name: str, columns, n_columns: int, names=None) -> np.ndarray:
+def column_mask(name: str, columns: Any, n_columns: int, names: Any = None) -> np.ndarray:
     """Mark the columns that a list of places, a list of names or a mask speaks of.
 
     Parameters

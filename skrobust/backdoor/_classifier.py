@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -222,44 +224,44 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
 
     def __init__(
         self,
-        module=None,
+        module: Any = None,
         *,
-        noisy_label="prl",
-        corruption_rate=0.2,
-        perturbation_limit=0.05,
-        perturbation="per-sample",
-        n_steps=1,
-        occlusion=0.25,
-        robust_inner=True,
-        robust_outer=True,
-        feature_range=None,
-        categorical_features=None,
-        hidden_layer_sizes=(256, 256),
-        preprocessing="standard",
-        missing="error",
-        memory="average",
-        memory_decay=0.8,
-        per_class="auto",
-        margin=2.0,
-        max_epochs=100,
-        min_steps=1000,
-        early_stopping=False,
-        validation_fraction=0.1,
-        patience=500,
-        batch_size=128,
-        lr=1e-3,
-        optimizer=torch.optim.AdamW,
-        warmup="auto",
-        device=None,
-        n_threads=1,
-        random_state=None,
-        verbose=0,
-        callbacks=None,
-        **net_parameters,
-    ):
+        noisy_label: str | None = "prl",
+        corruption_rate: float | str = 0.2,
+        perturbation_limit: float = 0.05,
+        perturbation: str = "per-sample",
+        n_steps: int = 1,
+        occlusion: float = 0.25,
+        robust_inner: bool = True,
+        robust_outer: bool = True,
+        feature_range: Any = None,
+        categorical_features: Any = None,
+        hidden_layer_sizes: Any = (256, 256),
+        preprocessing: str | None = "standard",
+        missing: str = "error",
+        memory: str | None = "average",
+        memory_decay: float = 0.8,
+        per_class: bool | str = "auto",
+        margin: float = 2.0,
+        max_epochs: int = 100,
+        min_steps: int | str | None = 1000,
+        early_stopping: bool | str = False,
+        validation_fraction: float = 0.1,
+        patience: int = 500,
+        batch_size: int = 128,
+        lr: float = 1e-3,
+        optimizer: Callable = torch.optim.AdamW,
+        warmup: float | str = "auto",
+        device: Any = None,
+        n_threads: int | None = 1,
+        random_state: Any = None,
+        verbose: int = 0,
+        callbacks: Any = None,
+        **net_parameters: Any,
+    ) -> None:
         self._store(locals())
 
-    def perturb(self, X, y):
+    def perturb(self, X: Any, y: Any) -> np.ndarray:
         """Hide and move rows as a step of training does, against the trained networks.
 
         Parameters

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -140,36 +141,36 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
 
     def __init__(
         self,
-        module=None,
+        module: Any = None,
         *,
-        corruption_rate=0.2,
-        tolerance=0.04,
-        clean_share=0.5,
-        fine_tune_epochs=20,
-        fine_tune_lr=None,
-        fine_tune_callbacks=None,
-        hidden_layer_sizes=(256, 256),
-        preprocessing="standard",
-        missing="error",
-        max_epochs=100,
-        min_steps=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        patience=500,
-        batch_size=128,
-        lr=1e-3,
-        optimizer=torch.optim.AdamW,
-        device=None,
-        n_threads=1,
-        random_state=None,
-        verbose=0,
-        callbacks=None,
-        **net_parameters,
-    ):
+        corruption_rate: float | str = 0.2,
+        tolerance: float = 0.04,
+        clean_share: float = 0.5,
+        fine_tune_epochs: int = 20,
+        fine_tune_lr: float | None = None,
+        fine_tune_callbacks: Any = None,
+        hidden_layer_sizes: Any = (256, 256),
+        preprocessing: str | None = "standard",
+        missing: str = "error",
+        max_epochs: int = 100,
+        min_steps: int | str | None = None,
+        early_stopping: bool | str = False,
+        validation_fraction: float = 0.1,
+        patience: int = 500,
+        batch_size: int = 128,
+        lr: float = 1e-3,
+        optimizer: Callable = torch.optim.AdamW,
+        device: Any = None,
+        n_threads: int | None = 1,
+        random_state: Any = None,
+        verbose: int = 0,
+        callbacks: Any = None,
+        **net_parameters: Any,
+    ) -> None:
         self._store(locals())
 
     @fit_context
-    def fit(self, X, y, X_clean=None, y_clean=None):
+    def fit(self, X: Any, y: Any, X_clean: Any = None, y_clean: Any = None) -> Self:
         """Train on all rows, prune and fine-tune by clean ones.
 
         Parameters
@@ -311,7 +312,7 @@ class _KeepOff(Callback):
         self.layer = layer
         self.units = units
 
-    def on_batch_end(self, net, training=False, **kwargs):
+    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         if training:
             self.layer.switch_off(self.units)
 
@@ -319,5 +320,5 @@ class _KeepOff(Callback):
 class _SingleRow(SharedPass):
     """Trains in evaluation mode: a row alone has no variance to be normalised by."""
 
-    def __call__(self, networks, x, y, row_ids, state):
+    def __call__(self, networks: Any, x: Any, y: Any, row_ids: Any, state: Any) -> Any:
         return super().__call__(networks.eval(), x, y, row_ids, state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,7 +50,7 @@ class PrunableLayer:
         sums: list[Tensor] = []
         counts: list[int] = []
 
-        def watch(_, inputs, output: Tensor) -> None:
+        def watch(_: Any, inputs: Any, output: Tensor) -> None:
             axis = 1 if isinstance(self.layer, _CONVOLUTIONS) else -1
             active = output.detach().relu().movedim(axis, 0).flatten(1)
             sums.append(active.sum(dim=1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -22,7 +22,6 @@ from skrobust._validation import (
     validate_examples,
     warn_caller,
 )
-from skrobust.backdoor._augment import default_augmentation
 from skrobust.backdoor._rules import (
     PoisonedLabelMixin,
     noisy_label_rule,
@@ -170,46 +169,46 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
 
     def __init__(
         self,
-        module=None,
+        module: Any = None,
         *,
-        noisy_label="prl",
-        corruption_rate=0.2,
-        spectral_limit=1.0,
-        truncate="scale",
-        augment=None,
-        temperature=0.5,
-        projection_size=128,
-        pretrain_epochs=50,
-        pretrain_batch_size=512,
-        pretrain_lr=1e-3,
-        pretrain_callbacks=None,
-        hidden_layer_sizes=(256, 256),
-        preprocessing="standard",
-        missing="error",
-        memory=None,
-        memory_decay=0.8,
-        per_class="auto",
-        margin=1.0,
-        max_epochs=100,
-        min_steps=1000,
-        early_stopping=False,
-        validation_fraction=0.1,
-        patience=500,
-        batch_size=128,
-        lr=1e-2,
-        optimizer=torch.optim.AdamW,
-        warmup=0.1,
-        device=None,
-        n_threads=1,
-        random_state=None,
-        verbose=0,
-        callbacks=None,
-        **net_parameters,
-    ):
+        noisy_label: str | None = "prl",
+        corruption_rate: float | str = 0.2,
+        spectral_limit: float = 1.0,
+        truncate: str | None = "scale",
+        augment: Any = None,
+        temperature: float = 0.5,
+        projection_size: int = 128,
+        pretrain_epochs: int = 50,
+        pretrain_batch_size: int = 512,
+        pretrain_lr: float = 1e-3,
+        pretrain_callbacks: Any = None,
+        hidden_layer_sizes: Any = (256, 256),
+        preprocessing: str | None = "standard",
+        missing: str = "error",
+        memory: str | None = None,
+        memory_decay: float = 0.8,
+        per_class: bool | str = "auto",
+        margin: float = 1.0,
+        max_epochs: int = 100,
+        min_steps: int | str | None = 1000,
+        early_stopping: bool | str = False,
+        validation_fraction: float = 0.1,
+        patience: int = 500,
+        batch_size: int = 128,
+        lr: float = 1e-2,
+        optimizer: Callable = torch.optim.AdamW,
+        warmup: float | str = 0.1,
+        device: Any = None,
+        n_threads: int | None = 1,
+        random_state: Any = None,
+        verbose: int = 0,
+        callbacks: Any = None,
+        **net_parameters: Any,
+    ) -> None:
         self._store(locals())
 
     @fit_context
-    def fit(self, X, y, X_unlabeled=None):
+    def fit(self, X: Any, y: Any, X_unlabeled: Any = None) -> Self:
         """Learn from rows with labels, poisoned ones among them, and from rows without.
 
         Parameters
@@ -245,17 +244,14 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         self._fit(X, y, (X_unlabeled,), labelled)
         values = torch.linalg.svdvals(self.net_.module_.layers[0].weight.detach()[0])
         self.spectral_norm_ = float(values[0])
-        for name, value in (
-            ("sample_scores_", np.nan),
-            ("keep_frequency_", np.nan),
-            ("inlier_mask_", True),
-        ):
+        unknown = {"sample_scores_": np.nan, "keep_frequency_": np.nan, "inlier_mask_": True}
+        for name, value in unknown.items():
             spread = np.full(len(y), value)  # over the rows without labels, too
             spread[labelled] = getattr(self, name)
             setattr(self, name, spread)
         return self
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy on the rows that have a label.
 
         Parameters
@@ -289,7 +285,7 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
             )
         return super().score(X, labels, sample_weight)
 
-    def _has_label(self, y) -> np.ndarray:
+    def _has_label(self, y: Any) -> np.ndarray:
         """Which rows have one; -1 beside a single label is a class."""
         labels = np.asarray(y)
         without = _is_unlabelled(labels)
@@ -303,7 +299,7 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
                 return np.ones(len(labels), dtype=bool)
         return ~without
 
-    def _prepare_net(self, x, y, n_outputs, extra):
+    def _prepare_net(self, x: Any, y: Any, n_outputs: Any, extra: Any) -> Any:
         """Algorithm 7: learn from all rows without labels, then a linear layer from the labels."""
         rows = torch.cat([x, *self._unlabelled(x, *extra)])
         self.n_unlabeled_ = len(rows) - len(x)
@@ -336,7 +332,7 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         """Return what learns that two views of a row are alike (SimCLR)."""
         return self._make_plain_net(
             partial(Contrastive, make, rows[:2], self.projection_size),
-            ContrastiveStep(self.augment or default_augmentation(rows), self.temperature),
+            ContrastiveStep(self.augment, self.temperature),
             len(rows),
             callbacks=self.pretrain_callbacks,
             max_epochs=self.pretrain_epochs,

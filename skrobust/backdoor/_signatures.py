@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -87,13 +88,20 @@ class SpectralSignatureFilter(RowFilter):
         "random_state": ["random_state"],
     }
 
-    def __init__(self, estimator=None, *, corruption_rate=0.2, multiplier=1.5, random_state=None):
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        corruption_rate: float = 0.2,
+        multiplier: float = 1.5,
+        random_state: Any = None,
+    ) -> None:
         self.estimator = estimator
         self.corruption_rate = corruption_rate
         self.multiplier = multiplier
         self.random_state = random_state
 
-    def _judge(self, X, y) -> None:
+    def _judge(self, X: Any, y: Any) -> None:
         share = self.multiplier * self.corruption_rate
         if share >= 1:
             raise ValueError(
@@ -113,7 +121,7 @@ class SpectralSignatureFilter(RowFilter):
             apart = np.argsort(-scores, kind="stable")[:n_dropped]
             self.inlier_mask_[rows[apart]] = False
 
-    def _make_estimator(self):
+    def _make_estimator(self) -> Any:
         if self.estimator is None:
             return PRLClassifier(
                 selection=None, early_stopping=False, random_state=self.random_state

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from skrobust.backdoor._augment import default_augmentation
 from skrobust.training import TrainingStep
 
 __all__ = ["Contrastive", "ContrastiveStep", "nt_xent"]
@@ -78,7 +79,7 @@ class ContrastiveStep(TrainingStep):
 
     Parameters
     ----------
-    augment : callable ``(Tensor (n, ...)) -> Tensor``
+    augment : callable ``(Tensor (n, ...)) -> Tensor``, or None
         Makes one random view of each row; called once a step, with every row twice.
     temperature : float
         Of :func:`nt_xent`.
@@ -89,13 +90,14 @@ class ContrastiveStep(TrainingStep):
        learning of visual representations. ICML, 2020. Algorithm 1.
     """
 
-    augment: Callable[[Tensor], Tensor]
+    augment: Callable[[Tensor], Tensor] | None
     temperature: float
 
-    def __call__(self, network, x, y, row_ids, state):
+    def __call__(self, network: Any, x: Any, y: Any, row_ids: Any, state: Any) -> Any:
         """Loss of one batch."""
         rows = torch.cat([x[0], x[0]])
-        first, second = network(_checked(self.augment(rows), rows)).chunk(2)
+        augment = self.augment or default_augmentation(rows)
+        first, second = network(_checked(augment(rows), rows)).chunk(2)
         return nt_xent(first, second, self.temperature)
 
 

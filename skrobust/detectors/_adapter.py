@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -45,11 +47,11 @@ class OutlierDetectorAdapter(DiagnosisMixin, OutlierMixin, BaseEstimator):
 
     _parameter_constraints: dict = {"detector": [HasMethods(["fit", "decision_function"])]}
 
-    def __init__(self, detector):
+    def __init__(self, detector: Any) -> None:
         self.detector = detector
 
     @fit_context
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Fit a clone of the detector.
 
         Parameters
@@ -70,7 +72,7 @@ class OutlierDetectorAdapter(DiagnosisMixin, OutlierMixin, BaseEstimator):
             self.offset_ = -float(self.detector_.threshold_)
         return self
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> np.ndarray:
         """Score rows; low means abnormal.
 
         Parameters
@@ -87,7 +89,7 @@ class OutlierDetectorAdapter(DiagnosisMixin, OutlierMixin, BaseEstimator):
         scores = self.detector_.decision_function(self._validate(X, reset=False))
         return -np.asarray(scores, dtype=np.float64)
 
-    def decision_function(self, X):
+    def decision_function(self, X: Any) -> np.ndarray:
         """Score rows relative to the threshold; negative means abnormal.
 
         Parameters
@@ -101,7 +103,7 @@ class OutlierDetectorAdapter(DiagnosisMixin, OutlierMixin, BaseEstimator):
         """
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Label rows.
 
         Parameters
@@ -117,10 +119,10 @@ class OutlierDetectorAdapter(DiagnosisMixin, OutlierMixin, BaseEstimator):
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
     @property
-    def _diagnosed(self):
+    def _diagnosed(self) -> Any:
         return self.detector_
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self._allows_nan()
         return tags
@@ -131,7 +133,7 @@ class OutlierDetectorAdapter(DiagnosisMixin, OutlierMixin, BaseEstimator):
         except AttributeError:
             return False
 
-    def _validate(self, X, *, reset: bool):
+    def _validate(self, X: Any, *, reset: bool) -> Any:
         return validate_data(
             self,
             X,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -75,26 +76,26 @@ class RobustDetector(RobustEstimator, PyODMixin):
 
     def __init__(
         self,
-        contamination=0.1,
+        contamination: Any = 0.1,
         *,
-        selection="loss",
-        training_rate=0.1,
-        preprocessing="standard",
-        missing="error",
-        margin=1.0,
-        max_epochs=100,
-        min_steps=None,
-        batch_size=128,
-        lr=1e-3,
-        optimizer=torch.optim.Adam,
-        warmup=0.1,
-        device=None,
-        n_threads=1,
-        random_state=None,
-        verbose=0,
-        callbacks=None,
-        **net_parameters,
-    ):
+        selection: Any = "loss",
+        training_rate: float = 0.1,
+        preprocessing: str | None = "standard",
+        missing: str = "error",
+        margin: float = 1.0,
+        max_epochs: int = 100,
+        min_steps: int | str | None = None,
+        batch_size: int = 128,
+        lr: float = 1e-3,
+        optimizer: Callable = torch.optim.Adam,
+        warmup: float | str = 0.1,
+        device: Any = None,
+        n_threads: int | None = 1,
+        random_state: Any = None,
+        verbose: int = 0,
+        callbacks: Any = None,
+        **net_parameters: Any,
+    ) -> None:
         self._store(locals())
 
     @abstractmethod
@@ -142,7 +143,7 @@ class RobustDetector(RobustEstimator, PyODMixin):
         """
 
     @fit_context
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Fit the detector on rows that may be contaminated.
 
         Parameters
@@ -188,7 +189,7 @@ class RobustDetector(RobustEstimator, PyODMixin):
             self._process_decision_scores()
         return self
 
-    def decision_function(self, X):
+    def decision_function(self, X: Any) -> np.ndarray:
         """Anomaly score of each row; high means abnormal.
 
         Parameters
@@ -205,7 +206,7 @@ class RobustDetector(RobustEstimator, PyODMixin):
         X = validate_rows(self, X, reset=False, missing=self._preprocessor.missing)
         return self._score(X)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         # Labels 0 and 1 are PyOD's contract, not scikit-learn's: see OutlierDetectorAdapter.
         tags.estimator_type = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from pyod.models.base import BaseDetector
@@ -37,7 +37,7 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
     _get_param_names: Any = classmethod(BaseEstimator._get_param_names.__func__)
     __repr__ = BaseEstimator.__repr__
 
-    def predict(self, X, return_confidence=False):
+    def predict(self, X: Any, return_confidence: bool = False) -> Any:
         """Label rows: 1 where the score exceeds ``threshold_``.
 
         Parameters
@@ -58,7 +58,7 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
         labels = (scores > self.threshold_).astype(int)
         return (labels, self._confidence(scores)) if return_confidence else labels
 
-    def reset_threshold(self, contamination):
+    def reset_threshold(self, contamination: Any) -> Self:
         """Label by another rate, without training anew.
 
         Parameters
@@ -85,7 +85,7 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
             self._set_threshold(contamination)
         return self
 
-    def fit_predict(self, X, y=None):
+    def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
         """Fit and return the labels of the training rows.
 
         Parameters
@@ -102,7 +102,9 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
         """
         return self.fit(X).labels_
 
-    def predict_proba(self, X, method="linear", return_confidence=False):
+    def predict_proba(
+        self, X: Any, method: str = "linear", return_confidence: bool = False
+    ) -> np.ndarray:
         """Probability of being normal and of being abnormal, as PyOD defines them.
 
         Parameters
@@ -126,7 +128,7 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
         X = X if hasattr(X, "shape") else np.asarray(X)
         return super().predict_proba(X, method=method, return_confidence=return_confidence)
 
-    def predict_confidence(self, X):
+    def predict_confidence(self, X: Any) -> np.ndarray:
         """Confidence that a row's label would survive another training set (Perini et al., 2020).
 
         Parameters
@@ -141,7 +143,7 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
         """
         return self._confidence(self.decision_function(X))
 
-    def predict_with_rejection(self, X, *args, **kwargs):
+    def predict_with_rejection(self, X: Any, *args: Any, **kwargs: Any) -> Any:
         """Label rows, -2 where the confidence is too low; see PyOD's ``BaseDetector``.
 
         Parameters
@@ -160,7 +162,7 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
         with self._numeric_contamination():
             return super().predict_with_rejection(X, *args, **kwargs)
 
-    def compute_rejection_stats(self, *args, **kwargs):
+    def compute_rejection_stats(self, *args: Any, **kwargs: Any) -> Any:
         """Expected rejection rate, its bound and the cost's bound; see PyOD's ``BaseDetector``.
 
         Parameters
@@ -176,7 +178,7 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
         with self._numeric_contamination():
             return super().compute_rejection_stats(*args, **kwargs)
 
-    def score(self, X, y=None):
+    def score(self, X: Any, y: Any = None) -> float:
         """Quality on held-out rows, higher is better: what a grid search maximises.
 
         Parameters
@@ -207,7 +209,7 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
             return float("nan")
         return float(roc_auc_score(y == values[1], scores))
 
-    def _process_decision_scores(self):
+    def _process_decision_scores(self) -> Self:
         """Set threshold and labels from ``decision_scores_`` (PyOD's name for it)."""
         self._check_scores()
         self._classes = 2
@@ -225,7 +227,7 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
                 f"(now {self.lr})"
             )
 
-    def _set_threshold(self, contamination) -> None:
+    def _set_threshold(self, contamination: Any) -> None:
         scores = self.decision_scores_
         self.__dict__.pop("contamination_interval_", None)
         if contamination == "auto":

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
@@ -196,38 +197,38 @@ class RCADetector(RobustDetector):
 
     def __init__(
         self,
-        contamination=0.1,
+        contamination: Any = 0.1,
         *,
-        n_networks=2,
-        base="autoencoder",
-        hidden_layer_sizes=(256, 256),
-        latent_dim=10,
-        dropout=0.5,
-        loss="squared_error",
-        selection="loss",
-        select=True,
-        n_passes=100,
-        schedule="thesis",
-        training_rate=0.1,
-        preprocessing="minmax",
-        missing="error",
-        margin=1.0,
-        max_epochs=200,
-        min_steps=None,
-        batch_size=128,
-        lr=3e-4,
-        optimizer=torch.optim.Adam,
-        warmup=0.5,
-        device=None,
-        n_threads=1,
-        random_state=None,
-        verbose=0,
-        callbacks=None,
-        **net_parameters,
-    ):
+        n_networks: int = 2,
+        base: str = "autoencoder",
+        hidden_layer_sizes: Any = (256, 256),
+        latent_dim: int = 10,
+        dropout: float = 0.5,
+        loss: Any = "squared_error",
+        selection: Any = "loss",
+        select: bool = True,
+        n_passes: int = 100,
+        schedule: str = "thesis",
+        training_rate: float = 0.1,
+        preprocessing: str | None = "minmax",
+        missing: str = "error",
+        margin: float = 1.0,
+        max_epochs: int = 200,
+        min_steps: int | str | None = None,
+        batch_size: int = 128,
+        lr: float = 3e-4,
+        optimizer: Callable = torch.optim.Adam,
+        warmup: float | str = 0.5,
+        device: Any = None,
+        n_threads: int | None = 1,
+        random_state: Any = None,
+        verbose: int = 0,
+        callbacks: Any = None,
+        **net_parameters: Any,
+    ) -> None:
         self._store(locals())
 
-    def make_network(self, n_features, **module_parameters):
+    def make_network(self, n_features: Any, **module_parameters: Any) -> Any:
         """Build the autoencoders.
 
         Parameters
@@ -258,7 +259,7 @@ class RCADetector(RobustDetector):
         settings["dropout"] = self.dropout
         return Autoencoder(n_features, **{**settings, **module_parameters})
 
-    def row_scores(self, output, x):
+    def row_scores(self, output: Any, x: Any) -> Any:
         """Return the reconstruction error; for ``base="vae"`` the negative lower bound.
 
         Parameters
@@ -274,7 +275,7 @@ class RCADetector(RobustDetector):
         """
         return self._row_loss()(output, x)
 
-    def feature_scores(self, X):
+    def feature_scores(self, X: Any) -> np.ndarray:
         """What each feature adds to a row's score: which columns make a row abnormal.
 
         Parameters
@@ -337,7 +338,7 @@ class RCADetector(RobustDetector):
         return total / (len(passes) * module.n_networks)
 
 
-def _elbo(output: tuple[Tensor, Tensor, Tensor], x: Tensor, loss) -> Tensor:
+def _elbo(output: tuple[Tensor, Tensor, Tensor], x: Tensor, loss: Any) -> Tensor:
     """Negative evidence lower bound of each row, Kullback-Leibler weight 1."""
     reconstruction, mean, log_variance = output
     return loss(reconstruction, x) + gaussian_divergence(mean, log_variance)

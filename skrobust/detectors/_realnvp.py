@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -178,38 +179,38 @@ class RobustRealNVPDetector(RobustDetector):
 
     def __init__(
         self,
-        contamination=0.1,
+        contamination: Any = 0.1,
         *,
-        selection="loss",
-        trim=True,
-        lipschitz=0.75,
-        constraint="cap",
-        n_couplings=6,
-        hidden_layer_sizes=(256, 256),
-        mask="complement",
-        training_rate=0.1,
-        preprocessing="standard",
-        missing="error",
-        margin=1.0,
-        max_epochs=5,
-        min_steps="auto",
-        early_stopping=False,
-        validation_fraction=0.1,
-        patience=300,
-        batch_size=128,
-        lr=3e-4,
-        optimizer=torch.optim.Adam,
-        warmup=0.05,
-        device=None,
-        n_threads=1,
-        random_state=None,
-        verbose=0,
-        callbacks=None,
-        **net_parameters,
-    ):
+        selection: Any = "loss",
+        trim: bool = True,
+        lipschitz: float | None = 0.75,
+        constraint: str = "cap",
+        n_couplings: int = 6,
+        hidden_layer_sizes: Any = (256, 256),
+        mask: str = "complement",
+        training_rate: float = 0.1,
+        preprocessing: str | None = "standard",
+        missing: str = "error",
+        margin: float = 1.0,
+        max_epochs: int = 5,
+        min_steps: int | str | None = "auto",
+        early_stopping: bool | str = False,
+        validation_fraction: float = 0.1,
+        patience: int = 300,
+        batch_size: int = 128,
+        lr: float = 3e-4,
+        optimizer: Callable = torch.optim.Adam,
+        warmup: float | str = 0.05,
+        device: Any = None,
+        n_threads: int | None = 1,
+        random_state: Any = None,
+        verbose: int = 0,
+        callbacks: Any = None,
+        **net_parameters: Any,
+    ) -> None:
         self._store(locals())
 
-    def score_samples(self, X):
+    def score_samples(self, X: Any) -> np.ndarray:
         """Log-density of each row, in the units of the original features.
 
         Parameters
@@ -225,7 +226,7 @@ class RobustRealNVPDetector(RobustDetector):
         """
         return -self.decision_function(X)
 
-    def feature_scores(self, X):
+    def feature_scores(self, X: Any) -> np.ndarray:
         """What each feature adds to a row's score: which columns make a row abnormal.
 
         Parameters
@@ -244,7 +245,7 @@ class RobustRealNVPDetector(RobustDetector):
         X = validate_rows(self, X, reset=False, missing=self._preprocessor.missing)
         return self._map(partial(self._score_chunks, per_feature=True), X)
 
-    def sample(self, n_samples=1, random_state=None):
+    def sample(self, n_samples: int = 1, random_state: Any = None) -> np.ndarray:
         """Draw rows from the estimated density.
 
         Parameters
@@ -276,13 +277,13 @@ class RobustRealNVPDetector(RobustDetector):
         return self._preprocessor.inverse_transform(rows)
 
     @property
-    def lipschitz_bound_(self):
+    def lipschitz_bound_(self) -> Any:
         """How fast the flow can change (see the attributes of the class)."""
         check_is_fitted(self)
         bound = self._flow().lipschitz_bound(self._radius)
         return LipschitzBound(bound.scale[0].numpy(), bound.shift[0].numpy(), bound.map.item())
 
-    def make_network(self, n_features, **module_parameters):
+    def make_network(self, n_features: Any, **module_parameters: Any) -> Any:
         """Build the flow.
 
         Parameters
@@ -311,7 +312,7 @@ class RobustRealNVPDetector(RobustDetector):
         }
         return CouplingFlow(n_features, **{**settings, **module_parameters})
 
-    def row_scores(self, output, x):
+    def row_scores(self, output: Any, x: Any) -> Any:
         """Return the negative log-density, in the units before scaling.
 
         Parameters

@@ -233,9 +233,9 @@ class StackedMLP(nn.Module):
             for weight, bias in chain[:-1]:
                 h = F.leaky_relu_(torch.addmm(bias, h, weight), self.negative_slope)
             weight, bias = chain[-1]
-            outputs.append(torch.addmm(bias, h, weight)[:, : self.sizes[-1]])
-        output = torch.stack(outputs)
-        return torch.sigmoid(output) if self.output == "sigmoid" else output
+            output = torch.addmm(bias, h, weight)[:, : self.sizes[-1]]
+            outputs.append(torch.sigmoid(output) if self.output == "sigmoid" else output)
+        return torch.stack(outputs)
 
 
 class LinearHead(StackedMLP):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,7 +33,9 @@ class ScoreMemory:
         The remembered scores; nan for a row never seen.
     """
 
-    def __init__(self, n_networks, n_rows, *, mode, decay=0.9, device="cpu"):
+    def __init__(
+        self, n_networks: Any, n_rows: Any, *, mode: Any, decay: float = 0.9, device: Any = "cpu"
+    ) -> None:
         if mode not in ("sum", "average"):
             raise ValueError(f"mode must be 'sum' or 'average', got {mode!r}")
         self.mode = mode

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -64,11 +65,11 @@ class LabelAudit:
 
 
 def audit_labels(
-    estimator,
-    X,
-    y,
+    estimator: Any,
+    X: Any,
+    y: Any,
     *,
-    cv=5,
+    cv: int = 5,
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
 ) -> LabelAudit:
@@ -176,7 +177,9 @@ def target_suspicion(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray
     return np.abs(targets - predictions)
 
 
-def _audit_classes(estimator, X, y, cv, random_state, verbose) -> LabelAudit:
+def _audit_classes(
+    estimator: Any, X: Any, y: Any, cv: Any, random_state: Any, verbose: Any
+) -> LabelAudit:
     if not hasattr(estimator, "predict_proba"):
         raise ValueError(f"{type(estimator).__name__} has no predict_proba, which the audit needs")
     classes, codes = encode_labels(y)
@@ -191,7 +194,9 @@ def _audit_classes(estimator, X, y, cv, random_state, verbose) -> LabelAudit:
     return LabelAudit(scores, _order(scores), suggestions, probabilities, classes, given, folds)
 
 
-def _audit_targets(estimator, X, y, cv, random_state, verbose) -> LabelAudit:
+def _audit_targets(
+    estimator: Any, X: Any, y: Any, cv: Any, random_state: Any, verbose: Any
+) -> LabelAudit:
     targets = np.asarray(y, dtype=np.float64)
     if not np.isfinite(targets).all():
         raise ValueError("y has missing or infinite targets")
@@ -223,7 +228,7 @@ def encode_labels(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return classes, codes
 
 
-def make_splits(estimator, cv, X, y: np.ndarray, random_state) -> list[_Split]:
+def make_splits(estimator: Any, cv: Any, X: Any, y: np.ndarray, random_state: Any) -> list[_Split]:
     """Rows to train on and rows to judge, of each fold."""
     if isinstance(cv, Integral):
         kind = StratifiedKFold if is_classifier(estimator) else KFold
@@ -245,7 +250,9 @@ def make_splits(estimator, cv, X, y: np.ndarray, random_state) -> list[_Split]:
     return splits
 
 
-def fitted_models(estimator, X, y, splits: list[_Split], verbose: int) -> Iterator[tuple]:
+def fitted_models(
+    estimator: Any, X: Any, y: Any, splits: list[_Split], verbose: int
+) -> Iterator[tuple]:
     """For each fold the rows to judge, their inputs, and a model that has not seen them."""
     for train, test in tqdm(splits, desc="folds", unit="fold", disable=not verbose):
         model = clone(estimator).fit(_safe_indexing(X, train), y[train])

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from copy import copy
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -102,7 +102,7 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         return []
 
     @fit_context
-    def fit(self, X, y):
+    def fit(self, X: Any, y: Any) -> Self:
         """Fit the networks to examples of which some may be corrupted.
 
         Parameters
@@ -133,7 +133,7 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         """
         return self._fit(X, y)
 
-    def _fit(self, X, y, extra: Any = None, labelled: np.ndarray | None = None):
+    def _fit(self, X: Any, y: Any, extra: Any = None, labelled: np.ndarray | None = None) -> Self:
         """Fit; ``extra`` is what a subclass takes besides, for its own methods.
 
         Rows that are not ``labelled`` are checked with the others and then left to the subclass.
@@ -165,7 +165,7 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
             self._warn_of_result(targets)
         return self
 
-    def _set_rate(self, X, y: np.ndarray, pilot=None) -> None:
+    def _set_rate(self, X: Any, y: np.ndarray, pilot: Any = None) -> None:
         """Set the rate, if it is not known by what networks say of rows that they have not seen."""
         self.__dict__.pop("corruption_rate_interval_", None)
         if not isinstance(self.corruption_rate, Real):
@@ -219,7 +219,7 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
     def _after_training(self, x: Tensor, y: Tensor, extra: Any) -> None:
         """Do what is left once the networks are trained, under the seed of ``fit``."""
 
-    def make_network(self, in_shape, n_outputs, **module_parameters) -> nn.Module:
+    def make_network(self, in_shape: Any, n_outputs: Any, **module_parameters: Any) -> nn.Module:
         """Build the networks, in ``fit``, under its seed.
 
         Parameters
@@ -261,7 +261,7 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         networks.n_outputs = n_outputs
         return networks
 
-    def embed(self, X) -> np.ndarray:
+    def embed(self, X: Any) -> np.ndarray:
         """Activations before the networks' last layer.
 
         Parameters
@@ -287,11 +287,11 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         found = [networks.embed(x.expand(n_networks, *x.shape)) for x in chunks]
         return torch.stack([one.movedim(0, 1).flatten(1) for one in found]).double()
 
-    def _predictions(self, X) -> np.ndarray:
+    def _predictions(self, X: Any) -> np.ndarray:
         """Predictions (n_samples, ...) in the units of training, float64."""
         return self._map(self._predict_chunks, self._checked(X))
 
-    def _checked(self, X) -> np.ndarray:
+    def _checked(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         X = validate_examples(self, X, reset=False, missing=self._missing_allowed())
         if X.shape[1:] != self._row_shape:
@@ -331,7 +331,7 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
                 f"(now {self.lr})"
             )
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self.missing == "mean"
         tags.input_tags.three_d_array = True

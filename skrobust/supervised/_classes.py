@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -23,7 +24,7 @@ class LabelMixin(ClassifierMixin):
 
     classes_: np.ndarray
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Label rows by the class of largest probability.
 
         Parameters
@@ -39,7 +40,7 @@ class LabelMixin(ClassifierMixin):
         most_likely = self.predict_proba(X).argmax(axis=1)
         return self.classes_[most_likely]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each class, mean over the networks.
 
         Parameters

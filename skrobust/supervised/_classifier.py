@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 
 from skrobust._validation import Interval, Real, StrOptions
@@ -201,38 +204,38 @@ class PRLClassifier(LabelMixin, SelectingLearner):
 
     def __init__(
         self,
-        module=None,
+        module: Any = None,
         *,
-        corruption_rate=0.2,
-        selection="loss-gradient",
-        n_networks=1,
-        loss="cross_entropy",
-        bootstrap_weight=None,
-        reforward=False,
-        clip=None,
-        max_norm=1.0,
-        memory=None,
-        memory_decay=0.9,
-        hidden_layer_sizes=(256, 256),
-        preprocessing="standard",
-        missing="error",
-        margin=1.0,
-        max_epochs=100,
-        min_steps=None,
-        early_stopping="auto",
-        validation_fraction=0.1,
-        patience=500,
-        batch_size=128,
-        lr=1e-3,
-        optimizer=torch.optim.Adam,
-        warmup=10,
-        device=None,
-        n_threads=1,
-        random_state=None,
-        verbose=0,
-        callbacks=None,
-        **net_parameters,
-    ):
+        corruption_rate: float | str = 0.2,
+        selection: Any = "loss-gradient",
+        n_networks: int = 1,
+        loss: Any = "cross_entropy",
+        bootstrap_weight: float | None = None,
+        reforward: bool = False,
+        clip: str | None = None,
+        max_norm: float = 1.0,
+        memory: str | None = None,
+        memory_decay: float = 0.9,
+        hidden_layer_sizes: Any = (256, 256),
+        preprocessing: str | None = "standard",
+        missing: str = "error",
+        margin: float = 1.0,
+        max_epochs: int = 100,
+        min_steps: int | str | None = None,
+        early_stopping: bool | str = "auto",
+        validation_fraction: float = 0.1,
+        patience: int = 500,
+        batch_size: int = 128,
+        lr: float = 1e-3,
+        optimizer: Callable = torch.optim.Adam,
+        warmup: float | str = 10,
+        device: Any = None,
+        n_threads: int | None = 1,
+        random_state: Any = None,
+        verbose: int = 0,
+        callbacks: Any = None,
+        **net_parameters: Any,
+    ) -> None:
         self._store(locals())
 
     def _row_functions(self) -> tuple[RowFunction, RowFunction]:

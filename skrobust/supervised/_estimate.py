@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
@@ -30,11 +31,11 @@ MOST_ROWS = 20_000
 
 
 def estimate_corruption_rate(
-    estimator,
-    X,
-    y,
+    estimator: Any,
+    X: Any,
+    y: Any,
     *,
-    cv=3,
+    cv: int = 3,
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
 ) -> CorruptionEstimate:
@@ -123,12 +124,12 @@ def estimate_corruption_rate(
 
 
 def estimate_rate(
-    estimator,
-    pilot,
-    X,
+    estimator: Any,
+    pilot: Any,
+    X: Any,
     y: np.ndarray,
     *,
-    cv=3,
+    cv: int = 3,
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
 ) -> CorruptionEstimate:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -166,43 +168,43 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
 
     def __init__(
         self,
-        module=None,
+        module: Any = None,
         *,
-        corruption_rate=0.2,
-        selection="loss-gradient",
-        n_networks=1,
-        loss="squared_error",
-        huber_delta=1.0,
-        reforward=False,
-        clip=None,
-        max_norm=1.0,
-        memory=None,
-        memory_decay=0.9,
-        robust_start=0.25,
-        hidden_layer_sizes=(256, 256),
-        preprocessing="standard",
-        missing="error",
-        margin=0.0,
-        score_limit=2.0,
-        max_epochs=100,
-        min_steps=None,
-        early_stopping="auto",
-        validation_fraction=0.1,
-        patience=500,
-        batch_size=128,
-        lr=1e-3,
-        optimizer=torch.optim.Adam,
-        warmup=10,
-        device=None,
-        n_threads=1,
-        random_state=None,
-        verbose=0,
-        callbacks=None,
-        **net_parameters,
-    ):
+        corruption_rate: float | str = 0.2,
+        selection: Any = "loss-gradient",
+        n_networks: int = 1,
+        loss: Any = "squared_error",
+        huber_delta: float = 1.0,
+        reforward: bool = False,
+        clip: str | None = None,
+        max_norm: float = 1.0,
+        memory: str | None = None,
+        memory_decay: float = 0.9,
+        robust_start: float = 0.25,
+        hidden_layer_sizes: Any = (256, 256),
+        preprocessing: str | None = "standard",
+        missing: str = "error",
+        margin: float = 0.0,
+        score_limit: float | None = 2.0,
+        max_epochs: int = 100,
+        min_steps: int | str | None = None,
+        early_stopping: bool | str = "auto",
+        validation_fraction: float = 0.1,
+        patience: int = 500,
+        batch_size: int = 128,
+        lr: float = 1e-3,
+        optimizer: Callable = torch.optim.Adam,
+        warmup: float | str = 10,
+        device: Any = None,
+        n_threads: int | None = 1,
+        random_state: Any = None,
+        verbose: int = 0,
+        callbacks: Any = None,
+        **net_parameters: Any,
+    ) -> None:
         self._store(locals())
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Predict targets, mean over the networks.
 
         Parameters

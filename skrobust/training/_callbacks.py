@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from skorch.callbacks import Callback
 
@@ -20,11 +22,11 @@ class EpochProgressBar(Callback):
     def __init__(self, description: str = "fit") -> None:
         self.description = description
 
-    def on_train_begin(self, net, **kwargs):
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Leave the bar to the first epoch, when the number of epochs is known."""
-        self.bar_ = None
+        self.bar_: Any = None
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Advance the bar by one epoch."""
         if self.bar_ is None:
             from tqdm.auto import tqdm
@@ -34,7 +36,7 @@ class EpochProgressBar(Callback):
         self.bar_.set_postfix(loss=f"{net.history[-1, 'train_loss']:.4g}", refresh=False)
         self.bar_.update()
 
-    def on_train_end(self, net, **kwargs):
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Close the bar."""
         if self.bar_ is not None:
             self.bar_.close()
@@ -67,16 +69,16 @@ class KeptShare(Callback):
     5
     """
 
-    def __init__(self, marks, name: str = "kept_share") -> None:
+    def __init__(self, marks: Any, name: str = "kept_share") -> None:
         self.marks = marks
         self.name = name
 
-    def on_train_begin(self, net, **kwargs):
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Refuse marks that cannot belong to the training rows."""
         if len(self.marks) != net.n_rows:
             raise ValueError(f"marks has {len(self.marks)} entries for {net.n_rows} training rows")
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Compare the rows kept in this epoch with the marks."""
         kept = net.state_.record.kept.cpu().numpy()
         marks = np.asarray(self.marks, dtype=bool)

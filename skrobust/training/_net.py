@@ -6,7 +6,7 @@ import dis
 import math
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -61,7 +61,7 @@ class RowDataset(Dataset):
     def __len__(self) -> int:
         return len(self.x)
 
-    def __getitem__(self, i) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def __getitem__(self, i: Any) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         return self.x[i], (self.y[i], self.row_ids[i])
 
 
@@ -171,19 +171,19 @@ class RobustNet(NeuralNet):
 
     def __init__(
         self,
-        module,
+        module: Any,
         *,
         step: Any,
         n_rows: int,
         min_steps: int | None = None,
         rescore: bool = False,
         before_training: Callable[[nn.Module, Tensor], object] | None = None,
-        iterator_train=DeviceBatches,
+        iterator_train: Any = DeviceBatches,
         iterator_train__shuffle: bool = True,
-        iterator_valid=DeviceBatches,
-        train_split=None,
+        iterator_valid: Any = DeviceBatches,
+        train_split: Any = None,
         verbose: int = 0,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         self.step = step
         self.n_rows = n_rows
@@ -208,28 +208,28 @@ class RobustNet(NeuralNet):
         return getattr(module, "module", module).n_networks
 
     @property
-    def _default_callbacks(self):
+    def _default_callbacks(self) -> Any:
         return [("epoch_timer", EpochTimer())]
 
-    def initialize_module(self):
+    def initialize_module(self) -> Self:
         """Create the networks; on a CPU convolutions are fastest with the channels last."""
         super().initialize_module()
         if str(self.device).startswith("cpu"):
             self.module_.to(memory_format=torch.channels_last)
         return self
 
-    def infer(self, x, **fit_params):
+    def infer(self, x: Any, **fit_params: Any) -> Any:
         """Forward pass; in training it is left to the step, which chooses the rows."""
         if self.module_.training:
             return x
         return self.module_(self._shared(x), **fit_params)
 
-    def _set_training(self, training=True):
+    def _set_training(self, training: bool = True) -> None:
         """Switch between training and evaluation; skorch walks over all layers at every step."""
         if self.module_.training != training:
             super()._set_training(training)
 
-    def get_loss(self, y_pred, y_true, X=None, training=False):
+    def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Any:
         """Run the step in training; otherwise the loss of held-out rows."""
         y, row_ids = y_true[0].to(self.device), y_true[1].to(self.device)
         if training:
@@ -238,14 +238,14 @@ class RobustNet(NeuralNet):
             return self.step(self.module_, shared, y, row_ids, self.state_)
         return self.step.held_out_loss(y_pred, self._shared(X), y)
 
-    def _shared(self, x):
+    def _shared(self, x: Any) -> Any:
         return x.to(self.device).expand(self.n_networks, *x.shape)
 
-    def get_dataset(self, X, y=None):
+    def get_dataset(self, X: Any, y: Any = None) -> Any:
         """Return ``X``, which is a Dataset already."""
         return X
 
-    def score_rows(self, x, y=None):
+    def score_rows(self, x: Any, y: Any = None) -> Any:
         """Scores of rows under the net as it is, dropout off, mean over the networks.
 
         Parameters
@@ -286,7 +286,15 @@ class RobustNet(NeuralNet):
         del self.state_
         return Trained(self, scores.double().cpu().numpy(), frequency, self.history)
 
-    def fit_loop(self, X, y=None, epochs=None, *, _routing_method="fit", **fit_params):
+    def fit_loop(
+        self,
+        X: Any,
+        y: Any = None,
+        epochs: Any = None,
+        *,
+        _routing_method: str = "fit",
+        **fit_params: Any,
+    ) -> Self:
         """Train until ``max_epochs`` and ``min_steps`` are met, without waiting for the device."""
         train, valid = self.get_split_datasets(X, y)
         phases = [("train", self.get_iterator(train, training=True), self.train_step)]
@@ -312,7 +320,7 @@ class RobustNet(NeuralNet):
             self.notify("on_epoch_end", dataset_train=train, dataset_valid=valid)
         return self
 
-    def partial_fit(self, X, y=None, classes=None, **fit_params):
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> Self:
         """Train further. Ctrl-C propagates; a callback that asks to stop ends the training."""
         if not self.initialized_:
             self.initialize()
@@ -327,13 +335,14 @@ class RobustNet(NeuralNet):
         self.notify("on_train_end", X=X, y=y)
         return self
 
-    def _begin(self, n_trained):
+    def _begin(self, n_trained: Any) -> None:
         progress = Progress(0, 0, 0, 0)
-        self.best_losses_, self.n_trained_ = {}, n_trained
+        self.best_losses_: dict[str, float] = {}
+        self.n_trained_ = n_trained
         sizes = self.n_networks, self.n_rows
         self.state_ = StepState.begin(self.step, *sizes, progress, self.device)
 
-    def _plan(self, max_epochs, n_batches):
+    def _plan(self, max_epochs: Any, n_batches: Any) -> Any:
         """Plan the rest of the training from the batches of the next epoch, if there is one."""
         if n_batches == 0:
             raise ValueError(
@@ -349,7 +358,7 @@ class RobustNet(NeuralNet):
         self.state_.progress = Progress(epoch, n_epochs, step, n_steps)
         return True
 
-    def _note_losses(self, prefix, losses, sizes):
+    def _note_losses(self, prefix: Any, losses: Any, sizes: Any) -> None:
         """Record the mean loss, and whether it is the best so far (what Checkpoint looks for)."""
         values = torch.stack(losses).double().cpu().numpy()
         bad = np.flatnonzero(~np.isfinite(values))

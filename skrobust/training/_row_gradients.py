@@ -272,11 +272,11 @@ def _norms_one_by_one(network: nn.Module, x: Tensor, target: Tensor, loss: RowLo
     parameters = {k: p.detach() for k, p in network.named_parameters() if p.requires_grad}
     n_numbers = sum(p.numel() for p in parameters.values())
 
-    def loss_of(parameters, row, own):
+    def loss_of(parameters: Any, row: Any, own: Any) -> Any:
         output = functional_call(network, parameters, (row.unsqueeze(0),))
         return loss(output.unsqueeze(0), own.unsqueeze(0)).sum()
 
-    def norm_of(row, own):
+    def norm_of(row: Any, own: Any) -> Any:
         gradients = grad(loss_of)(parameters, row, own)
         return torch.stack([g.square().sum() for g in gradients.values()]).sum().sqrt()
 
@@ -353,11 +353,11 @@ class _KnownGradient(torch.autograd.Function):
     """A number whose gradient by the parameters is known already, up to its scale."""
 
     @staticmethod
-    def forward(ctx, value: Tensor, gradients: Callable, *parameters: Tensor) -> Tensor:
+    def forward(ctx: Any, value: Tensor, gradients: Callable, *parameters: Tensor) -> Tensor:
         ctx.gradients = gradients
         return value.clone()
 
     @staticmethod
-    def backward(ctx, scale: Tensor):
+    def backward(ctx: Any, scale: Tensor) -> Any:
         gradients, ctx.gradients = ctx.gradients, None  # frees what they are made from
         return None, None, *gradients(scale)
