@@ -142,7 +142,7 @@ class InputPerturbation(Placed):
     def _direction(self, gradient: Tensor, moves: Tensor) -> tuple[Tensor, Tensor]:
         """Between -1 and 1 per feature; and 1 for rows (and features) that move, 0 for others."""
         if self.form == "per-sample":
-            direction = gradient.sign_()
+            direction = gradient.sign()
         elif self.form == "shared-sign":
             direction = (gradient * moves).sum(dim=1, keepdim=True).sign()
         elif self.form == "shared-mean":

@@ -26,8 +26,8 @@ from skrobust._validation import (
     validate_rows,
 )
 from skrobust.detectors._pyod import PyODMixin
-from skrobust.selection import DropSchedule, Selector, Trim
-from skrobust.training import RobustStep, RowDataset, SharedPass
+from skrobust.selection import DropSchedule, Trim, output_gradient_norm, score_of
+from skrobust.training import ByRowGradients, RobustStep, RowDataset, ScoredApart, SharedPass
 
 __all__ = ["RobustDetector"]
 
@@ -59,7 +59,9 @@ class RobustDetector(RobustEstimator, PyODMixin):
     """
 
     contamination: Any
-    select: bool = True
+    n_networks = 1
+    select = trim = True
+    schedule = "thesis"
 
     _parameter_constraints: dict = {
         **RobustEstimator._parameter_constraints,
@@ -178,7 +180,7 @@ class RobustDetector(RobustEstimator, PyODMixin):
             with isolated(self.device, self.random_state, self.n_threads) as device:
                 self.device_ = str(device)
                 rows = torch.from_numpy(x).to(device)
-                step, settings = self._step(rate), self._net_settings(len(rows))
+                settings, step = self._net_settings(len(rows)), self._step(rate)
                 network = partial(self.make_network, rows.shape[1])
                 settings["before_training"] = self.before_training
                 self.net_ = self._make_net(network, step, len(rows), **settings)
@@ -229,19 +231,35 @@ class RobustDetector(RobustEstimator, PyODMixin):
 
     def _step(self, rate: float) -> RobustStep:
         """Describe the training step."""
-        return SharedPass(
-            loss=self.row_scores,
-            selector=self._selector(rate),
-            reconstructs=True,
-            exchange=False,
-            rate=rate,
-        )
+        selector: Any = self.selection
+        ranked = score_of(selector) if callable(selector) else "loss"
+        if not callable(selector):
+            dropped = rate if self.select and self.trim and selector is not None else 0.0
+            kind = "linear" if self.schedule == "thesis" else "official"
+            schedule = DropSchedule(dropped, warmup=self.warmup, kind=kind, margin=self.margin)
+            selector = Trim(schedule)
+        loss = self._row_loss()
+        norm = partial(output_gradient_norm, loss=loss)
+        settings: dict[str, Any] = {
+            "loss": loss,
+            "selector": selector,
+            "score": norm if ranked == "loss-gradient" else None,
+            "by_gradient": ranked == "gradient",
+            "reconstructs": True,
+            "exchange": self.n_networks > 1,
+            "rate": rate,
+        }
+        if self._is_scored_apart():
+            return ScoredApart(**settings)
+        return ByRowGradients(**settings) if ranked == "gradient" else SharedPass(**settings)
 
-    def _selector(self, rate: float, kind: str = "linear") -> Selector:
-        if callable(self.selection):
-            return self.selection
-        dropped = rate if self.select and self.selection is not None else 0.0
-        return Trim(DropSchedule(dropped, warmup=self.warmup, kind=kind, margin=self.margin))
+    def _row_loss(self) -> Callable[[Any, Tensor], Tensor]:
+        """Return what training minimises."""
+        return self.row_scores
+
+    def _is_scored_apart(self) -> bool:
+        """Whether rows are scored in a pass of its own, dropout off."""
+        return False
 
     def _net_settings(self, n_rows: int) -> dict[str, Any]:
         """Settings of the net in the place of the detector's own."""

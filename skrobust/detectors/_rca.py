@@ -21,7 +21,6 @@ from skrobust._validation import (
 from skrobust.detectors._base import RobustDetector
 from skrobust.networks import Autoencoder, VariationalAutoencoder
 from skrobust.selection import binary_crossentropy, gaussian_divergence, squared_error
-from skrobust.training import RobustStep, ScoredApart, SharedPass
 
 __all__ = ["RCADetector"]
 
@@ -59,7 +58,7 @@ class RCADetector(RobustDetector):
     loss : {"squared_error", "binary_crossentropy"} or callable, default="squared_error"
         Reconstruction error. "binary_crossentropy" needs ``preprocessing="minmax"``. A function
         ``(outputs, targets) -> losses`` of tensors (n_networks, n_rows, n_features) returns one
-        number per network and row.
+        number per network and row; the outputs are linear then.
     selection : {"loss", None} or Selector, default="loss"
         Which rows of a batch are trained on: those of lowest error, all, or what an object says,
         see :class:`skrobust.selection.Selector`.
@@ -305,17 +304,8 @@ class RCADetector(RobustDetector):
         loss: Any = _LOSSES[self.loss] if isinstance(self.loss, str) else self.loss
         return partial(_elbo, loss=loss) if self.base == "vae" else loss
 
-    def _step(self, rate: float) -> RobustStep:
-        settings: dict[str, Any] = {
-            "loss": self._row_loss(),
-            "selector": self._selector(rate, "linear" if self.schedule == "thesis" else "official"),
-            "reconstructs": True,
-            "exchange": self.n_networks > 1,
-            "rate": rate,
-        }
-        # without dropout both passes would be the same
-        apart = self.base == "vae" or self.dropout > 0
-        return ScoredApart(**settings) if apart else SharedPass(**settings)
+    def _is_scored_apart(self) -> bool:
+        return self.base == "vae" or self.dropout > 0  # without dropout both passes are the same
 
     def _after_training(self, rows: Tensor) -> None:
         self._passes = self.net_.module_.draw_passes(self.n_passes)

@@ -15,7 +15,7 @@ from torch import Tensor
 from skrobust._validation import Integral, Interval, Real, StrOptions, validate_rows
 from skrobust.detectors._base import RobustDetector
 from skrobust.networks import CouplingFlow, LipschitzBound
-from skrobust.training import RobustStep, SharedPass, count_batches
+from skrobust.training import count_batches
 
 __all__ = ["RobustRealNVPDetector"]
 
@@ -328,14 +328,9 @@ class RobustRealNVPDetector(RobustDetector):
         """
         return -output - float(self._preprocessor.log_scales.sum())
 
-    def _step(self, rate: float) -> RobustStep:
+    def _row_loss(self) -> Callable[[Any, Tensor], Tensor]:
         log_volume = float(self._preprocessor.log_scales.sum())
-        return SharedPass(
-            loss=partial(_negative_log_density, log_volume=log_volume),
-            selector=self._selector(rate if self.trim else 0.0),
-            reconstructs=True,
-            rate=rate,
-        )
+        return partial(_negative_log_density, log_volume=log_volume)
 
     def _net_settings(self, n_rows: int) -> dict[str, Any]:
         min_steps = self.min_steps

@@ -37,6 +37,7 @@ from skrobust.selection._selectors import (
     Selector,
     Trim,
     binomial_margin,
+    score_of,
 )
 from skrobust.selection._spectral import spectral_signature_scores
 
@@ -72,6 +73,7 @@ __all__ = [
     "keep_lowest_per_group",
     "keep_single_lowest",
     "output_gradient_norm",
+    "score_of",
     "spectral_signature_scores",
     "squared_error",
     "squared_gradient_norm",

@@ -319,7 +319,7 @@ def output_gradient_norm(
 
     Parameters
     ----------
-    output : Tensor of shape (n_networks, n_rows, n_outputs)
+    output : Tensor of shape (n_networks, n_rows, n_outputs) or (n_networks, n_rows)
         Of the networks; their graph is left alone.
     target : Tensor of shape (n_rows, ...)
         Labels or targets.
@@ -333,4 +333,4 @@ def output_gradient_norm(
     with torch.enable_grad():
         output = output.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(loss(output, target).sum(), output)
-    return gradient.norm(dim=-1)
+    return gradient.flatten(2).norm(dim=-1) if gradient.ndim > 2 else gradient.abs()

@@ -19,7 +19,15 @@ from skrobust.selection._rules import (
     keep_lowest_per_group,
 )
 
-__all__ = ["LIMIT_ROWS", "DropSchedule", "Progress", "Selector", "Trim", "binomial_margin"]
+__all__ = [
+    "LIMIT_ROWS",
+    "DropSchedule",
+    "Progress",
+    "Selector",
+    "Trim",
+    "binomial_margin",
+    "score_of",
+]
 
 _MOST = 1.0 - 1e-6
 LIMIT_ROWS = 2048  # recent rows that score_limit looks at
@@ -77,6 +85,31 @@ class Selector(Protocol):
             Places in the batch, and weights, per network. ``counts=False`` leaves an epoch out of
             ``keep_frequency_``.
         """
+
+
+def score_of(selector: Selector) -> str:
+    """Return what the scores that a selector is given are to be.
+
+    Parameters
+    ----------
+    selector : Selector
+        With or without the attribute ``score``.
+
+    Returns
+    -------
+    {"loss", "loss-gradient", "gradient"}
+
+    Raises
+    ------
+    ValueError
+        If the attribute is none of them.
+    """
+    score = getattr(selector, "score", "loss")
+    if score not in ("loss", "loss-gradient", "gradient"):
+        raise ValueError(
+            f"selection.score must be one of 'loss', 'loss-gradient', 'gradient'; got {score!r}"
+        )
+    return score
 
 
 def binomial_margin(rate: float, batch_size: int, z: float) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 from skorch.callbacks import GradientNormClipping
 from torch import Tensor
 
-from skrobust._validation import Integral, Interval, Real, StrOptions, check_choice
+from skrobust._validation import Integral, Interval, Real, StrOptions
 from skrobust.selection import (
     LIMIT_ROWS,
     DropSchedule,
@@ -20,6 +20,7 @@ from skrobust.selection import (
     keep_lowest,
     keep_single_lowest,
     output_gradient_norm,
+    score_of,
 )
 from skrobust.supervised._base import RobustLearner, RowFunction
 from skrobust.training import ByRowGradients, RobustStep, ScoredApart, SharedPass
@@ -121,7 +122,7 @@ class SelectingLearner(RobustLearner):
         )
 
     def _step(self, n_rows: int, n_outputs: int) -> RobustStep:
-        ranked = check_score(self.selection) if callable(self.selection) else self.selection
+        ranked = score_of(self.selection) if callable(self.selection) else self.selection
         selector = self._selector(n_rows)
         loss, gradient_norm = self._losses()
         score = {"loss-gradient": gradient_norm, "disagreement": predicted_class}.get(ranked)
@@ -149,10 +150,3 @@ class SelectingLearner(RobustLearner):
 def predicted_class(output: Tensor, target: Tensor) -> Tensor:
     """What networks agree or disagree on."""
     return output.argmax(dim=-1).to(output.dtype)
-
-
-def check_score(selection: Selector) -> str:
-    """Return what the scores of somebody's own selector are to be."""
-    score = getattr(selection, "score", "loss")
-    check_choice("selection.score", score, ("loss", "loss-gradient", "gradient"))
-    return score

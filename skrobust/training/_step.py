@@ -121,9 +121,11 @@ class RobustStep(TrainingStep):
 
     def minimised(self, progress: Progress) -> RowFunction:
         """Return the loss that counts now."""
-        if self.start_loss is not None and progress.step < self.start * progress.n_steps:
-            return self.start_loss
-        return self.loss
+        if progress.step >= self.start * progress.n_steps:
+            return self.loss
+        if self.start_loss is None:
+            raise ValueError("start > 0 needs a start_loss")
+        return self.start_loss
 
     def choose(
         self, scores: Tensor, y: Tensor, row_ids: Tensor, state: StepState
