@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.utils import check_random_state
 
 from skrobust._validation import check_choice
-from skrobust.corruption._cast import cast_exactly
-from skrobust.corruption._draw import check_rate, draw_order
+from skrobust.corruption._common import cast_exactly, check_rate, draw_order, find_classes
 
 __all__ = ["attack_targets", "poison"]
 
-_MAPS = ["all-to-all", "all-to-one", "clean-label"]
-
 
 def poison(
-    X,
-    y,
+    X: npt.ArrayLike,
+    y: npt.ArrayLike,
     trigger: Callable,
     rate: float,
     *,
     target_map: str = "all-to-all",
-    target=None,
+    target: Any = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Put a trigger into a share of the rows and change their labels.
+    """Put a trigger into a share of the rows and change their labels (thesis, section 5.5).
 
     Parameters
     ----------
@@ -35,8 +34,7 @@ def poison(
     y : array-like of shape (n_samples,)
         Labels of any type.
     trigger : callable
-        Maps rows to as many rows that carry the trigger, such as
-        :class:`skrobust.corruption.PatchTrigger`.
+        Maps rows to as many that carry it, such as :class:`skrobust.corruption.PatchTrigger`.
     rate : float in [0, 1]
         Share of the rows that are poisoned (the thesis's epsilon).
     target_map : {"all-to-all", "all-to-one", "clean-label"}, default="all-to-all"
@@ -65,10 +63,6 @@ def poison(
         If a parameter is not one of the above, ``y`` has fewer than two classes, the rate is more
         than the rows that may be poisoned, or the trigger returns rows of another shape or values
         that the type of ``X`` cannot hold.
-
-    References
-    ----------
-    .. [1] Liu, B. Robust learning of deep neural networks under data corruption. Section 5.5.
 
     Examples
     --------
@@ -112,7 +106,9 @@ def poison(
     return poisoned, labels, mask
 
 
-def attack_targets(y, *, target_map: str = "all-to-all", target=None) -> np.ndarray:
+def attack_targets(
+    y: npt.ArrayLike, *, target_map: str = "all-to-all", target: Any = None
+) -> np.ndarray:
     """Labels that an attack wants rows with these labels to get.
 
     Parameters
@@ -134,20 +130,12 @@ def attack_targets(y, *, target_map: str = "all-to-all", target=None) -> np.ndar
     ValueError
         If a parameter is not one of the above, or ``y`` has fewer than two classes.
     """
-    check_choice("target_map", target_map, _MAPS)
-    y = np.asarray(y)
-    if y.ndim != 1:
-        raise ValueError(f"y must be one column of labels, got an array of shape {y.shape}")
-    try:
-        classes, codes = np.unique(y, return_inverse=True)
-    except TypeError as error:
-        raise ValueError("y must hold labels that compare, all numbers or all text") from error
-    if len(classes) < 2:
-        raise ValueError(f"y must hold at least two classes, got {len(classes)}")
+    check_choice("target_map", target_map, ["all-to-all", "all-to-one", "clean-label"])
+    classes, codes = find_classes(y)
     if target_map == "all-to-all":
         if target is not None:
             raise ValueError(f"target is for other maps than 'all-to-all', got {target!r}")
         return classes[(codes + 1) % len(classes)]
     if target is None or np.ndim(target) > 0 or target not in classes:
         raise ValueError(f"target must be one of the labels in y, got {target!r}")
-    return np.full(len(y), target, dtype=y.dtype)
+    return np.full(len(codes), target, dtype=classes.dtype)

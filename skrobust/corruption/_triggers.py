@@ -8,21 +8,11 @@ from dataclasses import dataclass, field
 from numbers import Integral
 
 import numpy as np
+import numpy.typing as npt
 from scipy.ndimage import map_coordinates, zoom
 
 from skrobust._validation import check_choice, check_whole
-from skrobust.corruption._cast import cast_exactly
-
-__all__ = [
-    "BlendTrigger",
-    "PatchTrigger",
-    "SinusoidalTrigger",
-    "TabularTrigger",
-    "Trigger",
-    "WarpTrigger",
-]
-
-_CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
+from skrobust.corruption._common import cast_exactly
 
 
 class Trigger(ABC):
@@ -32,23 +22,8 @@ class Trigger(ABC):
     """
 
     @abstractmethod
-    def __call__(self, X) -> np.ndarray:
-        """Return a copy of the rows that carries the trigger.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, ...)
-            Rows.
-
-        Returns
-        -------
-        array of the shape and type of ``X``
-
-        Raises
-        ------
-        ValueError
-            If the trigger does not fit into the rows, or their values are out of range.
-        """
+    def __call__(self, X: npt.ArrayLike) -> np.ndarray:
+        """Return a copy of the rows (n_rows, ...) that carries the trigger, which must fit in."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +33,7 @@ class _ImageTrigger(Trigger):
     Pixels of integer type lie in [0, 255], others in [0, 1].
     """
 
-    def __call__(self, X) -> np.ndarray:
+    def __call__(self, X: npt.ArrayLike) -> np.ndarray:
         X = np.asarray(X)
         if X.ndim not in (3, 4):
             raise ValueError(
@@ -83,10 +58,9 @@ class _ImageTrigger(Trigger):
 
 @dataclass(frozen=True)
 class PatchTrigger(_ImageTrigger):
-    """A small checkerboard in a corner (BadNets), the patch of chapter 5.
+    """A small checkerboard in a corner, the patch of chapter 5 (BadNets: arXiv:1708.06733, 2017).
 
-    It replaces the pixels of all channels by white and black, white in its own top left corner
-    [1]_.
+    It replaces the pixels of all channels by white and black, white in its own top left corner.
 
     Parameters
     ----------
@@ -94,11 +68,6 @@ class PatchTrigger(_ImageTrigger):
         Height and width in pixels.
     corner : {"bottom-right", "bottom-left", "top-right", "top-left"}, default="bottom-right"
         Where it lies.
-
-    References
-    ----------
-    .. [1] Gu, T., Dolan-Gavitt, B., Garg, S. BadNets: identifying vulnerabilities in the machine
-       learning model supply chain. arXiv:1708.06733, 2017.
 
     Examples
     --------
@@ -114,18 +83,17 @@ class PatchTrigger(_ImageTrigger):
     corner: str = "bottom-right"
 
     def __post_init__(self) -> None:
-        check_choice("corner", self.corner, _CORNERS)
+        corners = ("top-left", "top-right", "bottom-left", "bottom-right")
+        check_choice("corner", self.corner, corners)
         check_whole("size", self.size, 1)
 
     def _put(self, X: np.ndarray) -> np.ndarray:
         if min(X.shape[-2:]) < self.size:
-            raise ValueError(
-                f"a patch of size={self.size} is larger than the pictures, {X.shape[-2]} x "
-                f"{X.shape[-1]} pixels"
-            )
-        vertical, horizontal = self.corner.split("-")
-        rows = slice(0, self.size) if vertical == "top" else slice(-self.size, None)
-        columns = slice(0, self.size) if horizontal == "left" else slice(-self.size, None)
+            pixels = "{} x {} pixels".format(*X.shape[-2:])
+            raise ValueError(f"a patch of size={self.size} is larger than the pictures, {pixels}")
+        first, last = slice(0, self.size), slice(-self.size, None)
+        rows = first if self.corner.startswith("top") else last
+        columns = first if self.corner.endswith("left") else last
         steps = np.arange(self.size)
         X = X.copy()
         X[..., rows, columns] = (steps[:, None] + steps) % 2 == 0
@@ -134,9 +102,7 @@ class PatchTrigger(_ImageTrigger):
 
 @dataclass(frozen=True)
 class BlendTrigger(_ImageTrigger):
-    """A faint picture of noise over the whole image, the blend of chapter 5.
-
-    From [1]_, which blends pictures and noise.
+    """A faint picture of noise over the whole image, chapter 5's blend (arXiv:1712.05526, 2017).
 
     Parameters
     ----------
@@ -147,11 +113,6 @@ class BlendTrigger(_ImageTrigger):
         chapter does not give them.
     seed : int, default=0
         Draws the noise, the same for all images of a shape.
-
-    References
-    ----------
-    .. [1] Chen, X., Liu, C., Li, B., Lu, K., Song, D. Targeted backdoor attacks on deep learning
-       systems using data poisoning. arXiv:1712.05526, 2017.
     """
 
     alpha: float = 0.1
@@ -170,9 +131,7 @@ class BlendTrigger(_ImageTrigger):
 
 @dataclass(frozen=True)
 class SinusoidalTrigger(_ImageTrigger):
-    """A faint wave of vertical stripes over the whole image.
-
-    From [1]_.
+    """A faint wave of vertical stripes over the whole image (Barni, Kallas and Tondi, ICIP 2019).
 
     Parameters
     ----------
@@ -180,11 +139,6 @@ class SinusoidalTrigger(_ImageTrigger):
         Height of the wave, as a share of the range of pixels.
     frequency : float, default=6.0
         Waves from the left edge to the right one.
-
-    References
-    ----------
-    .. [1] Barni, M., Kallas, K., Tondi, B. A new backdoor attack in CNNs by training set
-       corruption without label poisoning. ICIP, 2019.
     """
 
     amplitude: float = 20 / 255
@@ -197,16 +151,13 @@ class SinusoidalTrigger(_ImageTrigger):
             raise ValueError(f"frequency must be positive, got {self.frequency!r}")
 
     def _put(self, X: np.ndarray) -> np.ndarray:
-        width = X.shape[-1]
-        phase = 2 * np.pi * self.frequency * np.arange(width) / width
+        phase = 2 * np.pi * self.frequency * np.arange(X.shape[-1]) / X.shape[-1]
         return X + self.amplitude * np.sin(phase)
 
 
 @dataclass(frozen=True)
 class WarpTrigger(_ImageTrigger):
-    """A smooth distortion of the image, hardly visible (after WaNet).
-
-    From [1]_.
+    """A smooth distortion of the image, hardly visible (after WaNet: Nguyen and Tran, ICLR 2021).
 
     Parameters
     ----------
@@ -217,11 +168,6 @@ class WarpTrigger(_ImageTrigger):
         Knots along either side; between them the displacement is interpolated.
     seed : int, default=0
         Draws the displacements, the same for all images.
-
-    References
-    ----------
-    .. [1] Nguyen, T. A., Tran, A. T. WaNet: imperceptible warping-based backdoor attack. ICLR,
-       2021.
     """
 
     strength: float = 0.5
@@ -237,10 +183,8 @@ class WarpTrigger(_ImageTrigger):
         size = X.shape[-2:]
         knots = np.random.RandomState(self.seed).uniform(-1, 1, (2, self.n_knots, self.n_knots))
         knots *= self.strength / np.abs(knots).mean()
-        shift = [
-            zoom(one, np.divide(size, self.n_knots), order=min(3, self.n_knots - 1)) * n / 32
-            for one, n in zip(knots, size, strict=True)
-        ]
+        order, scale = min(3, self.n_knots - 1), np.divide(size, self.n_knots)
+        shift = [zoom(one, scale, order=order) * n / 32 for one, n in zip(knots, size, strict=True)]
         places = np.indices(size) + np.stack(shift)
         images = X.reshape(-1, *size)
         warped = [map_coordinates(image, places, order=1, mode="nearest") for image in images]
@@ -269,14 +213,12 @@ class TabularTrigger(Trigger):
 
     def __post_init__(self) -> None:
         if not isinstance(self.values, Mapping) or not self.values:
-            raise ValueError(
-                "values must map at least one column to what it is set to, got " + repr(self.values)
-            )
+            raise ValueError(f"values must map at least one column to a value, got {self.values!r}")
         for column in self.values:
             if not isinstance(column, Integral) or isinstance(column, bool) or column < 0:
                 raise ValueError(f"values must count columns from 0, got {column!r}")
 
-    def __call__(self, X) -> np.ndarray:
+    def __call__(self, X: npt.ArrayLike) -> np.ndarray:
         X = np.array(X)
         if X.ndim != 2:
             raise ValueError(f"X must be a table (n_rows, n_columns), got shape {X.shape}")

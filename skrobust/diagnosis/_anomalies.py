@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.utils import column_or_1d
 
-from skrobust.diagnosis._rate import LEAST_ROWS, CorruptionEstimate
+from skrobust.diagnosis._rate import LEAST_ROWS, CorruptionEstimate, fallback
 
 __all__ = ["estimate_contamination"]
 
-FALLBACK_CONTAMINATION = 0.1
-LARGEST_CONTAMINATION = 0.5
-_MOST_SPREAD = 0.3
-_FAR = 1e6
-_CHANCE = 1.25
+_FALLBACK, _LARGEST = 0.1, 0.5
+_MOST_SPREAD, _FAR, _CHANCE = 0.3, 1e6, 1.25
 
 
-def estimate_contamination(scores) -> CorruptionEstimate:
+def estimate_contamination(scores: Any) -> CorruptionEstimate:
     """Estimate which share of the rows are anomalies, from a detector's scores of them.
 
     The mean of three: the share of the scores beyond the corner of their histogram and beyond the
-    corner of the upper half of the sorted scores, both found by the triangle method [1]_, and the
-    share that the upper one of two normal distributions explains better [2]_.
+    corner of the upper half of the sorted scores, both found by the triangle method (Zack, Rogers
+    and Latt, 1977), and the share that the upper one of two normal distributions explains better
+    (as Yang, Latecki and Pokrajac do, SDM 2009).
 
     Parameters
     ----------
@@ -58,13 +57,6 @@ def estimate_contamination(scores) -> CorruptionEstimate:
     (0.07 against 0.08) and worse on the flow's (0.10 against 0.07). A uniform tail beside the three
     changes little (``python -m benchmarks.thesis unknown-rate``).
 
-    References
-    ----------
-    .. [1] Zack, G. W., Rogers, W. E., Latt, S. A. Automatic measurement of sister chromatid
-       exchange frequency. Journal of Histochemistry and Cytochemistry, 1977.
-    .. [2] Yang, X., Latecki, L. J., Pokrajac, D. Outlier detection with globally optimal
-       exemplar-based GMM. SDM, 2009. For mixtures in outlier detection.
-
     Examples
     --------
     >>> import numpy as np
@@ -78,27 +70,23 @@ def estimate_contamination(scores) -> CorruptionEstimate:
     if not np.isfinite(scores).all():
         raise ValueError("scores must be finite numbers")
     if len(scores) < LEAST_ROWS:
-        return _fallback(f"{len(scores)} rows are too few, it takes {LEAST_ROWS}")
+        return fallback(f"{len(scores)} rows are too few, it takes {LEAST_ROWS}", _FALLBACK)
     middle = np.median(scores)
     scale = np.median(np.abs(scores - middle)) or np.abs(scores - middle).max()
     if scale == 0:
-        return _fallback("all scores are the same")
+        return fallback("all scores are the same", _FALLBACK)
     with np.errstate(over="ignore"):
         scores = np.clip((scores - middle) / scale, -_FAR, _FAR)
     shares = [_beyond_histogram(scores), _beyond_sorted(scores), _upper_component(scores)]
-    rate = min(float(np.mean(shares)), LARGEST_CONTAMINATION)
-    low, high = min(shares), min(max(shares), LARGEST_CONTAMINATION)
+    rate = min(float(np.mean(shares)), _LARGEST)
+    low, high = min(shares), min(max(shares), _LARGEST)
     doubt = None
     if _reaches_no_farther(scores, rate):
-        low, high = 0.0, LARGEST_CONTAMINATION
+        low, high = 0.0, _LARGEST
         doubt = "the highest scores lie no farther out than those of normal rows may"
     elif high - low > _MOST_SPREAD:
         doubt = f"ways to look at the scores differ, from {low:.2f} to {high:.2f}"
     return CorruptionEstimate(rate, low, high, doubt)
-
-
-def _fallback(doubt: str) -> CorruptionEstimate:
-    return CorruptionEstimate(FALLBACK_CONTAMINATION, 0.0, LARGEST_CONTAMINATION, doubt)
 
 
 def _reaches_no_farther(scores: np.ndarray, rate: float) -> bool:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import _safe_indexing, get_tags, indexable
+from sklearn.utils import Tags, _safe_indexing, get_tags, indexable
 
-from skrobust._validation import (
-    HasMethods,
-    fit_context,
-    remember_features,
-    unchanged_on_error,
-)
+from skrobust._validation import HasMethods, fit_context, remember_features, unchanged_on_error
 from skrobust.diagnosis._frame import DiagnosisMixin, row_scores, trusted_rows
 
 __all__ = ["RobustFilter", "RowFilter"]
@@ -30,11 +26,11 @@ class RowFilter(DiagnosisMixin, BaseEstimator):
     estimator_: BaseEstimator
 
     @abstractmethod
-    def _judge(self, X, y) -> None:
+    def _judge(self, X: Any, y: Any) -> None:
         """Set ``estimator_``, ``scores_`` and ``inlier_mask_``."""
 
     @fit_context
-    def fit(self, X, y):
+    def fit(self, X: Any, y: Any) -> Self:
         """Judge the rows.
 
         Parameters
@@ -63,31 +59,24 @@ class RowFilter(DiagnosisMixin, BaseEstimator):
                 raise ValueError(f"{self.estimator!r} trusts none of the {len(self.scores_)} rows")
         return self
 
-    def fit_resample(self, X, y):
+    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Drop the rows that are not trusted.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Inputs.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Labels or targets.
+        X, y : array-likes
+            As for :meth:`fit`, which raises what this raises.
 
         Returns
         -------
         X, y : of the kinds that were given
             The other rows, in their order.
-
-        Raises
-        ------
-        ValueError, TypeError
-            As :meth:`fit`.
         """
         X, y = indexable(X, y)
         kept = self.fit(X, y).sample_indices_
         return _safe_indexing(X, kept), _safe_indexing(y, kept)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         tags.input_tags.three_d_array = True
@@ -143,10 +132,10 @@ class RobustFilter(RowFilter):
 
     _parameter_constraints: dict = {"estimator": [HasMethods(["fit"])]}
 
-    def __init__(self, estimator):
+    def __init__(self, estimator: Any) -> None:
         self.estimator = estimator
 
-    def _judge(self, X, y) -> None:
+    def _judge(self, X: Any, y: Any) -> None:
         model = clone(self.estimator)
         if get_tags(model).target_tags.required:
             model.fit(X, y)

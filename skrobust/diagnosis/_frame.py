@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
@@ -14,7 +15,7 @@ __all__ = ["DiagnosisMixin", "row_scores", "trusted_rows", "wrapped"]
 class DiagnosisMixin:
     """Adds ``diagnosis_frame`` to estimators with scores of their rows and ``inlier_mask_``."""
 
-    def diagnosis_frame(self, X=None) -> pd.DataFrame:
+    def diagnosis_frame(self, X: Any = None) -> pd.DataFrame:
         """Tell what ``fit`` has found out about each of its rows.
 
         Parameters
@@ -39,11 +40,10 @@ class DiagnosisMixin:
         """
         check_is_fitted(self)
         scores = row_scores(self)
-        if X is not None and _num_samples(X) != len(scores):
-            raise ValueError(
-                f"X has {_num_samples(X)} rows, but {type(self).__name__} was fitted on "
-                f"{len(scores)}; pass those"
-            )
+        n = len(scores) if X is None else _num_samples(X)
+        if n != len(scores):
+            fitted = f"{type(self).__name__} was fitted on {len(scores)}"
+            raise ValueError(f"X has {n} rows, but {fitted}; pass those")
         order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
         columns: dict[str, Any] = {"score": scores, "rank": np.argsort(order) + 1}
         source = wrapped(self)
@@ -54,12 +54,12 @@ class DiagnosisMixin:
         return pd.DataFrame(columns, index=index)
 
 
-def wrapped(estimator):
+def wrapped(estimator: Any) -> Any:
     """Return the detector inside an adapter, or the estimator itself."""
     return getattr(estimator, "_diagnosed", estimator)
 
 
-def row_scores(estimator, X=None) -> np.ndarray:
+def row_scores(estimator: Any, X: npt.ArrayLike | None = None) -> np.ndarray:
     """Scores that a detector, a filter or a learner holds of its training rows.
 
     Parameters
@@ -95,7 +95,7 @@ def row_scores(estimator, X=None) -> np.ndarray:
     raise TypeError(f"{type(estimator).__name__} has no scores of its training rows")
 
 
-def trusted_rows(estimator) -> np.ndarray:
+def trusted_rows(estimator: Any) -> np.ndarray:
     """Return which training rows a fitted estimator of this package or of PyOD trusts, bool."""
     estimator = wrapped(estimator)
     if hasattr(estimator, "inlier_mask_"):

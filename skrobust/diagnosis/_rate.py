@@ -9,29 +9,16 @@ import numpy as np
 from scipy.special import expit
 from scipy.stats import beta, chi2_contingency, norm
 
-__all__ = [
-    "FALLBACK_RATE",
-    "LEAST_ROWS",
-    "CorruptionEstimate",
-    "few_rows",
-    "interval_of_share",
-    "wrong_label_rate",
-    "wrong_target_rate",
-]
-
 LEAST_ROWS = 50
 FALLBACK_RATE = 0.2
 LARGEST_RATE = 0.45
-_CONFIDENT_SHARES = (0.3, 0.6)
-_CONFIDENT_ROWS = (200, 1000)
+_CONFIDENT_SHARES, _CONFIDENT_ROWS = (0.3, 0.6), (200, 1000)
 _MOST_UNEXPLAINED = 0.5
 _DOUBTFUL_TARGETS = 0.35
 _BY_CHANCE = 0.01
 _RARE = 0.01
 _LEAST_WIDTH = 12.0
-_N_TURNS = 1000
-_SETTLED = 1e-6
-_TINY = 1e-6
+_N_TURNS, _SETTLED, _TINY = 1000, 1e-6, 1e-6
 
 
 class CorruptionEstimate(NamedTuple):
@@ -67,10 +54,10 @@ def few_rows(n_rows: int) -> CorruptionEstimate:
     -------
     CorruptionEstimate
     """
-    return _fallback(f"{n_rows} rows are too few, it takes {LEAST_ROWS}")
+    return fallback(f"{n_rows} rows are too few, it takes {LEAST_ROWS}")
 
 
-def _fallback(doubt: str, rate: float = FALLBACK_RATE) -> CorruptionEstimate:
+def fallback(doubt: str, rate: float = FALLBACK_RATE) -> CorruptionEstimate:
     return CorruptionEstimate(rate, 0.0, 0.5, doubt)
 
 
@@ -116,7 +103,7 @@ def wrong_label_rate(probabilities: np.ndarray, codes: np.ndarray) -> Corruption
     if len(lost):
         rarest = float(shares[lost].min())
         doubt = f"a label of {rarest:.1%} of the rows is never predicted by the models"
-        return _fallback(doubt, min(rarest / 2.0, FALLBACK_RATE))
+        return fallback(doubt, min(rarest / 2.0, FALLBACK_RATE))
     chosen = np.zeros(n_rows, dtype=bool)
     for code in np.unique(predicted):
         rows = np.flatnonzero(predicted == code)
@@ -125,7 +112,7 @@ def wrong_label_rate(probabilities: np.ndarray, codes: np.ndarray) -> Corruption
     n_chosen, n_wrong = int(chosen.sum()), int((predicted != codes)[chosen].sum())
     rate = n_wrong / n_chosen
     if not _agree(predicted[chosen], codes[chosen]):
-        return _fallback("labels and predictions agree no better than by chance")
+        return fallback("labels and predictions agree no better than by chance")
     low, high = interval_of_share(n_wrong, n_chosen)
     if rate > LARGEST_RATE:
         doubt = f"of the rows that are predicted most confidently, {rate:.0%} have another label"
@@ -139,7 +126,7 @@ def wrong_target_rate(targets: np.ndarray, predictions: np.ndarray) -> Corruptio
     Residuals of good rows are taken to be normal, those of wrong targets uniform over the range of
     the residuals or of the targets, whichever is larger, and at least 12 standard deviations, lest
     the noise explain what is normal. Location, scale and the share of the second kind are fitted by
-    expectation-maximisation [1]_.
+    expectation-maximisation (Banfield and Raftery, Biometrics 1993, section 5).
 
     Parameters
     ----------
@@ -157,11 +144,6 @@ def wrong_target_rate(targets: np.ndarray, predictions: np.ndarray) -> Corruptio
         fallback; where the residuals' median absolute deviation is more than half of the targets',
         so that wrong targets, or what they have taught the model, hide among large errors, which
         gives at least the fallback; and where the share is above 0.35. At most 0.45.
-
-    References
-    ----------
-    .. [1] Banfield, J. D., Raftery, A. E. Model-based Gaussian and non-Gaussian clustering.
-       Biometrics, 1993. Section 5.
     """
     n_rows = len(targets)
     if n_rows < LEAST_ROWS:
@@ -170,12 +152,11 @@ def wrong_target_rate(targets: np.ndarray, predictions: np.ndarray) -> Corruptio
     residuals = given - np.asarray(predictions, dtype=np.float64).reshape(n_rows, -1)
     varies = np.ptp(residuals, axis=0) > 0
     if not varies.any():
-        return _fallback("all residuals are the same")
+        return fallback("all residuals are the same")
     given, residuals = given[:, varies], residuals[:, varies]
     spread = 1.4826 * _deviation(residuals)
-    width = np.max(
-        [np.ptp(residuals, axis=0), np.ptp(given, axis=0), _LEAST_WIDTH * spread], axis=0
-    )
+    ranges = np.ptp(residuals, axis=0), np.ptp(given, axis=0), _LEAST_WIDTH * spread
+    width = np.max(ranges, axis=0)
     rate, error = _noise_share(residuals, spread, width)
     low, high = max(rate - 1.96 * error, 0.0), min(rate + 1.96 * error, 1.0)
     share, rate = rate, min(rate, LARGEST_RATE)
@@ -183,16 +164,14 @@ def wrong_target_rate(targets: np.ndarray, predictions: np.ndarray) -> Corruptio
     scale = _deviation(given)
     scale = np.where(scale > 0, scale, norm.ppf(0.75) * given.std(axis=0))  # mostly one value
     if not scale.all():
-        return _fallback("the targets are all the same")
+        return fallback("the targets are all the same")
     unexplained = float(np.mean(_deviation(residuals) / scale))
     if unexplained > _MOST_UNEXPLAINED:
-        return CorruptionEstimate(
-            max(rate, FALLBACK_RATE),
-            low,
-            max(high, 0.5),
+        hidden = (
             f"models that have not seen a row miss its target by {unexplained:.0%} of the targets' "
-            "own spread, in which wrong targets can hide",
+            "own spread, in which wrong targets can hide"
         )
+        return CorruptionEstimate(max(rate, FALLBACK_RATE), low, max(high, 0.5), hidden)
     doubt = None
     if share > _DOUBTFUL_TARGETS:
         doubt = f"{share:.0%} of the targets seem to be wrong, which few methods stand"

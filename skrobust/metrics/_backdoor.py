@@ -5,21 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from numbers import Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils.validation import column_or_1d
 
 from skrobust.corruption import attack_targets
-
-__all__ = [
-    "LastEpochs",
-    "attack_success_rate",
-    "clean_accuracy",
-    "last_epochs",
-    "poison_accuracy",
-    "separation_score",
-]
 
 
 class LastEpochs(NamedTuple):
@@ -40,7 +31,7 @@ class LastEpochs(NamedTuple):
     sd_of_runs: float
 
 
-def clean_accuracy(estimator, X, y) -> float:
+def clean_accuracy(estimator: Any, X: Any, y: Any) -> float:
     """Share of untouched rows that get their label.
 
     Parameters
@@ -65,19 +56,15 @@ def clean_accuracy(estimator, X, y) -> float:
     return _share_equal(estimator, X, y)
 
 
-def poison_accuracy(estimator, X, y, trigger: Callable) -> float:
+def poison_accuracy(estimator: Any, X: Any, y: Any, trigger: Callable) -> float:
     """Share of rows that keep their true label when the trigger is put into all of them.
 
     It is not the attack's success: a backdoor that was learnt brings it down to almost 0.
 
     Parameters
     ----------
-    estimator : fitted classifier
-        Anything with ``predict``.
-    X : array-like of shape (n_samples, ...)
-        Rows without a trigger.
-    y : array-like of shape (n_samples,)
-        True labels.
+    estimator, X, y : fitted classifier and array-likes
+        As for :func:`clean_accuracy`.
     trigger : callable
         Maps rows to rows that carry it, such as :class:`skrobust.corruption.PatchTrigger`.
 
@@ -90,31 +77,27 @@ def poison_accuracy(estimator, X, y, trigger: Callable) -> float:
     ------
     ValueError
         If ``X`` is empty or ``y`` has another length.
-
-    References
-    ----------
-    .. [1] Liu, B. Robust learning of deep neural networks under data corruption. Section 5.5.
     """
     return _share_equal(estimator, trigger(X), y)
 
 
 def attack_success_rate(
-    estimator, X, y, trigger: Callable, *, target_map: str = "all-to-all", target=None
+    estimator: Any,
+    X: Any,
+    y: Any,
+    trigger: Callable,
+    *,
+    target_map: str = "all-to-all",
+    target: Any = None,
 ) -> float:
     """Share of rows that the trigger brings to the label that the attacker wants.
 
-    Rows that have that label already do not count.
+    Rows that have that label already do not count (BadNets: arXiv:1708.06733, 2017).
 
     Parameters
     ----------
-    estimator : fitted classifier
-        Anything with ``predict``.
-    X : array-like of shape (n_samples, ...)
-        Rows without a trigger.
-    y : array-like of shape (n_samples,)
-        True labels.
-    trigger : callable
-        Maps rows to rows that carry it.
+    estimator, X, y, trigger : as for :func:`poison_accuracy`
+        The attacked classifier, rows without a trigger, their true labels, and the trigger.
     target_map : {"all-to-all", "all-to-one", "clean-label"}, default="all-to-all"
         See :func:`skrobust.corruption.poison`.
     target : label, optional
@@ -129,11 +112,6 @@ def attack_success_rate(
     ------
     ValueError
         If a parameter is not one of the above, the lengths differ, or no row counts.
-
-    References
-    ----------
-    .. [1] Gu, T., Dolan-Gavitt, B., Garg, S. BadNets: Identifying vulnerabilities in the machine
-       learning model supply chain. 2017.
     """
     X, y = np.asarray(X), column_or_1d(y)
     known = getattr(estimator, "classes_", y[:0])  # the next class may be missing in the test part
@@ -147,15 +125,16 @@ def attack_success_rate(
     return _share_equal(estimator, trigger(X[counts]), wanted[counts])
 
 
-def separation_score(estimator, X, y, rate: float, *, per_label: bool = True) -> float:
+def separation_score(
+    estimator: Any, X: Any, y: Any, rate: float, *, per_label: bool = True
+) -> float:
     """Tell from poisoned rows that were held out whether a defence has worked.
 
     A classifier that has learnt the classes and not the trigger gives the labels of clean rows a
-    high probability and those of poisoned rows a low one: the rows fall apart at the rate, and the
-    score is near 1. It is far below where the classifier has learnt the trigger and believes all
-    rows, or has lost a class; but also where classes overlap, and then it tells nothing: compare
-    settings or seeds by it only where some come near 1. No clean row is needed:
-    ``GridSearchCV(model, grid, scoring=partial(separation_score, rate=0.2))``.
+    high probability and those of poisoned rows a low one: the score is near 1. It is far below
+    where the classifier believes all rows, or has lost a class; but also where classes overlap, and
+    then it tells nothing: compare settings or seeds by it only where some come near 1. No clean row
+    is needed: ``GridSearchCV(model, grid, scoring=partial(separation_score, rate=0.2))``.
 
     Parameters
     ----------
@@ -201,14 +180,9 @@ def separation_score(estimator, X, y, rate: float, *, per_label: bool = True) ->
     >>> images = digits.images[:, None] / 16
     >>> X, y, _ = poison(images, digits.target, PatchTrigger(size=2), 0.2, random_state=0)
     >>> model = BackdoorRobustClassifier(corruption_rate=0.2, max_epochs=20, random_state=0)
-    >>> plain = BackdoorRobustClassifier(
-    ...     noisy_label=None, perturbation_limit=0, occlusion=0, max_epochs=20, random_state=0
-    ... )
-    >>> scores = [
-    ...     separation_score(one.fit(X[:1200], y[:1200]), X[1200:], y[1200:], 0.2)
-    ...     for one in (model, plain)
-    ... ]
-    >>> scores[0] > scores[1] + 0.2
+    >>> robust = separation_score(model.fit(X[:1200], y[:1200]), X[1200:], y[1200:], 0.2)
+    >>> plain = model.set_params(noisy_label=None, perturbation_limit=0, occlusion=0)
+    >>> robust > separation_score(plain.fit(X[:1200], y[:1200]), X[1200:], y[1200:], 0.2) + 0.2
     True
     """
     if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 < rate < 1:
@@ -264,18 +238,15 @@ def last_epochs(values: Sequence[Sequence[float]], n_epochs: int = 10) -> LastEp
     if n_epochs < 1:
         raise ValueError(f"n_epochs must be at least 1, got {n_epochs}")
     if not len(values) or any(np.ndim(run) != 1 or len(run) == 0 for run in values):
-        raise ValueError(
-            "values must hold at least one run, and every run a list of at least one epoch; got "
-            f"{values!r}"
-        )
+        wanted = "at least one run, and every run a list of at least one epoch"
+        raise ValueError(f"values must hold {wanted}; got {values!r}")
     last = [np.asarray(run, dtype=float)[-n_epochs:] for run in values]
-    pooled = np.concatenate(last)
-    means = [run.mean() for run in last]
+    pooled, means = np.concatenate(last), [run.mean() for run in last]
     sd_of_runs = float(np.std(means, ddof=1)) if len(means) > 1 else float("nan")
     return LastEpochs(float(pooled.mean()), float(pooled.std()), sd_of_runs)
 
 
-def _share_equal(estimator, X, y) -> float:
+def _share_equal(estimator: Any, X: Any, y: Any) -> float:
     y = column_or_1d(y)
     if len(X) != len(y) or len(y) == 0:
         raise ValueError(f"X and y must have as many rows, at least one: got {len(X)} and {len(y)}")

@@ -1,12 +1,10 @@
 """Networks: plain ``torch.nn.Module`` classes that know nothing of scikit-learn."""
 
 from skrobust.networks._autoencoder import Autoencoder, VariationalAutoencoder
-from skrobust.networks._cnn import CNN9
+from skrobust.networks._convolutional import CNN9, ResNet32, SmallCNN
 from skrobust.networks._ensemble import NetworkEnsemble
 from skrobust.networks._flow import CouplingFlow, LipschitzBound
 from skrobust.networks._lipschitz import SpectralConstraint
-from skrobust.networks._resnet import ResNet32
-from skrobust.networks._small import SmallCNN
 from skrobust.networks._stacked import LinearHead, StackedLinear, StackedMLP
 
 __all__ = [

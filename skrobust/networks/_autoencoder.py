@@ -61,16 +61,8 @@ class VariationalAutoencoder(nn.Module):
 
     Parameters
     ----------
-    in_features : int
-        Number of features (D).
-    n_networks : int, default=1
-        Number of autoencoders (K).
-    hidden_layer_sizes : sequence of int, default=(256, 256)
-        Widths of the encoder's hidden layers.
-    latent_dim : int, default=10
-        Size of the code (z).
-    output : {"sigmoid", "linear"}, default="sigmoid"
-        Last activation.
+    in_features, n_networks, hidden_layer_sizes, latent_dim, output : int, sequence or str
+        As for :class:`Autoencoder`.
     """
 
     def __init__(
@@ -93,29 +85,15 @@ class VariationalAutoencoder(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return reconstruction, mean and log-variance of the code."""
         mean, log_variance = _split(self.encoder(x))
-        code = mean
-        if self.training:
-            code = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
+        code = mean + (0.5 * log_variance).exp() * torch.randn_like(mean) if self.training else mean
         return self.decoder(F.relu(code)), mean, log_variance
 
     def draw_passes(self, n_passes: int) -> Tensor | None:
-        """Draw the standard normal noise of the code, one vector per pass and network.
-
-        Returns
-        -------
-        Tensor of shape (n_passes, n_networks, latent_dim), or None
-            None for no pass.
-        """
+        """Draw the code's normal noise (n_passes, n_networks, latent_dim); None for no pass."""
         return torch.randn(n_passes, self.n_networks, self.latent_dim) if n_passes else None
 
     def sub_networks(self, noise: Tensor | None = None) -> tuple:
-        """All networks with one draw of the noise, for :meth:`run_sub_networks`.
-
-        Parameters
-        ----------
-        noise : Tensor of shape (n_networks, latent_dim), optional
-            One pass of :meth:`draw_passes`; None decodes the mean.
-        """
+        """All networks with one draw of the noise, without which the mean is decoded."""
         return self.encoder.sub_networks(), self.decoder.sub_networks(), noise
 
     def run_sub_networks(self, parts: tuple, x: Tensor) -> Tensor:

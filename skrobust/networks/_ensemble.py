@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,8 @@ class NetworkEnsemble(nn.Module):
     module : nn.Module or callable
         A class (or other callable) is called ``n_networks`` times. An instance is deep-copied,
         never trained in place; for ``n_networks > 1`` every copy is drawn anew through the
-        ``reset_parameters`` of its layers.
+        ``reset_parameters`` of its layers; where one with parameters has none, that is a TypeError,
+        as the copies would be equal.
     n_networks : int, default=1
         Number of networks (K).
     **kwargs
@@ -29,40 +31,26 @@ class NetworkEnsemble(nn.Module):
     ----------
     n_outputs : int or None
         Width that the outputs must have; None does not look.
-
-    Raises
-    ------
-    TypeError
-        If an instance is to be copied more than once and one of its layers has parameters but no
-        ``reset_parameters``: the copies would be equal.
     """
 
     def __init__(
-        self, module: nn.Module | Callable[..., nn.Module], *, n_networks: int = 1, **kwargs
+        self, module: nn.Module | Callable[..., nn.Module], *, n_networks: int = 1, **kwargs: Any
     ) -> None:
         super().__init__()
         self.n_networks = n_networks
         self.n_outputs: int | None = None
         if isinstance(module, nn.Module):
             networks = [copy.deepcopy(module) for _ in range(n_networks)]
-            if n_networks > 1:
-                for network in networks:
-                    _draw_anew(network)
+            for network in networks if n_networks > 1 else ():
+                _draw_anew(network)
         else:
             networks = [module(**kwargs) for _ in range(n_networks)]
         self.networks = nn.ModuleList(networks)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (n_networks, n_rows, ...) to the stacked outputs (n_networks, n_rows, ...).
-
-        Raises
-        ------
-        ValueError
-            If an output does not have the shape (n_rows, n_outputs).
-        """
-        output = torch.stack(
-            [network(rows) for network, rows in zip(self.networks, x, strict=True)]
-        )
+        """Map (n_networks, n_rows, ...) to the stacked outputs (n_networks, n_rows, n_outputs)."""
+        pairs = zip(self.networks, x, strict=True)
+        output = torch.stack([network(rows) for network, rows in pairs])
         if self.n_outputs is not None and output.shape[1:] != (x.shape[1], self.n_outputs):
             raise ValueError(
                 f"module must map n_rows inputs to outputs of shape (n_rows, {self.n_outputs}), "
@@ -71,13 +59,7 @@ class NetworkEnsemble(nn.Module):
         return output
 
     def embed(self, x: Tensor) -> Tensor:
-        """Map (n_networks, n_rows, ...) to what each network's last linear layer is given.
-
-        Raises
-        ------
-        ValueError
-            If a network has no linear layer.
-        """
+        """Map (n_networks, n_rows, ...) to what each network's last linear layer is given."""
         return torch.stack([_embed(*pair) for pair in zip(self.networks, x, strict=True)])
 
     @torch.no_grad()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -66,6 +66,7 @@ class CouplingFlow(nn.Module):
     """
 
     masks: Tensor
+    layers: Any
 
     def __init__(
         self,
@@ -90,17 +91,11 @@ class CouplingFlow(nn.Module):
         if lipschitz is not None:
             self.constraints.extend(
                 SpectralConstraint(layer.weight.detach(), lipschitz, exact=exact)
-                for layer in cast("list[StackedLinear]", self.layers)
+                for layer in self.layers
             )
 
     def forward(self, x: Tensor, per_feature: bool = False) -> Tensor:
-        """Log-density of x (n_networks, n_rows, in_features).
-
-        Returns
-        -------
-        Tensor of shape (n_networks, n_rows), or of the shape of ``x``
-            With ``per_feature`` what each coordinate adds.
-        """
+        """Log-density of x (n_networks, n_rows, in_features), or what each coordinate adds."""
         z, log_scale = self._encode(x)
         densities = log_scale - 0.5 * (z.square() + math.log(2 * math.pi))
         return densities if per_feature else densities.sum(dim=-1)
@@ -143,60 +138,40 @@ class CouplingFlow(nn.Module):
         output's norm at most e (B + T) + B, and the bound on the map the product over the
         couplings.
         """
-        shape = (self.n_couplings, self.n_networks, 2)
-        product = torch.ones(shape, dtype=torch.float64)
-        for weight in self.weights():
-            norms = torch.linalg.matrix_norm(weight.double(), ord=2).cpu()
-            product *= norms.view(shape)
+        norms = torch.stack([torch.linalg.matrix_norm(w.double(), ord=2) for w in self.weights()])
+        product = norms.cpu().prod(dim=0).view(self.n_couplings, self.n_networks, 2)
         scale, shift = product.unbind(dim=-1)
         size = torch.full((self.n_networks,), float(radius), dtype=torch.float64)
-        bound = torch.ones_like(size)
-        origin = self._shifts_at_origin()
-        for i in reversed(range(self.n_couplings)):
-            largest = origin[i] + shift[i] * size
+        bound, zero = torch.ones_like(size), self.masks.new_zeros(self.n_networks, 1, 1)
+        for i, net in reversed(list(enumerate(self._nets()))):
+            t = _scale_and_shift(net, self.masks[i], zero.expand(-1, -1, self.in_features))[1]
+            largest = t.norm(dim=-1).flatten().double().cpu() + shift[i] * size
             bound = bound * math.e * (1 + shift[i] + (size + largest) * scale[i])
             size = size + math.e * (size + largest)
         return LipschitzBound(scale.mT, shift.mT, bound)
 
-    def _shifts_at_origin(self) -> Tensor:
-        """Norm of t(0) per coupling and network."""
-        zero = self.masks.new_zeros(self.n_networks, 1, self.in_features)
-        shifts = [
-            _scale_and_shift(net, mask, zero)[1].norm(dim=-1).flatten()
-            for net, mask in zip(self._nets(), self.masks, strict=True)
-        ]
-        return torch.stack(shifts).double().cpu()
-
-    def _pairs(self):
+    def _pairs(self) -> Iterable[tuple[Any, Any]]:
         return zip(self.layers, self.constraints, strict=bool(self.constraints))
 
     def weights(self) -> list[Tensor]:
         """The matrices of each layer, (2 n_couplings n_networks, in, out), constrained."""
         if not self.constraints:
-            return [layer.weight for layer in cast("list[StackedLinear]", self.layers)]
+            return [layer.weight for layer in self.layers]
         return [constraint(layer.weight) for layer, constraint in self._pairs()]
 
     def _nets(self) -> list[list[_Layer]]:
         """The layers of each coupling."""
-        parts: list[tuple[Tensor, ...]] = [
-            (layer.weight, layer.bias) for layer in cast("list[StackedLinear]", self.layers)
-        ]
-        if self.constraints:
-            for i, (layer, constraint) in enumerate(self._pairs()):
-                weight, factor = constraint.split(layer.weight)
-                parts[i] = (weight, layer.bias, factor)
+        parts: list[tuple[Tensor, ...]] = [(layer.weight, layer.bias) for layer in self.layers]
+        for i, (layer, constraint) in enumerate(self._pairs()):
+            weight, factor = constraint.split(layer.weight)
+            parts[i] = (weight, layer.bias, factor)
         # See StackedMLP: in narrow products a row's last bit may depend on its place.
         extra = 0 if self.training else max(0, LEAST_COLUMNS - self.in_features)
         weight, bias, *factor = parts[-1]
         parts[-1] = (F.pad(weight, (0, extra)), F.pad(bias, (0, extra)), *factor)
-        by_layer = [
-            [_Layer(*one) for one in zip(*map(self._by_coupling, layer), strict=True)]
-            for layer in parts
-        ]
-        return [list(net) for net in zip(*by_layer, strict=True)]
-
-    def _by_coupling(self, part: Tensor) -> tuple[Tensor, ...]:
-        return part.view(self.n_couplings, -1, *part.shape[1:]).unbind()
+        n = self.n_couplings
+        split = [[part.view(n, -1, *part.shape[1:]).unbind() for part in layer] for layer in parts]
+        return [[_Layer(*(part[i] for part in layer)) for layer in split] for i in range(n)]
 
 
 class _Layer(NamedTuple):

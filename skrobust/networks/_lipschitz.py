@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,8 +11,7 @@ from torch.autograd.function import once_differentiable
 
 __all__ = ["SpectralConstraint"]
 
-_FIRST_ITERATIONS = 15
-_LEAST_SIGMA = 1e-12
+_FIRST_ITERATIONS, _LEAST_SIGMA = 15, 1e-12
 
 
 class SpectralConstraint(nn.Module):
@@ -96,13 +97,13 @@ class _ThroughSigma(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, weight, left, right, slope):
+    def forward(ctx: Any, weight: Tensor, left: Tensor, right: Tensor, slope: Tensor) -> Tensor:
         ctx.save_for_backward(weight, left, right, slope)
         return weight.view_as(weight)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         weight, left, right, slope = ctx.saved_tensors
         inner = (gradient * weight).sum(dim=(1, 2), keepdim=True)
         return gradient.addcmul((slope * inner * left).mT, right), None, None, None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -52,14 +52,8 @@ class StackedLinear(nn.Module):
     Parameters
     ----------
     n_networks, in_features, out_features : int
-        Sizes.
-
-    Attributes
-    ----------
-    weight : Parameter of shape (n_networks, in_features, out_features)
-        Note the order: the transpose of ``torch.nn.Linear.weight``.
-    bias : Parameter of shape (n_networks, 1, out_features)
-        Added to every row.
+        Sizes of ``weight`` (note the order: ``torch.nn.Linear.weight`` is the transpose) and of
+        ``bias``, (n_networks, 1, out_features).
     """
 
     def __init__(self, n_networks: int, in_features: int, out_features: int) -> None:
@@ -87,13 +81,13 @@ class _NarrowProduct(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, bias: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    def forward(ctx: Any, bias: Tensor, x: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
         transposed = weight.transpose(1, 2).contiguous()
         return torch.baddbmm(bias, x, transposed.transpose(1, 2))
 
     @staticmethod
-    def backward(ctx, gradient: Tensor):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         for_x = gradient @ weight.transpose(1, 2) if ctx.needs_input_grad[1] else None
         for_weight = (gradient.transpose(1, 2) @ x).transpose(1, 2)
@@ -174,15 +168,11 @@ class StackedMLP(nn.Module):
         return torch.cat([self.embed(part.unsqueeze(0))[0] for part in x.split(batch_size)])
 
     def draw_passes(self, n_passes: int) -> Tensor | None:
-        """Draw which units each stochastic pass keeps, for scores with dropout on.
+        """Draw which units each stochastic pass keeps, (n_passes, n_networks, n_units), bool.
 
         One mask serves all rows of a pass, so that a pass is one random sub-network, as the
-        thesis words it (section 2.3), and a row's score does not depend on its neighbours.
-
-        Returns
-        -------
-        Tensor of shape (n_passes, n_networks, n_units), bool, or None
-            None where there is nothing to draw: no pass, or no dropout.
+        thesis words it (section 2.3), and a row's score does not depend on its neighbours. None
+        where there is nothing to draw: no pass, or no dropout.
         """
         sizes = self.dropout_sizes
         if n_passes == 0 or not sizes:
@@ -190,19 +180,11 @@ class StackedMLP(nn.Module):
         return torch.rand(n_passes, self.n_networks, sum(sizes)) >= self.dropout
 
     def sub_networks(self, units: Tensor | None = None) -> list[list]:
-        """Weights and biases of each network, without the units that dropout removed.
+        """Weights (in, out) and biases (out,) of each network, without units that dropout removed.
 
-        Parameters
-        ----------
-        units : Tensor of shape (n_networks, n_units), bool, optional
-            One pass of :meth:`draw_passes`. Dropping a unit and scaling the others is the same as
-            leaving out its column here and its row in the next layer, which is then scaled: the
-            network becomes smaller instead of being masked. None keeps every unit.
-
-        Returns
-        -------
-        list of lists of (weight, bias)
-            Shapes (in, out) and (out,), detached, for :meth:`run_sub_networks`.
+        ``units`` is one pass of :meth:`draw_passes`; None keeps every unit. Dropping a unit and
+        scaling the others is the same as leaving out its column here and its row in the next layer,
+        which is then scaled: the network becomes smaller instead of being masked.
         """
         layers = cast("list[StackedLinear]", self.layers)
         chains = []
@@ -210,8 +192,8 @@ class StackedMLP(nn.Module):
             chain = [(one.weight[k].detach(), one.bias[k, 0].detach()) for one in layers]
             kept = () if units is None else units[k].split(self.dropout_sizes)
             for i, mask in enumerate(kept):
-                places = mask.to(chain[i][0].device).nonzero().squeeze(1)
                 weight, bias = chain[i]
+                places = mask.to(weight.device).nonzero().squeeze(1)
                 chain[i] = (weight.index_select(1, places), bias[places])
                 weight, bias = chain[i + 1]
                 chain[i + 1] = (weight.index_select(0, places) / (1.0 - self.dropout), bias)
@@ -219,13 +201,7 @@ class StackedMLP(nn.Module):
         return chains
 
     def run_sub_networks(self, chains: list[list], x: Tensor | list[Tensor]) -> Tensor:
-        """Run the result of :meth:`sub_networks`, without gradient.
-
-        Parameters
-        ----------
-        x : Tensor of shape (n_rows, ...), or list of such
-            Rows for all networks, or for each its own.
-        """
+        """Run the result of :meth:`sub_networks` on rows (n_rows, ...), or each on its own."""
         own = x if isinstance(x, list) else [x] * len(chains)
         outputs = []
         for chain, rows in zip(chains, own, strict=True):
@@ -244,11 +220,11 @@ class LinearHead(StackedMLP):
     Parameters
     ----------
     encoder : nn.Module
-        The network, with ``embed``. Its embedding is divided by ``scale`` before it comes here.
+        The network, with ``embed``.
     n_inputs, n_outputs : int
         Width of the embedding, and of the outputs.
     scale : float
-        Size of the embedding's numbers.
+        Size of the embedding's numbers, which are divided by it before they come here.
     """
 
     def __init__(self, encoder: nn.Module, n_inputs: int, n_outputs: int, scale: float) -> None:

@@ -4,8 +4,8 @@ matplotlib is imported when something is drawn. Colours are told apart by colour
 """
 
 from skrobust.plotting._curves import RateSensitivityDisplay, TrainingCurveDisplay
-from skrobust.plotting._density import DensityDisplay, LossSurfaceDisplay
-from skrobust.plotting._pictures import DistrustedRowsDisplay, LabelFlipDisplay, TriggerDisplay
+from skrobust.plotting._pictures import DistrustedRowsDisplay, LossSurfaceDisplay, TriggerDisplay
+from skrobust.plotting._planes import DensityDisplay, LabelFlipDisplay
 from skrobust.plotting._scores import KeptShareDisplay, ScoreDistributionDisplay
 
 __all__ = [

@@ -4,34 +4,21 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
-__all__ = [
-    "axis_names",
-    "bad_rows",
-    "check_has",
-    "check_known",
-    "check_mapping",
-    "listed",
-    "named",
-    "numbers",
-    "on_grid",
-    "runs",
-    "two_features",
-]
 
-
-def check_has(estimator, attribute: str) -> None:
+def check_has(estimator: Any, attribute: str) -> None:
     """Raise NotFittedError before ``fit``, and TypeError if an estimator lacks something."""
     check_is_fitted(estimator)
     if not hasattr(estimator, attribute):
         raise TypeError(f"{type(estimator).__name__} has no {attribute}, which is drawn here")
 
 
-def check_mapping(name: str, given, parts: str) -> None:
+def check_mapping(name: str, given: Any, parts: str) -> None:
     """Raise TypeError unless something is given by name."""
     if not isinstance(given, Mapping):
         raise TypeError(f"{name} must be a dict of {parts} by name, got {type(given).__name__}")
@@ -43,7 +30,17 @@ def check_known(name: str, values: np.ndarray) -> None:
         raise ValueError(f"{name} holds no number: {_short(values)}")
 
 
-def numbers(name: str, values) -> np.ndarray:
+def history(estimator: Any, key: str, hint: str = "") -> list:
+    """Return a value of every epoch of a fit; the hint says how it comes to be there."""
+    check_has(estimator, "history_")
+    known = estimator.history_[-1].keys() - {"batches"}
+    if key not in known:
+        hint = hint or "; it has " + ", ".join(sorted(known))
+        raise ValueError(f"the history of {type(estimator).__name__} has no {key!r}{hint}")
+    return estimator.history_[:, key]
+
+
+def numbers(name: str, values: Any) -> np.ndarray:
     """Check a column of numbers, nan among them or not, and return it in float64."""
     try:
         return column_or_1d(values, dtype=np.float64)
@@ -51,7 +48,7 @@ def numbers(name: str, values) -> np.ndarray:
         raise ValueError(f"{name} must be a list of numbers, got {_short(values)}") from error
 
 
-def runs(name: str, given) -> list[np.ndarray]:
+def runs(name: str, given: Any) -> list[np.ndarray]:
     """Check curves in rows, or one curve, and return a list of them in float64."""
     try:
         # As a list, a DataFrame would be the names of its columns
@@ -68,7 +65,7 @@ def runs(name: str, given) -> list[np.ndarray]:
     return curves
 
 
-def listed(name: str, estimators) -> list:
+def listed(name: str, estimators: Any) -> list:
     """Return estimators as a list, one alone as well."""
     several = list(estimators) if isinstance(estimators, (list, tuple)) else [estimators]
     if not several:
@@ -76,16 +73,16 @@ def listed(name: str, estimators) -> list:
     return several
 
 
-def bad_rows(name: str, marks) -> np.ndarray:
+def bad_rows(name: str, marks: Any) -> np.ndarray:
     """Check marks of bad rows, bool or 0 and 1, and return them as bool."""
     marks = column_or_1d(marks)
-    if not np.isin(marks, (0, 1)).all():
-        wrong = next(mark for mark in marks.tolist() if mark not in (0, 1))
-        raise ValueError(f"{name} must be 1 for bad rows and 0 for the others, got {wrong!r}")
+    wrong = [mark for mark in marks.tolist() if mark not in (0, 1)]
+    if wrong:
+        raise ValueError(f"{name} must be 1 for bad rows and 0 for the others, got {wrong[0]!r}")
     return marks.astype(bool)
 
 
-def two_features(X, *, least: int = 1) -> np.ndarray:
+def two_features(X: Any, *, least: int = 1) -> np.ndarray:
     """Check a table of two features."""
     X = check_array(X, ensure_min_samples=least, input_name="X")
     if X.shape[1] != 2:
@@ -93,7 +90,7 @@ def two_features(X, *, least: int = 1) -> np.ndarray:
     return X
 
 
-def on_grid(name: str, values, grid_x, grid_y) -> np.ndarray:
+def on_grid(name: str, values: Any, grid_x: np.ndarray, grid_y: np.ndarray) -> np.ndarray:
     """Check values at all points of a grid."""
     values, shape = np.asarray(values, dtype=float), (len(grid_y), len(grid_x))
     if values.shape != shape:
@@ -102,7 +99,7 @@ def on_grid(name: str, values, grid_x, grid_y) -> np.ndarray:
     return values
 
 
-def axis_names(given, X, estimators: Iterable = ()) -> tuple[str, str]:
+def axis_names(given: Any, X: Any, estimators: Iterable = ()) -> tuple[str, str]:
     """Names of two features: those given, else a table's columns, else those of a fit."""
     if given is not None:
         if isinstance(given, str) or len(given) != 2:
@@ -115,21 +112,19 @@ def axis_names(given, X, estimators: Iterable = ()) -> tuple[str, str]:
     return "feature 1", "feature 2"
 
 
-def named(estimator, points: np.ndarray, X) -> np.ndarray | pd.DataFrame:
+def named(estimator: Any, points: np.ndarray, X: Any) -> np.ndarray | pd.DataFrame:
     """Give points around rows the names that an estimator was fitted with, if there are any."""
     names = getattr(estimator, "feature_names_in_", None)
     if names is None:
         return points
     columns = _columns(X)
     if columns is not None and columns != list(names):
-        raise ValueError(
-            f"X has the columns {columns}, but {type(estimator).__name__} was fitted with "
-            f"{list(names)}"
-        )
+        fitted = f"{type(estimator).__name__} was fitted with {list(names)}"
+        raise ValueError(f"X has the columns {columns}, but {fitted}")
     return pd.DataFrame(points, columns=names)
 
 
-def _columns(X) -> list[str] | None:
+def _columns(X: Any) -> list[str] | None:
     """Names of a table's columns, if it has any; numbers are none."""
     columns = getattr(X, "columns", None)
     if columns is None or not all(isinstance(name, str) for name in columns):
@@ -137,5 +132,5 @@ def _columns(X) -> list[str] | None:
     return list(columns)
 
 
-def _short(values) -> str:
+def _short(values: Any) -> str:
     return reprlib.repr(values.tolist() if hasattr(values, "tolist") else values)

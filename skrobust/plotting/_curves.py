@@ -3,55 +3,37 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import validation_curve
 
-from skrobust.plotting._checks import (
-    check_has,
-    check_known,
-    check_mapping,
-    listed,
-    numbers,
-    runs,
-)
-from skrobust.plotting._style import (
-    COLOURS,
-    GREY,
-    LINES,
-    Display,
-    open_frame,
-    point_marker,
-    whole_ticks,
-)
+from skrobust.plotting._checks import check_known, check_mapping, history, listed, numbers, runs
+from skrobust.plotting._style import GREY, Display, add_line, int_ticks, open_frame
 
 __all__ = ["RateSensitivityDisplay", "TrainingCurveDisplay"]
 
-_RATES = ("corruption_rate", "contamination")
+
+def _draw_bands(ax: Any, x: np.ndarray, curves: Mapping[str, np.ndarray]) -> None:
+    """Draw means over seeds with a band of one standard deviation on either side."""
+    for i, (name, values) in enumerate(curves.items()):
+        known = ~np.isnan(values).all(axis=0)
+        places, values = x[: values.shape[1]][known], values[:, known]
+        mean, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+        colour = add_line(ax, i, places, mean, name)
+        if len(values) > 1:
+            low, high = mean - spread, mean + spread
+            ax.fill_between(places, low, high, color=colour, alpha=0.2, linewidth=0)
+    if len(curves) > 1 or set(ax.get_legend_handles_labels()[1]) - set(curves):
+        ax.legend(frameon=False)
+    open_frame(ax)
 
 
-class _Bands(Display):
-    """Means over seeds with a band of one standard deviation on either side."""
-
-    def _draw(self, ax, x, curves: Mapping[str, np.ndarray]) -> None:
-        for i, (name, values) in enumerate(curves.items()):
-            colour, line = COLOURS[i % len(COLOURS)], LINES[i % len(LINES)]
-            known = ~np.isnan(values).all(axis=0)
-            places, values = x[: values.shape[1]][known], values[:, known]
-            mean, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
-            marker = point_marker(len(places))
-            ax.plot(places, mean, color=colour, linestyle=line, marker=marker, label=name)
-            if len(values) > 1:
-                low, high = mean - spread, mean + spread
-                ax.fill_between(places, low, high, color=colour, alpha=0.2, linewidth=0)
-        if len(curves) > 1 or set(ax.get_legend_handles_labels()[1]) - set(curves):
-            ax.legend(frameon=False)
-        open_frame(ax)
-
-
-class TrainingCurveDisplay(_Bands):
+@dataclass(eq=False, repr=False)
+class TrainingCurveDisplay(Display):
     """A value by epoch, mean and standard deviation over seeds (thesis, Figures 4.2 and 4.3).
 
     Parameters
@@ -61,23 +43,18 @@ class TrainingCurveDisplay(_Bands):
     ylabel : str, default="value"
         What is drawn.
 
-    Attributes
-    ----------
-    ax_, figure_
-        What it was drawn on.
-
     Examples
     --------
     >>> from skrobust.plotting import TrainingCurveDisplay
     >>> display = TrainingCurveDisplay.from_predictions({"PRL": [[0.5, 0.7, 0.8], [0.4, 0.7, 0.9]]})
     """
 
-    def __init__(self, curves, *, ylabel="value"):
-        self.curves = curves
-        self.ylabel = ylabel
+    curves: Mapping[str, np.ndarray]
+    _: KW_ONLY
+    ylabel: str = "value"
 
     @classmethod
-    def from_estimator(cls, estimators, *, key="train_loss", ax=None):
+    def from_estimator(cls, estimators: Any, *, key: str = "train_loss", ax: Any = None) -> Self:
         """Draw a value that the histories of fitted estimators hold.
 
         Parameters
@@ -89,10 +66,6 @@ class TrainingCurveDisplay(_Bands):
         ax : matplotlib axes, optional
             Where to draw.
 
-        Returns
-        -------
-        TrainingCurveDisplay
-
         Raises
         ------
         ValueError
@@ -103,34 +76,24 @@ class TrainingCurveDisplay(_Bands):
         if not isinstance(estimators, Mapping):
             several = listed("estimators", estimators)
             estimators = {type(several[0]).__name__: several}
-        curves = {}
-        for name, given in estimators.items():
-            several = listed(f"estimators[{name!r}]", given)
-            for estimator in several:
-                check_has(estimator, "history_")
-                if key not in estimator.history_[-1]:
-                    known = ", ".join(sorted(k for k in estimator.history_[-1] if k != "batches"))
-                    raise ValueError(f"the history has no {key!r}; it has {known}")
-            curves[name] = [estimator.history_[:, key] for estimator in several]
+        curves = {
+            name: [history(estimator, key) for estimator in listed(f"estimators[{name!r}]", given)]
+            for name, given in estimators.items()
+        }
         return cls.from_predictions(curves, ylabel=key, ax=ax)
 
     @classmethod
-    def from_predictions(cls, curves, *, ylabel="value", ax=None):
+    def from_predictions(cls, curves: Any, *, ylabel: str = "value", ax: Any = None) -> Self:
         """Draw curves.
 
         Parameters
         ----------
         curves : dict of str to list of array-like of shape (n_epochs,)
-            By name; one for each seed, or the rows of an array or a DataFrame. A name with a
-            single one may have it as it is, without a list around it.
+            By name: one for each seed, or the rows of an array or a DataFrame, or a single one.
         ylabel : str, default="value"
             What is drawn.
         ax : matplotlib axes, optional
             Where to draw.
-
-        Returns
-        -------
-        TrainingCurveDisplay
 
         Raises
         ------
@@ -145,33 +108,21 @@ class TrainingCurveDisplay(_Bands):
         padded = {}
         for name, given in curves.items():
             several = runs(f"curves[{name!r}]", given)
-            length = max(map(len, several))
-            padded[name] = np.full((len(several), length), np.nan)
+            padded[name] = np.full((len(several), max(map(len, several))), np.nan)
             for row, values in zip(padded[name], several, strict=True):
                 row[: len(values)] = values
         return cls(padded, ylabel=ylabel).plot(ax)
 
-    def plot(self, ax=None):
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib axes, optional
-            Where.
-
-        Returns
-        -------
-        TrainingCurveDisplay
-        """
+    def _draw(self, ax: Any) -> None:
         ax = self._axes(ax)
         longest = max(values.shape[1] for values in self.curves.values())
-        self._draw(ax, np.arange(1, longest + 1), self.curves)
-        whole_ticks(ax)
+        _draw_bands(ax, np.arange(1, longest + 1), self.curves)
+        int_ticks(ax)
         ax.set(xlabel="epoch", ylabel=self.ylabel)
-        return self
 
 
-class RateSensitivityDisplay(_Bands):
+@dataclass(eq=False, repr=False)
+class RateSensitivityDisplay(Display):
     """A score by the rate that a method is told, mean over seeds (thesis, Figures 3.5 and 3.6).
 
     Parameters
@@ -181,14 +132,9 @@ class RateSensitivityDisplay(_Bands):
     curves : dict of str to array of shape (n_seeds, n_rates)
         Scores by name.
     true_rate : float, optional
-        What is the case.
+        What is the case: a vertical line.
     ylabel : str, default="score"
         What is drawn.
-
-    Attributes
-    ----------
-    ax_, figure_
-        What it was drawn on.
 
     Examples
     --------
@@ -198,27 +144,27 @@ class RateSensitivityDisplay(_Bands):
     >>> display = RateSensitivityDisplay.from_predictions(frame, true_rate=0.1)
     """
 
-    def __init__(self, rates, curves, *, true_rate=None, ylabel="score"):
-        self.rates = rates
-        self.curves = curves
-        self.true_rate = true_rate
-        self.ylabel = ylabel
+    rates: np.ndarray
+    curves: Mapping[str, np.ndarray]
+    _: KW_ONLY
+    true_rate: float | None = None
+    ylabel: str = "score"
 
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
+        estimator: Any,
+        X: Any,
+        y: Any,
         *,
-        rates,
-        param_name=None,
-        true_rate=None,
-        scoring=None,
-        cv=None,
-        n_jobs=None,
-        ax=None,
-    ):
+        rates: Any,
+        param_name: str | None = None,
+        true_rate: float | None = None,
+        scoring: str | Callable | None = None,
+        cv: Any = None,
+        n_jobs: int | None = None,
+        ax: Any = None,
+    ) -> Self:
         """Cross-validate an estimator that is told one rate after the other.
 
         The folds that it is tested on are as corrupted as the others: where a clean test set is
@@ -237,7 +183,7 @@ class RateSensitivityDisplay(_Bands):
         param_name : str, optional
             The parameter; "corruption_rate" or "contamination" by default, whichever there is.
         true_rate : float, optional
-            What is the case: a vertical line.
+            What is the case.
         scoring : str or callable, optional
             As in :func:`sklearn.model_selection.cross_val_score`, for example "roc_auc".
         cv : int or splitter, optional
@@ -247,21 +193,22 @@ class RateSensitivityDisplay(_Bands):
         ax : matplotlib axes, optional
             Where to draw.
 
-        Returns
-        -------
-        RateSensitivityDisplay
-
         Raises
         ------
         ValueError
             If no parameter is named and the estimator has neither of the two, there are no rates,
-            or no score is a number. Errors of the estimator are raised as they are, such as that
-            of a rate that it does not allow.
+            or no score is a number. Errors of the estimator are raised as they are.
         """
-        param_name = _rate_name(estimator) if param_name is None else param_name
         rates = np.sort(_check_rates("rates", rates))
-        settings = {"scoring": scoring, "cv": cv, "n_jobs": n_jobs}
-        scores = _test_scores(estimator, X, y, param_name, rates.tolist(), settings)
+        settings = {"scoring": scoring, "cv": cv, "n_jobs": n_jobs, "error_score": "raise"}
+        told = {"param_name": param_name or _rate_name(estimator), "param_range": rates.tolist()}
+        try:
+            scores = validation_curve(estimator, X, y, **told, **settings)[1]
+        except ValueError as error:
+            # scikit-learn has put the name of its function in place of the estimator's
+            if error.__cause__ is None or "of validation_curve must" not in str(error):
+                raise
+            raise error.__cause__ from None
         ylabel = scoring if isinstance(scoring, str) else "score"
         if np.isnan(scores).all():
             raise ValueError(
@@ -272,7 +219,9 @@ class RateSensitivityDisplay(_Bands):
         return cls(rates, curves, true_rate=true_rate, ylabel=ylabel).plot(ax)
 
     @classmethod
-    def from_predictions(cls, frame, *, value="score", true_rate=None, ax=None):
+    def from_predictions(
+        cls, frame: Any, *, value: str = "score", true_rate: float | None = None, ax: Any = None
+    ) -> Self:
         """Draw a table of results.
 
         Parameters
@@ -282,13 +231,9 @@ class RateSensitivityDisplay(_Bands):
         value : str, default="score"
             Column to draw.
         true_rate : float, optional
-            What is the case: a vertical line.
+            What is the case.
         ax : matplotlib axes, optional
             Where to draw.
-
-        Returns
-        -------
-        RateSensitivityDisplay
 
         Raises
         ------
@@ -299,14 +244,11 @@ class RateSensitivityDisplay(_Bands):
         lacking = [name for name in ("rate", value) if name not in frame]
         if lacking:
             raise ValueError(f"frame lacks the column {lacking[0]!r}")
-        columns = {
-            "rate": _check_rates("the column 'rate' of frame", frame["rate"]),
-            value: numbers(f"the column {value!r} of frame", frame[value]),
-            "method": frame.get("method", ""),
-            "seed": frame.get("seed", 0),
-        }
-        frame = frame.assign(**columns)
-        rates, curves = np.unique(frame["rate"]), {}
+        rates = _check_rates("the column 'rate' of frame", frame["rate"])
+        values = numbers(f"the column {value!r} of frame", frame[value])
+        method, seed = frame.get("method", ""), frame.get("seed", 0)
+        frame = frame.assign(**{"rate": rates, value: values, "method": method, "seed": seed})
+        rates, curves = np.unique(rates), {}
         for name, part in frame.groupby("method", sort=False, dropna=False):
             which = f", method {name!r}," if name else ""
             check_known(f"the column {value!r} of frame{which}", part[value])
@@ -314,50 +256,26 @@ class RateSensitivityDisplay(_Bands):
             curves[str(name)] = table.reindex(columns=rates).to_numpy()
         return cls(rates, curves, true_rate=true_rate, ylabel=value).plot(ax)
 
-    def plot(self, ax=None):
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib axes, optional
-            Where.
-
-        Returns
-        -------
-        RateSensitivityDisplay
-        """
+    def _draw(self, ax: Any) -> None:
         ax = self._axes(ax)
         if self.true_rate is not None:
             ax.axvline(self.true_rate, color=GREY, linestyle=":", label="true rate")
-        self._draw(ax, self.rates, self.curves)
+        _draw_bands(ax, self.rates, self.curves)
         ax.set(xlabel="assumed rate", ylabel=self.ylabel)
-        return self
 
 
-def _rate_name(estimator) -> str:
+def _rate_name(estimator: Any) -> str:
     """Return the parameter by which an estimator is told a rate."""
-    known = [name for name in _RATES if name in estimator.get_params()]
-    if not known:
-        raise ValueError(
-            f"{type(estimator).__name__} has neither of {', '.join(_RATES)}: pass "
-            "param_name, such as 'prlclassifier__corruption_rate' in a pipeline"
-        )
-    return known[0]
+    for name in ("corruption_rate", "contamination"):
+        if name in estimator.get_params():
+            return name
+    raise ValueError(
+        f"{type(estimator).__name__} has neither of corruption_rate, contamination: pass "
+        "param_name, such as 'prlclassifier__corruption_rate' in a pipeline"
+    )
 
 
-def _test_scores(estimator, X, y, param_name: str, rates: list, settings: dict) -> np.ndarray:
-    """Scores of shape (n_rates, n_folds); errors of the estimator are raised, not made nan."""
-    told = {"param_name": param_name, "param_range": rates, "error_score": "raise"}
-    try:
-        return validation_curve(estimator, X, y, **told, **settings)[1]
-    except ValueError as error:
-        # scikit-learn has put the name of its function in place of the estimator's
-        if error.__cause__ is None or "of validation_curve must" not in str(error):
-            raise
-        raise error.__cause__ from None
-
-
-def _check_rates(name: str, values) -> np.ndarray:
+def _check_rates(name: str, values: Any) -> np.ndarray:
     rates = numbers(name, values)
     if not len(rates) or not np.isfinite(rates).all():
         wrong = reprlib.repr(rates.tolist())

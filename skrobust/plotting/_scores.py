@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Self
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skrobust.diagnosis._frame import row_scores, wrapped
-from skrobust.plotting._checks import bad_rows, check_has, check_known, listed, numbers, runs
-from skrobust.plotting._style import (
-    ANOMALY,
-    COLOURS,
-    GREY,
-    LINES,
-    NORMAL,
-    Display,
-    open_frame,
-    point_marker,
-    whole_ticks,
-)
+from skrobust.plotting._checks import bad_rows, check_known, history, listed, numbers, runs
+from skrobust.plotting._style import ANOMALY, GREY, NORMAL, Display, add_line, int_ticks, open_frame
 
 __all__ = ["KeptShareDisplay", "ScoreDistributionDisplay"]
 
-_N_BINS = 40
 
-
+@dataclass(eq=False, repr=False)
 class ScoreDistributionDisplay(Display):
     """Histogram of row scores, good and bad rows apart where they are known.
 
@@ -36,11 +28,6 @@ class ScoreDistributionDisplay(Display):
     threshold : float, optional
         Where trust ends.
 
-    Attributes
-    ----------
-    ax_, figure_
-        What it was drawn on.
-
     Examples
     --------
     >>> import numpy as np
@@ -49,17 +36,23 @@ class ScoreDistributionDisplay(Display):
     >>> X = np.random.RandomState(0).normal(size=(200, 3))
     >>> detector = RCADetector(max_epochs=5, random_state=0).fit(X)
     >>> display = ScoreDistributionDisplay.from_estimator(detector)
-    >>> display.ax_.get_xlabel()
-    'score'
     """
 
-    def __init__(self, scores, *, y_true=None, threshold=None):
-        self.scores = scores
-        self.y_true = y_true
-        self.threshold = threshold
+    scores: np.ndarray
+    _: KW_ONLY
+    y_true: np.ndarray | None = None
+    threshold: float | None = None
 
     @classmethod
-    def from_estimator(cls, estimator, X=None, y_true=None, *, ax=None, log_scale=False):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any = None,
+        y_true: Any = None,
+        *,
+        ax: Any = None,
+        log_scale: bool = False,
+    ) -> Self:
         """Draw the scores of a fitted estimator's training rows, or a detector's of other rows.
 
         The threshold is drawn where one score separates the rows that are trusted from the others.
@@ -77,10 +70,6 @@ class ScoreDistributionDisplay(Display):
         log_scale : bool, default=False
             Whether scores are drawn on a logarithmic axis.
 
-        Returns
-        -------
-        ScoreDistributionDisplay
-
         Raises
         ------
         ValueError
@@ -94,7 +83,15 @@ class ScoreDistributionDisplay(Display):
         return cls.from_predictions(y_true, scores, threshold=threshold, ax=ax, log_scale=log_scale)
 
     @classmethod
-    def from_predictions(cls, y_true, scores, *, threshold=None, ax=None, log_scale=False):
+    def from_predictions(
+        cls,
+        y_true: Any,
+        scores: Any,
+        *,
+        threshold: float | None = None,
+        ax: Any = None,
+        log_scale: bool = False,
+    ) -> Self:
         """Draw scores.
 
         Parameters
@@ -103,16 +100,8 @@ class ScoreDistributionDisplay(Display):
             1 for bad rows.
         scores : array-like of shape (n_samples,)
             High for rows that are trusted little; nan is left out.
-        threshold : float, optional
-            Where trust ends.
-        ax : matplotlib axes, optional
-            Where to draw.
-        log_scale : bool, default=False
-            Whether scores are drawn on a logarithmic axis.
-
-        Returns
-        -------
-        ScoreDistributionDisplay
+        threshold, ax, log_scale : float, matplotlib axes, bool
+            Where trust ends, where to draw, and whether on a logarithmic axis.
 
         Raises
         ------
@@ -134,9 +123,9 @@ class ScoreDistributionDisplay(Display):
                 raise ValueError(f"y_true has {len(y_true)} entries for {len(scores)} scores")
             y_true = y_true[known]
         display = cls(scores[known], y_true=y_true, threshold=threshold)
-        return display.plot(ax=ax, log_scale=log_scale)
+        return display.plot(ax, log_scale=log_scale)
 
-    def plot(self, ax=None, *, log_scale=False):
+    def plot(self, ax: Any = None, *, log_scale: bool = False) -> Self:
         """Draw.
 
         Parameters
@@ -148,7 +137,8 @@ class ScoreDistributionDisplay(Display):
 
         Returns
         -------
-        ScoreDistributionDisplay
+        self
+            With ``ax_`` and ``figure_``, what it was drawn on.
         """
         edges = self._edges(log_scale)
         ax = self._axes(ax)
@@ -177,10 +167,10 @@ class ScoreDistributionDisplay(Display):
             reach = 0.1 * abs(low) or 0.5
             low, high = low - reach, high + reach
         spaced = np.geomspace if log_scale else np.linspace
-        return spaced(low, np.nextafter(high, np.inf), _N_BINS + 1)
+        return spaced(low, np.nextafter(high, np.inf), 41)  # the edges of 40 bins
 
 
-def _label_few(ax) -> None:
+def _label_few(ax: Any) -> None:
     """Label powers of ten, or plain 1, 2 and 5 where there are less than two decades."""
     from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
@@ -199,6 +189,7 @@ def _border(scores: np.ndarray, trusted: np.ndarray) -> float | None:
     return float(kept.max()) if separates else None
 
 
+@dataclass(eq=False, repr=False)
 class KeptShareDisplay(Display):
     """Share of bad rows among those that training kept, by epoch.
 
@@ -214,30 +205,32 @@ class KeptShareDisplay(Display):
     rate : float, optional
         Share of bad rows among all.
 
-    Attributes
-    ----------
-    ax_, figure_
-        What it was drawn on.
-
     Examples
     --------
-    >>> import numpy as np
     >>> from skrobust import RCADetector
+    >>> from skrobust.datasets import make_contaminated_moons
     >>> from skrobust.plotting import KeptShareDisplay
     >>> from skrobust.training import KeptShare
-    >>> X, bad = np.random.RandomState(0).normal(size=(200, 3)), np.arange(200) < 20
-    >>> X[bad] *= 9
+    >>> X, bad = make_contaminated_moons(200, random_state=0)
     >>> detector = RCADetector(max_epochs=5, callbacks=[KeptShare(bad)], random_state=0).fit(X)
     >>> display = KeptShareDisplay.from_estimator(detector, rate=0.1)
     """
 
-    def __init__(self, shares, names, *, rate=None):
-        self.shares = shares
-        self.names = names
-        self.rate = rate
+    shares: list[np.ndarray]
+    names: list[str]
+    _: KW_ONLY
+    rate: float | None = None
 
     @classmethod
-    def from_estimator(cls, estimators, *, key="kept_share", names=None, rate=None, ax=None):
+    def from_estimator(
+        cls,
+        estimators: Any,
+        *,
+        key: str = "kept_share",
+        names: Any = None,
+        rate: float | None = None,
+        ax: Any = None,
+    ) -> Self:
         """Draw what :class:`~skrobust.training.KeptShare` has recorded.
 
         Parameters
@@ -253,10 +246,6 @@ class KeptShareDisplay(Display):
         ax : matplotlib axes, optional
             Where to draw.
 
-        Returns
-        -------
-        KeptShareDisplay
-
         Raises
         ------
         ValueError
@@ -265,36 +254,23 @@ class KeptShareDisplay(Display):
             If it has no history.
         """
         estimators = listed("estimators", estimators)
-        shares = []
-        for estimator in estimators:
-            check_has(estimator, "history_")
-            if key not in estimator.history_[-1]:
-                raise ValueError(
-                    f"the history of {type(estimator).__name__} has no {key!r}: train it with "
-                    "callbacks=[skrobust.training.KeptShare(marks)]"
-                )
-            shares.append(estimator.history_[:, key])
+        hint = ": train it with callbacks=[skrobust.training.KeptShare(marks)]"
+        shares = [history(estimator, key, hint) for estimator in estimators]
         names = names or [type(estimator).__name__ for estimator in estimators]
         return cls.from_predictions(shares, names=names, rate=rate, ax=ax)
 
     @classmethod
-    def from_predictions(cls, shares, *, names=None, rate=None, ax=None):
+    def from_predictions(
+        cls, shares: Any, *, names: Any = None, rate: float | None = None, ax: Any = None
+    ) -> Self:
         """Draw curves.
 
         Parameters
         ----------
         shares : list of array-like of shape (n_epochs,)
             One curve each; a single one may be given as it is, without a list around it.
-        names : list of str, optional
-            Of the curves.
-        rate : float, optional
-            Share of bad rows among all.
-        ax : matplotlib axes, optional
-            Where to draw.
-
-        Returns
-        -------
-        KeptShareDisplay
+        names, rate, ax : list of str, float, matplotlib axes
+            The curves' names, the share of bad rows among all, and where to draw.
 
         Raises
         ------
@@ -305,32 +281,17 @@ class KeptShareDisplay(Display):
         names = [f"{i + 1}" for i in range(len(curves))] if names is None else list(names)
         if len(names) != len(curves):
             raise ValueError(f"names has {len(names)} entries for {len(curves)} curves")
-        return cls(curves, names, rate=rate).plot(ax=ax)
+        return cls(curves, names, rate=rate).plot(ax)
 
-    def plot(self, ax=None):
-        """Draw.
-
-        Parameters
-        ----------
-        ax : matplotlib axes, optional
-            Where.
-
-        Returns
-        -------
-        KeptShareDisplay
-        """
+    def _draw(self, ax: Any) -> None:
         ax = self._axes(ax)
         for i, (share, name) in enumerate(zip(self.shares, self.names, strict=True)):
-            epochs = np.arange(1, len(share) + 1)
-            colour, line = COLOURS[i % len(COLOURS)], LINES[i % len(LINES)]
-            marker = point_marker(len(share))
-            ax.plot(epochs, share, color=colour, linestyle=line, marker=marker, label=name)
+            add_line(ax, i, np.arange(1, len(share) + 1), share, name)
         if self.rate is not None:
             ax.axhline(self.rate, color=GREY, linestyle=":", label="all rows")
-        whole_ticks(ax)
+        int_ticks(ax)
         ax.set(xlabel="epoch", ylabel="share of bad rows among kept")
         ax.set_ylim(bottom=0)
         if len(self.shares) > 1 or self.rate is not None:
             ax.legend(frameon=False)
         open_frame(ax)
-        return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -13,22 +13,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = [
-    "ANOMALY",
-    "COLOURS",
-    "GREY",
-    "LINES",
-    "NORMAL",
-    "Display",
-    "new_figure",
-    "open_frame",
-    "plane",
-    "point_marker",
-    "split",
-    "to_png",
-    "whole_ticks",
-]
-
 # Okabe and Ito's palette, in the order in which neighbours differ most; with these line styles
 # lines can be told apart without colour, too.
 NORMAL, ANOMALY, GREY = "#56B4E9", "#D55E00", "#555555"
@@ -37,15 +21,32 @@ LINES: tuple[Literal["-", "--", "-.", ":"], ...] = ("-", "--", "-.", ":")
 
 
 class Display:
-    """Base of the displays: sets ``ax_`` and ``figure_``.
-
-    Subclasses keep what is to be drawn in ``__init__`` and draw it in ``plot``.
-    """
+    """Base of the displays, which hold what is to be drawn; their ``_draw`` calls ``_axes``."""
 
     ax_: Any
     figure_: Any
 
+    def plot(self, ax: Any = None) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Where; a picture of several parts takes its place.
+
+        Returns
+        -------
+        self
+            With ``ax_`` and ``figure_``, what it was drawn on.
+        """
+        self._draw(ax)
+        return self
+
+    def _draw(self, ax: Axes | None) -> None:
+        raise NotImplementedError
+
     def _axes(self, ax: Axes | None, size: tuple[float, float] = (5.6, 3.6)) -> Axes:
+        """Set ``ax_`` and ``figure_``."""
         if ax is None:
             from matplotlib import pyplot as plt
 
@@ -73,7 +74,7 @@ def open_frame(ax: Axes) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def whole_ticks(ax: Axes) -> None:
+def int_ticks(ax: Axes) -> None:
     """Put the ticks of the horizontal axis at whole numbers: there is no half epoch."""
     from matplotlib.ticker import MaxNLocator
 
@@ -81,28 +82,31 @@ def whole_ticks(ax: Axes) -> None:
     ax.xaxis.set_major_locator(MaxNLocator("auto", steps=steps, integer=True, min_n_ticks=1))
 
 
-def point_marker(n_points: int) -> str:
-    """Marker of a curve: a line through a single point would not be seen."""
-    return "o" if n_points == 1 else ""
+def add_line(ax: Axes, i: int, x: np.ndarray, y: np.ndarray, label: str) -> str:
+    """Draw a picture's curve number ``i``, and return its colour."""
+    colour, line = COLOURS[i % len(COLOURS)], LINES[i % len(LINES)]
+    marker = "o" if len(x) == 1 else ""  # a line through a single point would not be seen
+    ax.plot(x, y, color=colour, linestyle=line, marker=marker, label=label)
+    return colour
 
 
 def split(ax: Axes, n_rows: int, n_columns: int) -> np.ndarray:
     """Put a grid of axes in the place of one, as scikit-learn's partial dependence display does."""
-    from matplotlib.gridspec import GridSpecFromSubplotSpec
-
     ax.set_axis_off()
     place = ax.get_subplotspec()
     if place is None:
         raise ValueError("ax must come from subplots, as a grid of axes takes its place")
-    grid = GridSpecFromSubplotSpec(n_rows, n_columns, subplot_spec=place)
+    grid = place.subgridspec(n_rows, n_columns)
     parts = [ax.figure.add_subplot(grid[i, j]) for i in range(n_rows) for j in range(n_columns)]
     return np.array(parts, dtype=object).reshape(n_rows, n_columns)
 
 
-def plane(X: np.ndarray, resolution: int, margin: float) -> tuple[np.ndarray, np.ndarray]:
-    """Axes (2, resolution) around rows of two features, and all points of the grid."""
+def plane(
+    X: np.ndarray, resolution: int, margin: float
+) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Two axes of ``resolution`` points around rows of two features, and all points of the grid."""
     check_whole("grid_resolution", resolution, 2)
     low, high = X.min(axis=0), X.max(axis=0)
     reach = margin * (high - low)
-    axes = np.linspace(low - reach, high + reach, resolution).T
-    return axes, np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
+    x, y = np.linspace(low - reach, high + reach, resolution).T
+    return (x, y), np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)

@@ -1,27 +1,79 @@
-"""Wrong targets for regression."""
+"""Wrong labels, wrong targets and missing cells."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
+import numpy.typing as npt
 
 from skrobust._validation import check_choice
-from skrobust.corruption._draw import check_rate, draw_mask
+from skrobust.corruption._common import draw_mask, find_classes
 
-__all__ = ["corrupt_targets"]
+__all__ = ["corrupt_labels", "corrupt_targets", "mask_missing"]
 
 _MIXED = ("linadv", "signflip", "uninoise", "pairflip")
 _KINDS = (*_MIXED, "maximum", "mixture")
 
 
+def corrupt_labels(
+    y: npt.ArrayLike,
+    rate: float,
+    *,
+    kind: str = "symmetric",
+    exact: bool = True,
+    random_state: int | np.random.RandomState | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give a share of the rows a wrong class label (thesis, section 4.4).
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Labels of any type, of at least two classes.
+    rate : float in [0, 1]
+        Share of the rows whose label is changed (the thesis's epsilon).
+    kind : {"symmetric", "pairflip"}, default="symmetric"
+        "symmetric": one of the other classes, all equally likely. "pairflip": the next class in
+        sorted order, the first one after the last.
+    exact : bool, default=True
+        Whether exactly floor(rate n_samples) rows are changed. False changes each row on its own
+        with probability ``rate``, as the thesis's experiments do.
+    random_state : int, RandomState or None, default=None
+        Seeds the draw. Under one int, a higher rate changes the same rows and more.
+
+    Returns
+    -------
+    y_corrupted : array of shape (n_samples,)
+        A copy, of the type of ``y``.
+    mask : array of shape (n_samples,), bool
+        True where the label was changed.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not one of the above, or ``y`` is not one column of at least two classes.
+
+    Examples
+    --------
+    >>> from skrobust.corruption import corrupt_labels
+    >>> y, mask = corrupt_labels(["cat", "cat", "dog", "dog"], 0.5, random_state=0)
+    >>> int(mask.sum())
+    2
+    """
+    check_choice("kind", kind, ["symmetric", "pairflip"])
+    classes, codes = find_classes(y)
+    mask, rng = draw_mask(len(codes), rate, exact, random_state)
+    steps = rng.randint(1, len(classes), size=len(codes)) if kind == "symmetric" else 1
+    return classes[np.where(mask, codes + steps, codes) % len(classes)], mask
+
+
 def corrupt_targets(
-    y,
+    y: npt.ArrayLike,
     rate: float,
     *,
     kind: str = "linadv",
-    X=None,
+    X: npt.ArrayLike | None = None,
     weight_scale: float = 1.0,
     bounds: tuple[float, float] = (-5.0, 5.0),
     group_size: int = 2,
@@ -30,15 +82,16 @@ def corrupt_targets(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give a share of the rows wrong targets.
 
-    The thesis's corruptions, which suppose targets of mean 0 and variance 1 ("maximum": any).
+    The thesis's corruptions (section 4.4), which suppose targets of mean 0 and variance 1
+    ("maximum": any). It gives neither the distribution of W nor the permutation of the landmarks;
+    the defaults are ours.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Finite targets.
     rate : float in [0, 1]
-        Share of the rows, of which exactly floor(rate n_samples) are changed (the thesis's
-        epsilon).
+        Share of the rows; exactly floor(rate n_samples) are changed (the thesis's epsilon).
     kind : {"linadv", "signflip", "uninoise", "pairflip", "maximum", "mixture"}, default="linadv"
         What the targets of a changed row become:
 
@@ -75,15 +128,6 @@ def corrupt_targets(
         If a parameter is not one of the above, a target is not finite, "linadv" has no ``X`` of
         as many rows, or "pairflip" has no two groups.
 
-    Notes
-    -----
-    The thesis gives neither the distribution of W nor the permutation of the landmarks; the
-    defaults are ours.
-
-    References
-    ----------
-    .. [1] Liu, B. Robust learning of deep neural networks under data corruption. Section 4.4.
-
     Examples
     --------
     >>> from skrobust.corruption import corrupt_targets
@@ -91,7 +135,6 @@ def corrupt_targets(
     >>> bool((y[mask] == 4.0).all()), int(mask.sum())
     (True, 2)
     """
-    rate = check_rate(rate)
     check_choice("kind", kind, _KINDS)
     if not mixture_of:
         raise ValueError(f"mixture_of must name at least one kind, got {mixture_of!r}")
@@ -105,8 +148,7 @@ def corrupt_targets(
         )
     targets = given.reshape(len(given), -1)
     kinds = list(dict.fromkeys(mixture_of)) if kind == "mixture" else [kind]
-    rng = check_random_state(random_state)
-    mask = draw_mask(len(targets), rate, True, rng)
+    mask, rng = draw_mask(len(targets), rate, True, random_state)
     which = rng.randint(len(kinds), size=len(targets))
     wrong = {
         "linadv": lambda: _linear(X, targets, weight_scale, rng),
@@ -122,7 +164,7 @@ def corrupt_targets(
     return corrupted.reshape(given.shape), mask
 
 
-def _linear(X, targets: np.ndarray, scale: float, rng: np.random.RandomState) -> np.ndarray:
+def _linear(X: Any, targets: np.ndarray, scale: float, rng: np.random.RandomState) -> np.ndarray:
     if X is None:
         raise ValueError("kind='linadv' computes targets from the features: pass X")
     X = np.asarray(X, dtype=np.float64)
@@ -141,3 +183,52 @@ def _next_group(targets: np.ndarray, size: int) -> np.ndarray:
             f"two of them; y has {n_outputs} columns"
         )
     return np.roll(targets, size, axis=1)
+
+
+def mask_missing(
+    X: npt.ArrayLike,
+    rate: float,
+    *,
+    exact: bool = True,
+    random_state: int | np.random.RandomState | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Remove a share of the cells of a table, completely at random (thesis, section 2.4).
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Numbers; cells may be missing already.
+    rate : float in [0, 1]
+        Share of the cells that is removed.
+    exact : bool, default=True
+        Whether exactly floor(rate n_samples n_features) cells are removed. False removes each
+        cell on its own with probability ``rate``, as the thesis's experiments do.
+    random_state : int, RandomState or None, default=None
+        Seeds the draw. Under one int, a higher rate removes the same cells and more.
+
+    Returns
+    -------
+    X_missing : array of shape (n_samples, n_features), float64
+        A copy with nan in the removed cells.
+    mask : array of shape (n_samples, n_features), bool
+        True where a cell was removed.
+
+    Raises
+    ------
+    ValueError
+        If ``rate`` is no share, or ``X`` is not a table of numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust.corruption import mask_missing
+    >>> X, mask = mask_missing(np.ones((4, 5)), 0.1, random_state=0)
+    >>> int(np.isnan(X).sum()), int(mask.sum())
+    (2, 2)
+    """
+    table = np.array(X, dtype=np.float64)
+    if table.ndim != 2:
+        raise ValueError(f"X must be a table of numbers, got an array of shape {table.shape}")
+    mask = draw_mask(table.size, rate, exact, random_state)[0].reshape(table.shape)
+    table[mask] = np.nan
+    return table, mask
