@@ -15,7 +15,13 @@ author = "skrobust developers"
 copyright = author
 release = version = skrobust.__version__
 
-extensions = ["numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "skrobust_docs"]
+extensions = [
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
+    "skrobust_docs",
+]
 exclude_patterns = ["_build", "_ext"]
 templates_path = ["_templates"]
 nitpicky = True

@@ -1,5 +1,6 @@
 """The documentation lists every public name once and every page; its links are for the build."""
 
+import ast
 import importlib
 import pkgutil
 import re
@@ -85,3 +86,20 @@ def test_measured_numbers_are_not_typed(page):
     text = (DOCS / f"{page}.rst").read_text(encoding="utf-8")
     assert re.search(r"^\.\. \w+-results::$", text, re.MULTILINE)
     assert not re.search(r"\d\.\d", text)
+
+
+def defined_names(path):
+    """Functions of a module, and methods with the name of their class."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        parts = node.body if isinstance(node, ast.ClassDef) else [node]
+        owner = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
+        yield from (owner + part.name for part in parts if isinstance(part, ast.FunctionDef))
+
+
+def test_the_walk_through_fit_names_functions_where_they_stand():
+    text = (DOCS / "architecture.rst").read_text(encoding="utf-8")
+    walk = re.findall(r"\* - ``([\w/]+\.py)``\n +- ``([\w.]+)``\n", text)
+    assert len(walk) > 20
+    package = Path(skrobust.__file__).parent
+    lost = [f"{file}: {name}" for file, name in walk if name not in defined_names(package / file)]
+    assert not lost
