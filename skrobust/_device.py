@@ -31,8 +31,8 @@ _CPU = torch.device("cpu")
 def resolve_device(device: str | torch.device | None) -> torch.device:
     """Turn the parameter ``device`` into a torch device that exists.
 
-    None and "auto" are the current CUDA device if there is one, otherwise the CPU. Raises ValueError
-    if torch does not know the device, or this machine does not have it.
+    None and "auto" are the current CUDA device if there is one, otherwise the CPU. Raises
+    ValueError if torch does not know the device, or this machine does not have it.
     """
     if device is None or (isinstance(device, str) and device == "auto"):
         return torch.device("cuda", torch.cuda.current_device()) if _has_cuda() else _CPU

@@ -32,10 +32,7 @@ class TablePreprocessor:
         self.missing = missing
 
     def fit(self, X: np.ndarray) -> TablePreprocessor:
-        """Learn from training rows (n_samples, n_features).
-
-        Raises ValueError if a value is so large that its square overflows; the message names the column.
-        """
+        """Learn from rows (n_samples, n_features); refuse values whose squares overflow."""
         too_large = np.flatnonzero((np.abs(X) > _LARGEST_TRAINED).any(axis=0))
         if len(too_large):
             raise ValueError(

@@ -55,7 +55,7 @@ class RandomOcclusion(Placed):
     def __call__(
         self, module: nn.Module, x: Tensor, y: Tensor, row_ids: Tensor, state: StepState
     ) -> Tensor:
-        """Return inputs of which a part is hidden, the same for all networks (n_networks, n_rows, ...)."""
+        """Return inputs of which a part is hidden, the same for all networks."""
         if x.ndim > 3:
             x = self._hide_rectangles(x)
         else:

@@ -252,6 +252,7 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
             more_callbacks=[keep_off],
             max_epochs=self.fine_tune_epochs,
             min_steps=None,
+            lr_name="fine_tune_lr",
             **{"lr": self.lr if self.fine_tune_lr is None else self.fine_tune_lr, **own},
         )
         return net.fit(RowDataset(x, y)).history

@@ -90,7 +90,8 @@ class InputPerturbation(Placed):
     ) -> Tensor:
         """Return the inputs of the update, (n_networks, n_rows, ...), detached.
 
-        Raises ValueError if ``form`` is none of the above, or the module gives its inputs no gradient.
+        Raises ValueError for a ``form`` that is none of the above, and for modules that give their
+        inputs no gradient.
         """
         start, moved, moves = x.detach(), x.detach(), None
         limit = self._placed("limit", start)

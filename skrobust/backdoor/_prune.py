@@ -74,8 +74,8 @@ class PrunableLayer:
 def prunable_layer(module: nn.Module) -> PrunableLayer:
     """Find the layer of one network whose units fine-pruning removes.
 
-    The last convolution, with the normalisation that is registered right after it, or the last hidden
-    linear layer where there is no convolution. Raises ValueError if the network has neither.
+    The last convolution, with the normalisation that is registered right after it, or the last
+    hidden linear layer where there is none. Raises ValueError if the network has neither.
     """
     network = module.networks[0] if isinstance(module, NetworkEnsemble) else module
     linear = StackedLinear if isinstance(module, StackedMLP) else nn.Linear

@@ -304,19 +304,15 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         rows = torch.cat([x, *self._unlabelled(x, *extra)])
         self.n_unlabeled_ = len(rows) - len(x)
         make: Any = partial(self.make_network, x.shape[1:], n_outputs, **self._module_parameters())
-        encoder: Any = make().to(x.device) if self.pretrain_epochs == 0 else None
-        self.pretrain_history_ = History()
-        if encoder is None:
-            net = self._contrastive_net(make, rows)
-            try:
-                net.fit(RowDataset(rows))
-            except FloatingPointError as error:
-                raise FloatingPointError(f"pre-training, lr pretrain_lr: {error}") from error
+        if self.pretrain_epochs > 0:
+            net = self._contrastive_net(make, rows).fit(RowDataset(rows))
             encoder, self.pretrain_history_ = net.module_.encoder, net.history
+        else:
+            encoder, self.pretrain_history_ = make().to(x), History()
         encoder = encoder.eval().requires_grad_(False)
         seen: Tensor = encoder.embed_rows(x, self.pretrain_batch_size)
-        if not isinstance(self.corruption_rate, Real):
-            self._set_rate(seen.cpu().numpy(), y.cpu().numpy(), self._linear_pilot())
+        if self.corruption_rate == "auto":
+            self._set_rate(seen, y, self._linear_pilot())
         scale = float(seen.square().mean().sqrt().clamp(min=torch.finfo(seen.dtype).tiny))
         limit = [] if self.truncate is None else [SpectrumLimit(self.spectral_limit, self.truncate)]
         head = partial(LinearHead, encoder, seen.shape[1], n_outputs, scale)
@@ -339,6 +335,7 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
             min_steps=None,
             batch_size=self.pretrain_batch_size,
             lr=self.pretrain_lr,
+            lr_name="pretrain_lr",
             optimizer=torch.optim.Adam,
             optimizer__fused=None,
         )

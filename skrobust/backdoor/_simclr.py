@@ -20,8 +20,8 @@ __all__ = ["Contrastive", "ContrastiveStep", "nt_xent"]
 def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
     """Loss that draws the two views of a row together and apart from those of other rows [1]_.
 
-    Row i of the one belongs to row i of the other. Mean cross-entropy of finding a view's partner among
-    all other 2 n_rows - 1 views, by cosine similarities over the temperature.
+    Mean cross-entropy of finding a view's partner (row i of the other) among all other
+    2 n_rows - 1 views, by cosine similarities over the temperature.
 
     References
     ----------
@@ -37,7 +37,7 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
 
 
 class Contrastive(nn.Module):
-    """A network without its last layer, and a perceptron between it and the loss, which is thrown away."""
+    """A network without its last layer, and a perceptron that is thrown away afterwards."""
 
     n_networks = 1
 

@@ -56,7 +56,7 @@ class ScoreMemory:
         return known
 
     def means(self, n_epochs: int) -> Tensor:
-        """Return what is known, (n_networks, n_rows), in the units of one epoch's scores."""
+        """Return what is known, in the units of one epoch's scores."""
         return self.values / max(1, n_epochs) if self.mode == "sum" else self.values.clone()
 
 

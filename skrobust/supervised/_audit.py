@@ -151,8 +151,8 @@ def audit_labels(
 def label_suspicion(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Log-odds of all other classes together against the given one, (n,).
 
-    It orders as one minus the probability of the given class does, without the ties that rounding makes
-    near 0 and 1; at most about 700.
+    They order as one minus the probability of the given class does, without the ties that
+    rounding makes near 0 and 1; at most about 700.
     """
     rows = np.arange(len(codes))
     others = np.array(probabilities, dtype=np.float64)

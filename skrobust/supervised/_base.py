@@ -165,13 +165,15 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
             self._warn_of_result(targets)
         return self
 
-    def _set_rate(self, X: Any, y: np.ndarray, pilot: Any = None) -> None:
+    def _set_rate(self, X: Any, y: Any, pilot: Any = None) -> None:
         """Set the rate, if it is not known by what networks say of rows that they have not seen."""
         self.__dict__.pop("corruption_rate_interval_", None)
         if not isinstance(self.corruption_rate, Real):
             if pilot is None and self._rate_comes_later:
                 return
             seed = draw_seed(self.random_state)
+            if isinstance(X, Tensor):
+                X, y = X.cpu().numpy(), y.cpu().numpy()
             estimate = estimate_rate(self, pilot or self._pilot(), X, y, random_state=seed)
             if estimate.doubt is not None:
                 warn_caller(

@@ -23,7 +23,7 @@ class EpochProgressBar(Callback):
         self.description = description
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Leave the bar to the first epoch, when the number of epochs is known."""
+        """Leave the bar to the first epoch."""
         self.bar_: Any = None
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:

@@ -141,6 +141,8 @@ class RobustNet(NeuralNet):
     rescore : bool, default=False
         Whether :meth:`result` scores all rows by the networks as they are in the end, not only
         those held out.
+    lr_name : str, default="lr"
+        What the learning rate is called in errors.
     before_training : callable ``(module, x)``, optional
         Runs between building and the first step, with the networks and the rows.
     iterator_train : class, default=DeviceBatches
@@ -177,6 +179,7 @@ class RobustNet(NeuralNet):
         n_rows: int,
         min_steps: int | None = None,
         rescore: bool = False,
+        lr_name: str = "lr",
         before_training: Callable[[nn.Module, Tensor], object] | None = None,
         iterator_train: Any = DeviceBatches,
         iterator_train__shuffle: bool = True,
@@ -189,6 +192,7 @@ class RobustNet(NeuralNet):
         self.n_rows = n_rows
         self.min_steps = min_steps
         self.rescore = rescore
+        self.lr_name = lr_name
         self.before_training = before_training
         super().__init__(
             module,
@@ -366,7 +370,7 @@ class RobustNet(NeuralNet):
             name = {"train": "training", "valid": "validation"}.get(prefix, prefix)
             raise FloatingPointError(
                 f"the {name} loss became {values[bad[0]]} in epoch {len(self.history)}, batch "
-                f"{bad[0] + 1} of {len(values)}; try a smaller lr (now {self.lr})"
+                f"{bad[0] + 1} of {len(values)}; try a smaller {self.lr_name} (now {self.lr})"
             )
         loss = float(np.average(values, weights=sizes))
         best = self.best_losses_.get(prefix, math.inf)
