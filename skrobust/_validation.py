@@ -34,6 +34,8 @@ __all__ = [
     "warn_caller",
 ]
 
+_INSIDE = {"skrobust", "sklearn", "skorch", "torch", "joblib", "contextlib"}
+
 fit_context = _fit_context(prefer_skip_nested_validation=True)
 
 
@@ -58,14 +60,7 @@ def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
 
 
 def _is_inside(module: str) -> bool:
-    return module.partition(".")[0] in (
-        "skrobust",
-        "sklearn",
-        "skorch",
-        "torch",
-        "joblib",
-        "contextlib",
-    )
+    return module.partition(".")[0] in _INSIDE
 
 
 def remember_features(estimator: BaseEstimator, X: Any) -> None:
@@ -107,7 +102,7 @@ def validate_examples(
     As :func:`validate_rows`; tables keep float64, other arrays are float32. ``target_options`` are
     scikit-learn's ``multi_output`` and ``y_numeric``. Returns X, or X and y if targets are given.
     """
-    is_table = _n_dimensions(X) < 3
+    is_table = len(X.shape if hasattr(X, "shape") else np.asarray(X).shape) < 3
     checked = validate_data(
         estimator,
         X,
@@ -125,20 +120,13 @@ def validate_examples(
     return checked
 
 
-def _n_dimensions(X: Any) -> int:
-    if hasattr(X, "shape"):
-        return len(X.shape)
-    return np.asarray(X).ndim
-
-
 def _refuse_nan(estimator: Any, X: Any) -> None:
-    if np.isnan(X).any():
-        name = type(estimator).__name__
-        n_cells, n_rows = int(np.isnan(X).sum()), int(np.isnan(X).any(axis=1).sum())
+    missing, name = np.isnan(X), type(estimator).__name__
+    if missing.any():
         raise ValueError(
-            f"Input X contains NaN ({n_cells} cells in {n_rows} rows), which {name} does not "
-            "accept as it is configured. Pass missing='mean', or impute first: "
-            f"make_pipeline(SimpleImputer(), {name}(...))"
+            f"Input X contains NaN ({missing.sum()} cells in {missing.any(axis=1).sum()} rows), "
+            f"which {name} does not accept as it is configured. Pass missing='mean', or impute "
+            f"first: make_pipeline(SimpleImputer(), {name}(...))"
         )
 
 

@@ -94,7 +94,7 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
     categorical_features : array-like of int, str or bool, or None, default=None
         Columns of a table that are neither perturbed nor hidden: their places, their names, or a
         mask.
-    hidden_layer_sizes : sequence of int, default=(256, 256)
+    hidden_layer_sizes : as in PRLClassifier
         Hidden widths of the perceptron that ``module=None`` builds.
     preprocessing : {"standard", "minmax", None}, default="standard"
         Scaling of tables, fitted on the training rows. Arrays of other shapes are brought from
@@ -117,10 +117,8 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         Standard deviations of a batch's share of poisoned rows that training drops on top of
         ``corruption_rate``, for the batches that hold more than average; 0 is the thesis's rule.
         ``inlier_mask_`` does not include it.
-    max_epochs : int, default=100
-        Training epochs.
-    min_steps : int or None, default=1000
-        Epochs repeat until this many steps are done too.
+    max_epochs, min_steps : as in PRLClassifier
+        Length of the training.
     early_stopping, validation_fraction, patience, batch_size, lr, optimizer : as in PRLClassifier
         Length and form of the training.
     warmup : int, float or "auto", default="auto"
@@ -149,11 +147,8 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         high for rows that fit badly; the loss where it ranks nothing. With ``memory`` the
         remembered scores, for "sum" their mean. Rows that were held out are scored once, by the
         final network, as they are, which makes them look better.
-    keep_frequency_ : array of shape (n_samples,)
-        Share of the epochs after warm-up in which the row was kept; nan for rows that
-        ``train_split`` held out.
-    inlier_mask_ : array of shape (n_samples,), bool
-        The n - ceil(corruption_rate n) rows of lowest ``sample_scores_``; of equal ones the first.
+    keep_frequency_, inlier_mask_ : as in PRLClassifier
+        What is known of each row.
     history_, net_, device_, n_features_in_, feature_names_in_ : as in PRLClassifier
         What ``fit`` leaves.
 

@@ -89,10 +89,8 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
     sample_scores_ : array of shape (n_samples,)
         Loss of each training row in the last epoch on all rows; where rows were held out, of all
         by the network before pruning.
-    keep_frequency_ : array of shape (n_samples,)
-        1 for every row that was trained on.
-    inlier_mask_ : array of shape (n_samples,), bool
-        The n - ceil(corruption_rate n) rows of lowest ``sample_scores_``; of equal ones the first.
+    keep_frequency_, inlier_mask_ : as in PRLClassifier
+        What is known of each row: all are trained on.
     history_, net_, device_, n_features_in_, feature_names_in_ : as in PRLClassifier
         What ``fit`` leaves, of the training on all rows.
 

@@ -43,10 +43,8 @@ class SpectralSignatureFilter(RowFilter):
     scores_ : array of shape (n_samples,)
         Squared length of each row along the direction of its class, high for rows apart. They
         compare within a class; ``diagnosis_frame`` ranks all rows by them nevertheless.
-    inlier_mask_ : array of shape (n_samples,), bool
-        False for the rows that are dropped.
-    sample_indices_ : array of shape (n_kept,), int
-        Places of the others, ascending.
+    inlier_mask_, sample_indices_ : as in RobustFilter
+        The rows that are kept.
     estimator_ : classifier
         The one trained on all rows.
     classes_ : array of shape (n_classes,)

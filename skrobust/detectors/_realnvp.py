@@ -73,15 +73,8 @@ class RobustRealNVPDetector(RobustDetector):
         Epochs repeat until this many steps are done too, so that the length of the training does
         not depend on how many batches an epoch happens to have. "auto" is 1,000, but at most 100
         epochs: small tables are overfitted sooner.
-    early_stopping : bool or "auto", default=False
-        Whether to hold out ``validation_fraction`` of the rows, and to stop when their likelihood
-        has not grown for ``patience`` steps; the flow of the best epoch is kept. The held-out rows
-        of lowest density do not count, as in training: no labels are needed. "auto" does
-        so from 1,000 rows on.
-    validation_fraction : float in (0, 1), default=0.1
-        Share of the training rows to hold out for ``early_stopping``.
-    patience : int, default=300
-        Steps without improvement, for ``early_stopping``.
+    early_stopping, validation_fraction, patience : as in PRLClassifier
+        Stops by held-out rows, of which those of lowest density do not count; no labels are needed.
     batch_size : int, default=128
         Rows per training step.
     lr : float, default=3e-4

@@ -108,10 +108,8 @@ class RobustFilter(RowFilter):
         Share of the epochs after warm-up in which the estimator kept the row, if it counts them.
     estimator_ : estimator
         The fitted clone.
-    n_features_in_ : int
-        Number of features seen in ``fit``; of channels, for images.
-    feature_names_in_ : array of shape (n_features,)
-        Names of the features, if the table had them.
+    n_features_in_, feature_names_in_ : as in PRLClassifier
+        What ``fit`` leaves.
 
     See Also
     --------

@@ -161,10 +161,8 @@ def estimate_rate(
             else:
                 known = np.searchsorted(classes, model.classes_)
                 predictions[np.ix_(test, known)] = model.predict_proba(rows)
-    judge = wrong_target_rate_of if classes is None else wrong_label_rate
-    return getattr(estimator, "_judge_rate", judge)(predictions, codes)
-
-
-def wrong_target_rate_of(predictions: np.ndarray, targets: np.ndarray) -> CorruptionEstimate:
-    """Estimate the rate of wrong targets; predictions come first, as those of labels do."""
-    return wrong_target_rate(targets, predictions)
+    if hasattr(estimator, "_judge_rate"):
+        return estimator._judge_rate(predictions, codes)
+    if classes is None:
+        return wrong_target_rate(codes, predictions)
+    return wrong_label_rate(predictions, codes)

@@ -71,12 +71,8 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         Share of the training that begins with Huber's loss (delta 0.1 on scaled targets). The
         squared error lets corruption that is easier to fit than the truth, such as one constant,
         win the first epochs, and trimming then keeps it. 0 is the thesis's rule.
-    hidden_layer_sizes : sequence of int, default=(256, 256)
-        Hidden widths of the perceptron that ``module=None`` builds.
-    preprocessing : {"standard", "minmax", None}, default="standard"
-        Scaling of tables, fitted on the training rows. Arrays of other shapes are not scaled.
-    missing : {"error", "mean"}, default="error"
-        "mean" replaces nan in a table by the mean of the column over the training rows.
+    hidden_layer_sizes, preprocessing, missing : as in PRLClassifier
+        The perceptron that ``module=None`` builds, and tables.
     margin : float, default=0.0
         Standard deviations of a batch's share of corrupted rows that training drops on top of
         ``corruption_rate``, for the batches that hold more than average. It protects where
