@@ -32,14 +32,6 @@ class PrunableLayer:
     layer: nn.Module
     norm: nn.Module | None = None
 
-    @property
-    def n_units(self) -> int:
-        """Number of units."""
-        if isinstance(self.layer, StackedLinear):
-            return self.layer.weight.shape[2]
-        weight: Tensor = self.layer.weight  # type: ignore[assignment]
-        return len(weight)
-
     def mean_activations(self, run: Callable[[], object]) -> Tensor:
         """Mean activation of each unit, after ReLU, over what ``run`` puts through the network."""
         sums: list[Tensor] = []

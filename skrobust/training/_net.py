@@ -250,17 +250,7 @@ class RobustNet(NeuralNet):
         return X
 
     def score_rows(self, x: Any, y: Any = None) -> Any:
-        """Scores of rows under the net as it is, dropout off, mean over the networks.
-
-        Parameters
-        ----------
-        x, y : Tensor of shape (n_rows, ...)
-            Inputs and, for methods that have them, targets.
-
-        Returns
-        -------
-        Tensor of shape (n_rows,)
-        """
+        """Scores (n_rows,) of rows by the net as it is, dropout off, mean over the networks."""
         self._set_training(False)
         batches = DeviceBatches(RowDataset(x, y), self.batch_size)
         scores = [
@@ -269,17 +259,7 @@ class RobustNet(NeuralNet):
         return torch.cat(scores, dim=1).mean(dim=0)
 
     def result(self, x: Tensor, y: Tensor | None = None) -> Trained:
-        """Give what the training has found out, and forget how it came to it.
-
-        Parameters
-        ----------
-        x, y : Tensor of shape (n_rows, ...)
-            The rows that it trained on, and those held out.
-
-        Returns
-        -------
-        Trained
-        """
+        """Give what the training has found out of its rows and those held out, and forget the rest."""
         record, memory = self.state_.record, self.state_.memory
         known = record.scores if memory is None else memory.means(self.state_.progress.epoch)
         scores = known.mean(dim=0)
