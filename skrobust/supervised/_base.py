@@ -146,7 +146,7 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
             if labelled is not None:
                 X, y, extra = X[labelled], y[labelled], (X[~labelled], *extra)
             targets, n_outputs = self._encode(y)
-            self._set_rate(given, y)
+            self._set_rate(given if hasattr(given, "iloc") else X, y)  # columns may have names
             self._row_shape = X.shape[1:]
             self._preprocessor = self._make_preprocessor(X)
             x = self._preprocessor.transform(X)

@@ -259,7 +259,7 @@ class RobustNet(NeuralNet):
         return torch.cat(scores, dim=1).mean(dim=0)
 
     def result(self, x: Tensor, y: Tensor | None = None) -> Trained:
-        """Give what the training has found out of its rows and those held out, and forget the rest."""
+        """Give what training has found out of all rows, and forget how it came to it."""
         record, memory = self.state_.record, self.state_.memory
         known = record.scores if memory is None else memory.means(self.state_.progress.epoch)
         scores = known.mean(dim=0)
