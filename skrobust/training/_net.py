@@ -240,7 +240,7 @@ class RobustNet(NeuralNet):
             x = X.to(self.device)
             shared = x.expand(self.state_.record.n_networks, *x.shape)
             return self.step(self.module_, shared, y, row_ids, self.state_)
-        return self.step.held_out_loss(y_pred, self._shared(X), y)
+        return self.step.held_out_loss(y_pred, self._shared(X), y, self.state_.selector)
 
     def _shared(self, x: Any) -> Any:
         return x.to(self.device).expand(self.n_networks, *x.shape)

@@ -154,7 +154,7 @@ class RobustStep(TrainingStep):
             output = networks(x)
             return self._known(output, target, self.loss, self.loss(output, target))
 
-    def held_out_loss(self, output: Any, x: Tensor, y: Tensor) -> Tensor:
+    def held_out_loss(self, output: Any, x: Tensor, y: Tensor, selector: Any = None) -> Tensor:
         """Loss of rows that the networks have not seen, which are as corrupted as the others.
 
         Returns
@@ -163,10 +163,10 @@ class RobustStep(TrainingStep):
             Mean loss of the rows that the selector counts (of those of lowest loss, as many as
             ``rate`` leaves, where it does not say); summed over networks.
         """
-        target = x if self.reconstructs else y
+        selector, target = selector or self.selector, x if self.reconstructs else y
         losses = self.loss(output, target)
         scores, _ = self._known(output, target, self.loss, losses)
-        keep = getattr(self.selector, "keep_held_out", Trim(DropSchedule(self.rate)).keep_held_out)
+        keep = getattr(selector, "keep_held_out", Trim(DropSchedule(self.rate)).keep_held_out)
         kept = keep(scores, losses)
         return kept.weighted_mean(losses.gather(1, kept.rows)).sum()
 
