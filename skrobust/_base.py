@@ -130,15 +130,17 @@ class RobustEstimator(BaseEstimator):
         n_rows: int,
         *,
         more_callbacks: Sequence = (),
+        own: dict[str, Any] | None = None,
         **settings: Any,
     ) -> RobustNet:
         """Describe the net for rows on the device; its networks are built when it is fitted.
 
-        ``settings`` are in the place of the estimator's own.
+        ``settings`` are in the place of the estimator's own, ``own`` of skorch's parameters.
         """
         stopping = self._stopping(n_rows)
         more = [*stopping.pop("callbacks", []), *more_callbacks]
-        chosen = {"callbacks": self.callbacks, **stopping, **settings, **self._net_parameters}
+        own = self._net_parameters if own is None else own
+        chosen = {"callbacks": self.callbacks, **stopping, **settings, **own}
         return self._make_plain_net(network, step, n_rows, more_callbacks=more, **chosen)
 
     def _make_plain_net(

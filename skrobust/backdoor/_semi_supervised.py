@@ -316,8 +316,10 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         scale = float(seen.square().mean().sqrt().clamp(min=torch.finfo(seen.dtype).tiny))
         limit = [] if self.truncate is None else [SpectrumLimit(self.spectral_limit, self.truncate)]
         head = partial(LinearHead, encoder, seen.shape[1], n_outputs, scale)
+        skorch_own = {k: v for k, v in self._net_parameters.items() if not k.startswith("module__")}
         step = self._step(len(seen), n_outputs)
-        return self._make_net(head, step, len(seen), more_callbacks=limit), seen / scale
+        net = self._make_net(head, step, len(seen), more_callbacks=limit, own=skorch_own)
+        return net, seen / scale
 
     def _module_parameters(self) -> dict[str, Any]:
         """Return the ``module__…`` parameters, without the prefix."""

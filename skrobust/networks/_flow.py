@@ -171,7 +171,7 @@ class CouplingFlow(nn.Module):
         parts[-1] = (F.pad(weight, (0, extra)), F.pad(bias, (0, extra)), *factor)
         n = self.n_couplings
         split = [[part.view(n, -1, *part.shape[1:]).unbind() for part in layer] for layer in parts]
-        return [[_Layer(*(part[i] for part in layer)) for layer in split] for i in range(n)]
+        return list(map(list, zip(*(map(_Layer, *layer) for layer in split), strict=True)))
 
 
 class _Layer(NamedTuple):

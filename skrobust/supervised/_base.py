@@ -337,10 +337,6 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self.missing == "mean"
         tags.input_tags.three_d_array = True
-        is_poor = getattr(self, "selection", None) == "min"  # one row a step is not enough
-        for own in (tags.classifier_tags, tags.regressor_tags):
-            if own is not None:
-                own.poor_score = is_poor
         return tags
 
 

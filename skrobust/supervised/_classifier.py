@@ -238,6 +238,11 @@ class PRLClassifier(LabelMixin, SelectingLearner):
     ) -> None:
         self._store(locals())
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = self.selection == "min"  # one row a step is not enough
+        return tags
+
     def _row_functions(self) -> tuple[RowFunction, RowFunction]:
         if self.loss == "cross_entropy":
             return crossentropy, crossentropy_gradient_norm

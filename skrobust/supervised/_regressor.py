@@ -223,6 +223,11 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         self._scaler = TargetScaler().fit(targets)
         return self._scaler.transform(targets), targets.shape[1]
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = self.selection == "min"  # one row a step is not enough
+        return tags
+
     def _row_functions(self) -> tuple[RowFunction, RowFunction]:
         if self.loss == "squared_error":
             return squared_error, squared_gradient_norm
