@@ -6,6 +6,7 @@ import difflib
 import inspect
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -125,20 +126,26 @@ class RobustEstimator(BaseEstimator):
 
     def _make_net(
         self,
-        network: Callable[..., nn.Module],
         step: Any,
         n_rows: int,
-        *,
+        *shape: Any,
+        network: Callable[..., nn.Module] | None = None,
         more_callbacks: Sequence = (),
         own: dict[str, Any] | None = None,
         **settings: Any,
     ) -> RobustNet:
         """Describe the net for rows on the device; its networks are built when it is fitted.
 
+        They are those of ``make_network`` for a ``shape``, unless there is another ``network``.
         ``settings`` are in the place of the estimator's own, ``own`` of skorch's parameters.
         """
         stopping = self._stopping(n_rows)
         more = [*stopping.pop("callbacks", []), *more_callbacks]
+        if network is None:  # the net must not hold the estimator, which holds the net
+            bare = object.__new__(type(self))
+            names = ("_net_parameters", *self._get_param_names())
+            bare.__dict__.update({name: vars(self)[name] for name in names})
+            network = partial(bare.make_network, *shape)
         own = self._net_parameters if own is None else own
         chosen = {"callbacks": self.callbacks, **stopping, **settings, **own}
         return self._make_plain_net(network, step, n_rows, more_callbacks=more, **chosen)

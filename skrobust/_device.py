@@ -12,17 +12,6 @@ import torch
 from sklearn.utils import check_random_state
 from torch import Tensor
 
-__all__ = [
-    "CHUNK_ROWS",
-    "contained_seeding",
-    "draw_seed",
-    "forked_rng",
-    "isolated",
-    "limited_threads",
-    "map_rows",
-    "resolve_device",
-]
-
 CHUNK_ROWS = 256
 _BLOCK_BYTES = 2 * 2**20
 _CPU = torch.device("cpu")

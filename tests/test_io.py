@@ -541,3 +541,13 @@ def test_a_pipeline_never_reads_a_cache(data, tmp_path):
     model = make_pipeline(TableEncoder(), RCADetector(n_passes=2, **SMALL), memory=str(tmp_path))
     skrobust.io.save(model.fit(frame), tmp_path / "m")
     assert skrobust.io.load(tmp_path / "m").memory is None
+
+
+def test_arrays_without_an_entry_are_saved(tmp_path):
+    X, y = np.random.RandomState(0).normal(size=(60, 3)), np.arange(60) % 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = FinePruningClassifier(max_epochs=1, fine_tune_epochs=1, random_state=0).fit(X, y)
+    model.pruned_units_ = model.pruned_units_[:0]
+    skrobust.io.save(model, tmp_path / "model")
+    assert skrobust.io.load(tmp_path / "model").pruned_units_.shape == (0,)

@@ -164,7 +164,8 @@ def test_a_selector_gets_the_scores_that_it_asks_for(name, score, X, y):
     NOTED.clear()
     estimator = kind(selection=OfScore(score), **{**QUICK, **settings, **once})
     if name == "RealNVP" and score == "gradient":
-        with pytest.raises(TypeError, match=r"gradients of single rows .* got a CouplingFlow"):
+        message = r"selection.score='gradient' is not known for RobustRealNVPDetector.*'loss'"
+        with pytest.raises(ValueError, match=message):
             estimator.fit(X, y)
         return
     estimator.fit(X, y)
@@ -332,3 +333,43 @@ def test_growing_batches_meet_min_steps(min_steps, batches):
     assert counts == [10, 5, 4, 3, 2, 2, 2, 2, 2, 1, 1, 1][: len(counts)]
     assert len(counts) == batches or sum(counts) >= min_steps > sum(counts[:-1])
     assert seen[-1].step == seen[-1].n_steps == sum(counts)
+
+
+def test_answers_and_objects_that_are_none_are_named(X, y):
+    def answer(scores, y, row_ids, progress):
+        return scores
+
+    with pytest.raises(TypeError, match="selection must return a Selection, got a Tensor"):
+        PRLClassifier(selection=answer, max_epochs=1).fit(X, y)
+    with pytest.raises(TypeError, match="selection must be an object, not the class KeepShare"):
+        PRLClassifier(selection=KeepShare, max_epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match=r"loss must return one number per network and row"):
+        PRLClassifier(loss=lambda output, target: output.sum(), max_epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match=r"selection.score='loss-gradient' is not known for RCA"):
+        RCADetector(base="vae", selection=OfScore("loss-gradient"), max_epochs=1).fit(X)
+
+
+def test_held_out_rows_are_chosen_by_the_trainings_own_copy(X, y):
+    """A selector that remembers is not asked for held-out rows as it was before training."""
+
+    class Remembers(KeepShare):
+        def __init__(self, share):
+            super().__init__(share)
+            self.seen = 0
+
+        def __len__(self):
+            return 0
+
+        def __call__(self, scores, y, row_ids, progress):
+            self.seen += 1
+            return super().__call__(scores, y, row_ids, progress)
+
+        def keep_held_out(self, scores, losses):
+            assert self.seen > 0
+            return Selection(losses.argsort(dim=1))
+
+    given = Remembers(0.7)
+    settings = {"early_stopping": True, "max_epochs": 3, "hidden_layer_sizes": (4,)}
+    model = PRLClassifier(selection=given, **settings).fit(X, y)
+    assert given.seen == 0
+    assert np.isfinite(model.history_[:, "valid_loss"]).all()

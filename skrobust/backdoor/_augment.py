@@ -27,7 +27,7 @@ class RandomOcclusion(Placed):
     """Hides a part of each row, drawn anew at every step.
 
     A row whose label hangs on a trigger fits badly when the trigger is hidden, and shows so among
-    rows that fit by the rest. It is meant for ``RobustStep(perturb=[...])``.
+    rows that fit by the rest. It is meant for ``SharedPass(perturb=(…,))``.
 
     Parameters
     ----------

@@ -118,9 +118,9 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         ``corruption_rate``, for the batches that hold more than average; 0 is the thesis's rule.
         ``inlier_mask_`` does not include it.
     max_epochs, min_steps : as in PRLClassifier
-        Length of the training.
+        Length of the training; by default at least 100 epochs and at least 1,000 steps.
     early_stopping, validation_fraction, patience, batch_size, lr, optimizer : as in PRLClassifier
-        Length and form of the training.
+        Form of the training; by default without early stopping, and by AdamW.
     warmup : int, float or "auto", default="auto"
         Length of the drop rate's growth from 0: an int counts epochs, a float is a share of all
         epochs. "auto" takes as many epochs as come nearest to 100 steps, at least one and at most
@@ -346,7 +346,7 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         if self._is_declared:
             refuse_outside("feature_range", X, *self.feature_range_)
 
-    def _step(self, n_rows: int, n_outputs: int) -> RobustStep:
+    def _step(self, n_rows: int) -> RobustStep:
         """Algorithm 6: hide parts of rows, move those that are trusted, update on those trusted."""
         low, high = self._bounds
         # arrays, no tensors of this device: the step is saved with the model

@@ -63,11 +63,11 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
     fine_tune_callbacks : list of skorch callbacks, optional
         For the training on clean rows.
     hidden_layer_sizes, preprocessing, missing, max_epochs, min_steps : as in PRLClassifier
-        Length and form of the training on all rows, and how ``fit`` runs.
+        Of the training on all rows.
     early_stopping, validation_fraction, patience, batch_size, lr, optimizer : as in PRLClassifier
-        Length and form of the training on all rows, and how ``fit`` runs.
+        The same; by default without early stopping, and by AdamW.
     device, n_threads, random_state, verbose, callbacks : as in PRLClassifier
-        Length and form of the training on all rows, and how ``fit`` runs.
+        How ``fit`` runs.
     **net_parameters
         skorch's own parameters, such as ``module__width`` or ``optimizer__weight_decay``.
 
@@ -206,7 +206,7 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
             raise ValueError("X_clean and y_clean belong together: one of them is None")
         return self._fit(X, y, None if X_clean is None else (X_clean, y_clean))
 
-    def _step(self, n_rows: int, n_outputs: int) -> RobustStep:
+    def _step(self, n_rows: int) -> RobustStep:
         return SharedPass(loss=crossentropy, selector=Trim(DropSchedule(0.0)))
 
     def _pilot(self) -> PRLClassifier:

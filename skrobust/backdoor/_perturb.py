@@ -41,7 +41,7 @@ class Placed:
 class InputPerturbation(Placed):
     """Moves trusted rows against the network, each feature by at most a limit (Algorithm 6).
 
-    It is meant for ``RobustStep(perturb=[...])``. The module's parameters, their gradients and the
+    It is meant for ``SharedPass(perturb=(…,))``. The module's parameters, their gradients and the
     running statistics of its normalisations stay as they are.
 
     Parameters

@@ -12,8 +12,6 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from skrobust.networks import NetworkEnsemble, StackedLinear, StackedMLP
 
-__all__ = ["PrunableLayer", "prunable_layer", "prune_until"]
-
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 

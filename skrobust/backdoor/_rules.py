@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from skrobust._validation import Interval, Real, StrOptions, warn_caller
 from skrobust.diagnosis import FALLBACK_RATE, CorruptionEstimate
-from skrobust.selection import DropSchedule, crossentropy, crossentropy_gradient_norm
+from skrobust.selection import DropSchedule, Trim, crossentropy, crossentropy_gradient_norm
 from skrobust.supervised._base import RowFunction
 from skrobust.supervised._classes import LabelMixin, bootstrap_functions
+from skrobust.training import RobustStep, SharedPass
 
 __all__ = [
     "NoisyLabelRule",
     "PoisonedLabelMixin",
     "drop_schedule",
     "noisy_label_rule",
+    "plain_step",
     "selects_per_class",
 ]
 
@@ -48,6 +50,21 @@ def drop_schedule(rate: float, warmup: int | float | str, margin: float) -> Drop
 def selects_per_class(per_class: bool | str, n_classes: int) -> bool:
     """Resolve ``per_class="auto"``: from three classes on."""
     return n_classes > 2 if per_class == "auto" else bool(per_class)
+
+
+def plain_step(model: Any) -> RobustStep:
+    """Step of a classifier by its rule for wrong labels, without perturbations."""
+    rule = noisy_label_rule(model.noisy_label)
+    rate = model.corruption_rate_ if rule.drops else 0.0
+    schedule = DropSchedule(rate, warmup=model.warmup, margin=model.margin)
+    per_group = selects_per_class(model.per_class, len(model.classes_))
+    return SharedPass(
+        loss=rule.loss,
+        score=rule.score,
+        selector=Trim(schedule, per_group=per_group),
+        memory=model.memory,
+        memory_decay=model.memory_decay,
+    )
 
 
 class PoisonedLabelMixin(LabelMixin):

@@ -24,16 +24,14 @@ from skrobust._validation import (
 )
 from skrobust.backdoor._rules import (
     PoisonedLabelMixin,
-    noisy_label_rule,
-    selects_per_class,
+    plain_step,
 )
 from skrobust.backdoor._simclr import Contrastive, ContrastiveStep
 from skrobust.backdoor._spectrum import SpectrumLimit
 from skrobust.networks import LinearHead
-from skrobust.selection import DropSchedule, Trim
 from skrobust.supervised import PRLClassifier
 from skrobust.supervised._base import RobustLearner
-from skrobust.training import RobustNet, RobustStep, RowDataset, SharedPass
+from skrobust.training import RobustNet, RowDataset
 
 __all__ = ["SemiSupervisedBackdoorClassifier"]
 
@@ -83,13 +81,13 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         By the rows with labels. Arrays that are no tables are brought from their least and largest
         value to [0, 1].
     memory, memory_decay, per_class : as in BackdoorRobustClassifier
-        The rule for wrong labels.
+        How rows are ranked and dropped; by default without memory.
     margin, max_epochs, min_steps, early_stopping, validation_fraction : as in PRLClassifier
-        Length and form of the training of the linear layer, and how ``fit`` runs.
+        Of the linear layer's training; by default 1,000 steps or more, and no early stopping.
     patience, batch_size, lr, optimizer, warmup, device, n_threads : as in PRLClassifier
-        Length and form of the training of the linear layer, and how ``fit`` runs.
+        The same; by default lr=1e-2, AdamW and a warm-up of a tenth of the epochs.
     random_state, verbose, callbacks : as in PRLClassifier
-        Length and form of the training of the linear layer, and how ``fit`` runs.
+        How ``fit`` runs.
     **net_parameters
         skorch's own parameters: ``module__…`` for the network, the others for the linear layer.
 
@@ -302,6 +300,7 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
     def _prepare_net(self, x: Any, y: Any, n_outputs: Any, extra: Any) -> Any:
         """Algorithm 7: learn from all rows without labels, then a linear layer from the labels."""
         rows = torch.cat([x, *self._unlabelled(x, *extra)])
+        skorch_own = {k: v for k, v in self._net_parameters.items() if not k.startswith("module__")}
         self.n_unlabeled_ = len(rows) - len(x)
         make: Any = partial(self.make_network, x.shape[1:], n_outputs, **self._module_parameters())
         if self.pretrain_epochs > 0:
@@ -316,9 +315,8 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         scale = float(seen.square().mean().sqrt().clamp(min=torch.finfo(seen.dtype).tiny))
         limit = [] if self.truncate is None else [SpectrumLimit(self.spectral_limit, self.truncate)]
         head = partial(LinearHead, encoder, seen.shape[1], n_outputs, scale)
-        skorch_own = {k: v for k, v in self._net_parameters.items() if not k.startswith("module__")}
-        step = self._step(len(seen), n_outputs)
-        net = self._make_net(head, step, len(seen), more_callbacks=limit, own=skorch_own)
+        step = plain_step(self)
+        net = self._make_net(step, len(seen), network=head, more_callbacks=limit, own=skorch_own)
         return net, seen / scale
 
     def _module_parameters(self) -> dict[str, Any]:
@@ -366,20 +364,6 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
                 )
             parts.append(more)
         return [torch.from_numpy(self._preprocessor.transform(rows)).to(x.device) for rows in parts]
-
-    def _step(self, n_rows: int, n_outputs: int) -> RobustStep:
-        rule = noisy_label_rule(self.noisy_label)
-        rate = self.corruption_rate_ if rule.drops else 0.0
-        return SharedPass(
-            loss=rule.loss,
-            score=rule.score,
-            selector=Trim(
-                DropSchedule(rate, warmup=self.warmup, margin=self.margin),
-                per_group=selects_per_class(self.per_class, len(self.classes_)),
-            ),
-            memory=self.memory,
-            memory_decay=self.memory_decay,
-        )
 
     def _embed_chunks(self, chunks: Tensor) -> Tensor:
         encoder = self.net_.module_.eval().encoder

@@ -58,7 +58,7 @@ class Contrastive(nn.Module):
 class ContrastiveStep(TrainingStep):
     """Draws two random views of each row together (SimCLR): a step for :class:`RobustNet`.
 
-    ``augment`` makes one random view of each row, and is called once a step, with every row twice.
+    ``augment`` makes one random view of each row.
     """
 
     augment: Callable[[Tensor], Tensor] | None
@@ -66,17 +66,19 @@ class ContrastiveStep(TrainingStep):
 
     def __call__(self, network: Any, x: Any, y: Any, row_ids: Any, state: Any) -> Any:
         """Loss of one batch."""
-        rows = torch.cat([x[0], x[0]])
+        rows = x[0]
         augment = self.augment or default_augmentation(rows)
-        first, second = network(_checked(augment(rows), rows)).chunk(2)
+        views = augment(rows), augment(rows)
+        first, second = network(_joined(views, rows)).chunk(2)
         return nt_xent(first, second, self.temperature)
 
 
-def _checked(views: Any, rows: Tensor) -> Tensor:
-    if not isinstance(views, Tensor) or views.shape != rows.shape:
-        got = tuple(views.shape) if isinstance(views, Tensor) else type(views).__name__
-        raise ValueError(
-            f"augment must turn a tensor of rows into one of the same shape: {tuple(rows.shape)} "
-            f"gave {got}"
-        )
-    return views.to(rows)
+def _joined(views: tuple, rows: Tensor) -> Tensor:
+    for view in views:
+        if not isinstance(view, Tensor) or view.shape != rows.shape:
+            got = tuple(view.shape) if isinstance(view, Tensor) else type(view).__name__
+            raise ValueError(
+                "augment must turn a tensor of rows into one of the same shape: "
+                f"{tuple(rows.shape)} gave {got}"
+            )
+    return torch.cat([view.to(rows) for view in views])

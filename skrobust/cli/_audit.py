@@ -23,8 +23,6 @@ from skrobust.cli._report import row_names
 from skrobust.cli._target_column import TASKS, Target, learn_target
 from skrobust.cli._training import HOW_READ, TrainingTable, plan_epochs, train
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
-
 DESCRIPTION = (
     "Split the rows of a CSV or Parquet file into folds, predict the target column in each fold by "
     "a model that is trained on the others and withstands wrong labels, and write the rows, least "

@@ -14,8 +14,6 @@ from typing import Any
 from skrobust.io import ModelFileError
 from skrobust.tables import TableError
 
-__all__ = ["InputError", "add_training_arguments", "forgiving_streams", "one_line_errors", "say"]
-
 
 class InputError(ValueError):
     """What the user gave cannot be used; the message is the line that says why."""

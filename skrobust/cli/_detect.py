@@ -16,8 +16,6 @@ from skrobust.cli._output import check_outputs
 from skrobust.cli._report import Findings, finish
 from skrobust.cli._training import HOW_READ, TrainingTable, plan_epochs, train
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
-
 DESCRIPTION = (
     "Train a detector on the rows of a CSV or Parquet file, score each of them, and write the "
     f"scores and a report. {HOW_READ}"

@@ -21,17 +21,6 @@ from skrobust.tables._cells import as_text, quoted
 from skrobust.tables._encoder import Column
 from skrobust.tables._read import reason
 
-__all__ = [
-    "DETECTORS",
-    "LabelRule",
-    "Model",
-    "column_shares",
-    "explain",
-    "load_model",
-    "score_in_blocks",
-    "typical_errors",
-]
-
 DETECTORS = {"rca": "RCADetector", "realnvp": "RobustRealNVPDetector"}
 SCORED_ROWS = 16_384
 _SAMPLE = 2_048

@@ -14,8 +14,6 @@ import pandas as pd
 from skrobust.cli._console import InputError
 from skrobust.tables._read import reason
 
-__all__ = ["as_bytes", "check_outputs", "table_csv", "write_all"]
-
 
 def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path]) -> None:
     """Refuse files, by option, that cannot be written or would replace others, before training."""

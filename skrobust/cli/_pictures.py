@@ -10,8 +10,6 @@ import numpy as np
 from skrobust.plotting import ScoreDistributionDisplay
 from skrobust.plotting._style import ANOMALY, COLOURS, GREY, NORMAL, new_figure, open_frame, to_png
 
-__all__ = ["draw_columns", "draw_scores", "draw_targets"]
-
 _LEGEND = {"good": "labelled normal", "bad": "labelled abnormal", "rows": "all rows"}
 
 

@@ -17,8 +17,6 @@ from skrobust.cli._model import Model, column_shares, explain
 from skrobust.cli._output import as_bytes, table_csv, write_all
 from skrobust.cli._pictures import draw_columns, draw_scores
 
-__all__ = ["Findings", "finish", "row_names"]
-
 _N_SHOWN, _N_PRINTED = 20, 5
 _N_SHARES = 1_000
 

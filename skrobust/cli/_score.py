@@ -17,8 +17,6 @@ from skrobust.cli._training import check_missing
 from skrobust.tables import read_table
 from skrobust.tables._cells import quoted
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
-
 DESCRIPTION = (
     "Score the rows of a CSV or Parquet file with a saved model. The table needs the columns that "
     "the model was trained on, in any order; its id and label columns are used where they are "

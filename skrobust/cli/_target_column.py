@@ -13,8 +13,6 @@ from skrobust.cli._console import InputError
 from skrobust.cli._training import check_missing
 from skrobust.tables._cells import as_text, numbers
 
-__all__ = ["TASKS", "Target", "learn_target"]
-
 TASKS = ("auto", "classification", "regression")
 MOST_NUMBERED_CLASSES = 20
 _N_NOTES = 5

@@ -19,8 +19,6 @@ from skrobust.tables._cells import as_text, quoted
 from skrobust.tables._encoder import Column
 from skrobust.tables._read import MISSING, reason
 
-__all__ = ["HOW_READ", "TrainingTable", "check_missing", "notes_on_columns", "plan_epochs", "train"]
-
 MOST_STEPS = 20_000
 LEAST_STEPS = 500
 LEAST_EPOCHS = 5

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from skrobust.cli._console import one_line_errors, whole
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
-
 DESCRIPTION = (
     "Train on corrupted copies of scikit-learn's bundled data: anomalies, densities, wrong labels, "
     "wrong targets, poisoned rows. Compare with plain networks, scikit-learn and PyOD, print a "

@@ -32,8 +32,6 @@ from skrobust.demo._running import PLAIN, Data, Experiment, Figure, draw
 from skrobust.metrics import clean_accuracy, poison_accuracy
 from skrobust.training import KeptShare
 
-__all__ = ["EXPERIMENTS", "Anomalies", "Density", "Labels", "Poison", "Targets"]
-
 SMALL = {"max_epochs": 30, "hidden_layer_sizes": (64, 64), "lr": 3e-3}
 
 

@@ -16,8 +16,6 @@ from tqdm import tqdm
 
 from skrobust.plotting._style import new_figure, to_png
 
-__all__ = ["PLAIN", "Case", "Data", "Experiment", "Figure", "Run", "draw", "run_all", "to_frame"]
-
 PLAIN = "plain network"
 
 

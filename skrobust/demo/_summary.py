@@ -11,8 +11,6 @@ import pandas as pd
 
 from skrobust.demo._running import PLAIN, Experiment, Run, to_frame
 
-__all__ = ["as_text", "summarise"]
-
 
 def summarise(one: Experiment, runs: Sequence[Run]) -> dict[str, Any]:
     """Average an experiment's runs over the seeds, as the page's text.

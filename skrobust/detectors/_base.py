@@ -49,9 +49,9 @@ class RobustDetector(RobustEstimator, PyODMixin):
         Which rows of a batch are trained on: those of lowest loss, all, or what an object says, see
         :class:`skrobust.selection.Selector`.
     training_rate, preprocessing, missing, margin, max_epochs, min_steps : as in RCADetector
-        How much training drops, and for how long it runs.
+        What training drops and how long it runs; by default standardised, 100 epochs.
     batch_size, lr, optimizer, warmup, device, n_threads, random_state : as in RCADetector
-        Form of the training.
+        Form of the training; by default lr=1e-3, and a warm-up of a tenth of the epochs.
     verbose, callbacks : as in RCADetector
         What is shown of it.
     **net_parameters
@@ -181,9 +181,9 @@ class RobustDetector(RobustEstimator, PyODMixin):
                 self.device_ = str(device)
                 rows = torch.from_numpy(x).to(device)
                 settings, step = self._net_settings(len(rows)), self._step(rate)
-                network = partial(self.make_network, rows.shape[1])
-                settings["before_training"] = self.before_training
-                self.net_ = self._make_net(network, step, len(rows), **settings)
+                if type(self).before_training is not RobustDetector.before_training:
+                    settings["before_training"] = self.before_training
+                self.net_ = self._make_net(step, len(rows), rows.shape[1], **settings)
                 self.net_.fit(RowDataset(rows))
                 self._after_training(rows)
                 _, self.sample_scores_, self.keep_frequency_, self.history_ = self.net_.result(rows)
@@ -233,6 +233,11 @@ class RobustDetector(RobustEstimator, PyODMixin):
         """Describe the training step."""
         selector: Any = self.selection
         ranked = score_of(selector) if callable(selector) else "loss"
+        if ranked not in self._scores():
+            raise ValueError(
+                f"selection.score={ranked!r} is not known for {type(self).__name__} as it is "
+                f"configured; allowed are {', '.join(map(repr, self._scores()))}"
+            )
         if not callable(selector):
             dropped = rate if self.select and self.trim and selector is not None else 0.0
             kind = "linear" if self.schedule == "thesis" else "official"
@@ -256,6 +261,10 @@ class RobustDetector(RobustEstimator, PyODMixin):
     def _row_loss(self) -> Callable[[Any, Tensor], Tensor]:
         """Return what training minimises."""
         return self.row_scores
+
+    def _scores(self) -> tuple[str, ...]:
+        """What a selector may ask for."""
+        return ("loss", "loss-gradient", "gradient")
 
     def _is_scored_apart(self) -> bool:
         """Whether rows are scored in a pass of its own, dropout off."""

@@ -295,7 +295,7 @@ class RCADetector(RobustDetector):
             If ``loss`` is a function, which says nothing of features.
         """
         check_is_fitted(self)
-        if callable(self._error):
+        if callable(self._loss):
             raise ValueError("loss is a function of whole rows, which has no parts by feature")
         X = validate_rows(self, X, reset=False, missing=self._preprocessor.missing)
         return self._map(partial(self._score_chunks, per_feature=True), X)
@@ -304,16 +304,19 @@ class RCADetector(RobustDetector):
         loss: Any = _LOSSES[self.loss] if isinstance(self.loss, str) else self.loss
         return partial(_elbo, loss=loss) if self.base == "vae" else loss
 
+    def _scores(self) -> tuple[str, ...]:
+        return ("loss",) if self.base == "vae" else super()._scores()
+
     def _is_scored_apart(self) -> bool:
         return self.base == "vae" or self.dropout > 0  # without dropout both passes are the same
 
     def _after_training(self, rows: Tensor) -> None:
         self._passes = self.net_.module_.draw_passes(self.n_passes)
-        self._error = self.loss
+        self._loss = self.loss
 
     def _score_chunks(self, chunks: Tensor, per_feature: bool = False) -> Tensor:
         """Mean reconstruction error over networks and passes."""
-        module, loss = self.net_.module_, self._error
+        module, loss = self.net_.module_, self._loss
         if isinstance(loss, str):
             loss = partial(_LOSSES[loss], per_feature=per_feature)
         passes = [None] if self._passes is None else self._passes

@@ -74,7 +74,7 @@ class RobustRealNVPDetector(RobustDetector):
         not depend on how many batches an epoch happens to have. "auto" is 1,000, but at most 100
         epochs: small tables are overfitted sooner.
     early_stopping, validation_fraction, patience : as in PRLClassifier
-        Stops by held-out rows, of which those of lowest density do not count; no labels are needed.
+        By held-out rows, those of lowest density left out; by default off, and 300 steps.
     batch_size : int, default=128
         Rows per training step.
     lr : float, default=3e-4
@@ -320,6 +320,9 @@ class RobustRealNVPDetector(RobustDetector):
         Tensor of shape (n_networks, n_rows)
         """
         return -output - float(self._preprocessor.log_scales.sum())
+
+    def _scores(self) -> tuple[str, ...]:
+        return ("loss", "loss-gradient")
 
     def _row_loss(self) -> Callable[[Any, Tensor], Tensor]:
         log_volume = float(self._preprocessor.log_scales.sum())

@@ -27,8 +27,6 @@ from skrobust.supervised._base import RobustLearner
 from skrobust.tables._encoder import Column
 from skrobust.tables._read import check_readable, reason
 
-__all__ = ["loads"]
-
 
 class StoredNet:
     """What a loaded estimator knows of its net: enough to predict, not to train."""
@@ -139,7 +137,7 @@ class _Reader:
         net.module_.to(net.device, memory_format=layout).eval()
         estimator.net_ = net
         if isinstance(estimator, BackdoorRobustClassifier):  # its perturb asks for the step
-            net.step = estimator._step(1, len(estimator.classes_))
+            net.step = estimator._step(1)
 
     def _network(self, content: str, node: dict[str, Any]) -> nn.Module:
         kind = known("public")[content]

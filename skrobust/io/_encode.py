@@ -27,8 +27,6 @@ from skrobust._validation import warn_caller
 from skrobust.tables import TableEncoder
 from skrobust.tables._encoder import Column
 
-__all__ = ["FORMAT", "HEADER", "OF_MODULES", "digest", "dumps", "known"]
-
 FORMAT = 2
 HEADER = "skrobust"
 OF_MODULES = vars(nn.Module()).keys()
@@ -83,7 +81,8 @@ def digest(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
     result = hashlib.sha256(json.dumps(header, allow_nan=False).encode())
     for name, tensor in sorted(tensors.items()):
         result.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        result.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        if tensor.numel():
+            result.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return result.hexdigest()
 
 

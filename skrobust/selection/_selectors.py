@@ -101,9 +101,11 @@ def score_of(selector: Selector) -> str:
 
     Raises
     ------
-    ValueError
-        If the attribute is none of them.
+    ValueError, TypeError
+        If the attribute is none of them, or a class was given.
     """
+    if isinstance(selector, type):
+        raise TypeError(f"selection must be an object, not the class {selector.__name__}")
     score = getattr(selector, "score", "loss")
     if score not in ("loss", "loss-gradient", "gradient"):
         raise ValueError(

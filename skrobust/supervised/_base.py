@@ -7,7 +7,6 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable
 from copy import copy
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -83,7 +82,7 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         """Learn from the targets; return them as numbers, and the number of outputs."""
 
     @abstractmethod
-    def _step(self, n_rows: int, n_outputs: int) -> RobustStep:
+    def _step(self, n_rows: int) -> RobustStep:
         """Describe the training step, at the rate ``corruption_rate_``."""
 
     @abstractmethod
@@ -158,10 +157,10 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
                 trained = self.net_.result(rows, codes)
                 _, self.sample_scores_, self.keep_frequency_, self.history_ = trained
                 self._after_training(rows, codes, extra)
+                n_trusted = count_trusted(self.corruption_rate_, len(X))
+                self.inlier_mask_ = np.zeros(len(X), dtype=bool)  # of equal scores the first
+                self.inlier_mask_[np.argsort(self.sample_scores_, kind="stable")[:n_trusted]] = True
                 self._check_result(X)
-            n_trusted = count_trusted(self.corruption_rate_, len(X))
-            self.inlier_mask_ = np.zeros(len(X), dtype=bool)  # of equal scores the first
-            self.inlier_mask_[np.argsort(self.sample_scores_, kind="stable")[:n_trusted]] = True
             self._warn_of_result(targets)
         return self
 
@@ -213,10 +212,9 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         self, x: Tensor, y: Tensor, n_outputs: int, extra: Any
     ) -> tuple[RobustNet, Tensor]:
         """Return the net, and the rows that it is to be trained on."""
-        network = partial(self.make_network, x.shape[1:], n_outputs)
         more = self._more_callbacks()
-        step = self._step(len(x), n_outputs)
-        return self._make_net(network, step, len(x), more_callbacks=more), x
+        step = self._step(len(x))
+        return self._make_net(step, len(x), x.shape[1:], n_outputs, more_callbacks=more), x
 
     def _after_training(self, x: Tensor, y: Tensor, extra: Any) -> None:
         """Do what is left once the networks are trained, under the seed of ``fit``."""

@@ -37,21 +37,24 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         all rows. Rates above 0.5 are allowed with a warning.
         "auto" estimates it first, by three networks and the rows that each has not seen (see
         :func:`estimate_corruption_rate`), which makes ``fit`` take up to four times as long.
-    selection : {"loss-gradient", "gradient", "loss", "min", "disagreement", None}, \
+    selection : {"loss-gradient", "gradient", "loss", "min", "disagreement", None} or Selector, \
             default="loss-gradient"
         What tells rows to drop: the norm of the loss's gradient at the network's output (PRL(L),
         Algorithm 4), that of its gradient by all parameters (PRL(G), Algorithm 3), or the loss
         (self-paced learning, trimmed loss). "min" keeps the one row of smallest loss in a batch
         (Min-SGD). "disagreement" keeps the rows that two or more networks label differently
         (Decouple). None trains on all rows.
+        An object of one's own chooses rows by itself, see :class:`skrobust.selection.Selector`.
     n_networks : int, default=1
         Number of networks (K). With more than one, each is trained on what another one selected:
         Co-PRL(L), Algorithm 5, and Co-teaching with ``selection="loss"``. For more than two the
         selections are passed on along a random derangement, drawn at every step. Predictions are
         averaged.
-    loss : {"cross_entropy", "bootstrap-hard", "bootstrap-soft"}, default="cross_entropy"
+    loss : {"cross_entropy", "bootstrap-hard", "bootstrap-soft"} or callable, \
+            default="cross_entropy"
         Loss of the logits. The bootstrap losses mix each label with what the network believes:
         its most likely class, or all by their probability.
+        A function ``(outputs, targets) -> losses`` returns one number per network and row.
     bootstrap_weight : float in (0, 1] or None, default=None
         Weight of the given label in the bootstrap losses. None: 0.8 for "bootstrap-hard", 0.95
         for "bootstrap-soft".

@@ -49,20 +49,23 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         all rows. Rates above 0.5 are allowed with a warning.
         "auto" estimates it first, by three networks and the rows that each has not seen (see
         :func:`estimate_corruption_rate`), which makes ``fit`` take up to four times as long.
-    selection : {"loss-gradient", "gradient", "loss", "min", None}, default="loss-gradient"
+    selection : {"loss-gradient", "gradient", "loss", "min", None} or Selector, \
+            default="loss-gradient"
         What tells rows to drop: the norm of the loss's gradient at the network's output (PRL(L),
         Algorithm 4), that of its gradient by all parameters (PRL(G), Algorithm 3), or the loss
         (self-paced learning, trimmed loss). "min" keeps the one row of smallest loss in a batch
         (Min-SGD). None trains on all rows.
+        An object of one's own chooses rows by itself, see :class:`skrobust.selection.Selector`.
     n_networks : int, default=1
         Number of networks (K). With more than one, each is trained on what another one selected:
         Co-PRL(L), Algorithm 5, and Co-teaching with ``selection="loss"``. For more than two the
         selections are passed on along a random derangement, drawn at every step. Predictions are
         averaged.
-    loss : {"squared_error", "huber", "absolute_error"}, default="squared_error"
+    loss : {"squared_error", "huber", "absolute_error"} or callable, default="squared_error"
         Loss of each row, summed over the outputs, on scaled targets. Where the norm of its
         gradient is the same for all rows far off ("huber" beyond ``huber_delta``, the absolute
         error everywhere), those are ordered by their error.
+        A function ``(outputs, targets) -> losses`` returns one number per network and row.
     huber_delta : float, default=1.0
         Where ``loss="huber"`` becomes linear, on scaled targets.
     reforward, clip, max_norm, memory, memory_decay : as in PRLClassifier
@@ -84,11 +87,11 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         in batches that hold more corrupted rows than are dropped, and does little else. None is
         the thesis's rule.
     max_epochs, min_steps, early_stopping, validation_fraction, patience : as in PRLClassifier
-        Length and form of the training, and how ``fit`` runs.
+        Length of the training.
     batch_size, lr, optimizer, warmup, device, n_threads, random_state : as in PRLClassifier
-        Length and form of the training, and how ``fit`` runs.
+        Form of the training.
     verbose, callbacks : as in PRLClassifier
-        Length and form of the training, and how ``fit`` runs.
+        What is shown of it.
     **net_parameters
         skorch's own parameters, such as ``module__dropout``, ``optimizer__weight_decay`` or
         ``train_split``.
@@ -96,11 +99,11 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
     Attributes
     ----------
     corruption_rate_, corruption_rate_interval_, sample_scores_ : as in PRLClassifier
-        The rate, what is known of each row, and what ``fit`` leaves.
+        The rate, and what is known of each row.
     keep_frequency_, inlier_mask_, history_, net_, device_, n_features_in_ : as in PRLClassifier
-        The rate, what is known of each row, and what ``fit`` leaves.
+        The same, and what ``fit`` leaves.
     feature_names_in_ : as in PRLClassifier
-        The rate, what is known of each row, and what ``fit`` leaves.
+        Names of the columns, if the table had them.
 
     See Also
     --------

@@ -85,7 +85,7 @@ class SelectingLearner(RobustLearner):
 
     def _losses(self) -> tuple[RowFunction, RowFunction]:
         """The same, of a loss of one's own too."""
-        own = self.loss if callable(self.loss) else None
+        own: Any = partial(_checked_losses, loss=self.loss) if callable(self.loss) else None
         if type(self).row_losses is not SelectingLearner.row_losses:
             own = self.row_losses
         if own is None:
@@ -121,7 +121,7 @@ class SelectingLearner(RobustLearner):
             n_recent=min(LIMIT_ROWS, n_rows),
         )
 
-    def _step(self, n_rows: int, n_outputs: int) -> RobustStep:
+    def _step(self, n_rows: int) -> RobustStep:
         ranked = score_of(self.selection) if callable(self.selection) else self.selection
         selector = self._selector(n_rows)
         loss, gradient_norm = self._losses()
@@ -150,3 +150,14 @@ class SelectingLearner(RobustLearner):
 def predicted_class(output: Tensor, target: Tensor) -> Tensor:
     """What networks agree or disagree on."""
     return output.argmax(dim=-1).to(output.dtype)
+
+
+def _checked_losses(output: Tensor, target: Tensor, loss: RowFunction) -> Tensor:
+    """Losses by a user's function; one number per network and row."""
+    losses = loss(output, target)
+    if losses.shape != output.shape[:2]:
+        raise ValueError(
+            f"loss must return one number per network and row, {tuple(output.shape[:2])} of them, "
+            f"got shape {tuple(losses.shape)}"
+        )
+    return losses

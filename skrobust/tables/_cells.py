@@ -10,8 +10,6 @@ from datetime import date, datetime, time, timedelta
 import numpy as np
 import pandas as pd
 
-__all__ = ["TableError", "as_text", "kind_of", "number_text", "numbers", "quoted"]
-
 _LARGEST = 1e150  # the spread of such values is beyond float64
 _ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ].*)?"
 _EPOCH = datetime(1970, 1, 1)

@@ -15,8 +15,6 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from skrobust._validation import Integral, Interval, Real, fit_context, unchanged_on_error
 from skrobust.tables._cells import TableError, as_text, kind_of, number_text, numbers
 
-__all__ = ["Column", "TableEncoder"]
-
 BLOCK_ROWS = 16_384
 _CLIP = 1e15
 _LEVEL = math.sqrt(0.5)

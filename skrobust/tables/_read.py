@@ -12,8 +12,6 @@ import pandas as pd
 
 from skrobust.tables._cells import TableError
 
-__all__ = ["MISSING", "Table", "check_readable", "read_table", "reason"]
-
 MISSING = ("", "NA", "N/A", "#N/A", "n/a", "<NA>", "NaN", "nan", "-nan", "NULL", "null")
 _DELIMITERS = ",;\t|"
 

@@ -218,6 +218,11 @@ class RobustNet(NeuralNet):
     def initialize_module(self) -> Self:
         """Create the networks; on a CPU convolutions are fastest with the channels last."""
         super().initialize_module()
+        if not hasattr(getattr(self.module_, "module", self.module_), "n_networks"):
+            raise TypeError(
+                f"make_network must build a network with the attribute n_networks, such as a "
+                f"StackedMLP or NetworkEnsemble, not a {type(self.module_).__name__}"
+            )
         if str(self.device).startswith("cpu"):
             self.module_.to(memory_format=torch.channels_last)
         return self
@@ -240,7 +245,8 @@ class RobustNet(NeuralNet):
             x = X.to(self.device)
             shared = x.expand(self.state_.record.n_networks, *x.shape)
             return self.step(self.module_, shared, y, row_ids, self.state_)
-        return self.step.held_out_loss(y_pred, self._shared(X), y, self.state_.selector)
+        selector = getattr(getattr(self, "state_", None), "selector", None)
+        return self.step.held_out_loss(y_pred, self._shared(X), y, selector)
 
     def _shared(self, x: Any) -> Any:
         return x.to(self.device).expand(self.n_networks, *x.shape)
@@ -309,8 +315,9 @@ class RobustNet(NeuralNet):
         if not self.initialized_:
             self.initialize()
         self.notify("on_train_begin", X=X, y=y)
-        if self.before_training is not None:
+        if self.before_training is not None:  # once, when the networks are new
             self.before_training(self.module_, X.x)
+            self.before_training = None
         try:
             self.fit_loop(X, y, **fit_params)
         except KeyboardInterrupt as error:

@@ -133,6 +133,8 @@ class RobustStep(TrainingStep):
         """Select and exchange: each network's own choice, and the rows that it trains on."""
         known = scores if state.memory is None else state.memory.update(row_ids, scores)
         own = state.selector(known, y, row_ids, state.progress)
+        if not isinstance(own, Selection):
+            raise TypeError(f"selection must return a Selection, got a {type(own).__name__}")
         return own, exchange(own, derangement(len(scores), state.rng)) if self.exchange else own
 
     def score_rows(
@@ -163,7 +165,8 @@ class RobustStep(TrainingStep):
             Mean loss of the rows that the selector counts (of those of lowest loss, as many as
             ``rate`` leaves, where it does not say); summed over networks.
         """
-        selector, target = selector or self.selector, x if self.reconstructs else y
+        target = x if self.reconstructs else y
+        selector = self.selector if selector is None else selector
         losses = self.loss(output, target)
         scores, _ = self._known(output, target, self.loss, losses)
         keep = getattr(selector, "keep_held_out", Trim(DropSchedule(self.rate)).keep_held_out)

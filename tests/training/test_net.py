@@ -1,8 +1,10 @@
 """The skorch net: length of training, callbacks, interruption, a loss that is not finite."""
 
+import gc
 import os
 import pickle
 import signal
+import weakref
 
 import numpy as np
 import pytest
@@ -10,10 +12,16 @@ import torch
 from skorch.callbacks import Callback, Checkpoint, EarlyStopping, LRScheduler
 from skorch.dataset import ValidSplit
 
-from skrobust import RCADetector
+from skrobust import (
+    BackdoorRobustClassifier,
+    PRLClassifier,
+    RCADetector,
+    RobustRealNVPDetector,
+)
+from skrobust.detectors import RobustDetector
 from skrobust.networks import Autoencoder
 from skrobust.selection import DropSchedule, Trim, squared_error
-from skrobust.training import KeptShare, RobustNet, RowDataset, SharedPass
+from skrobust.training import DeviceBatches, KeptShare, RobustNet, RowDataset, SharedPass
 
 SMALL = {"hidden_layer_sizes": (8,), "latent_dim": 2, "n_passes": 2, "random_state": 0}
 
@@ -286,3 +294,30 @@ def test_verbose_zero_is_silent_and_one_shows_progress(X, capsys):
     assert capsys.readouterr() == ("", "")
     RCADetector(max_epochs=2, verbose=1, **SMALL).fit(X)
     assert "2/2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "kind", [RCADetector, RobustRealNVPDetector, PRLClassifier, BackdoorRobustClassifier]
+)
+def test_a_dropped_estimator_is_freed_at_once(X, kind):
+    """Not left to the garbage collector: the net must not hold the estimator that holds it."""
+    given = (X,) if issubclass(kind, RobustDetector) else (X, np.arange(len(X)) % 2)
+    settings = {"max_epochs": 1, "min_steps": None, "hidden_layer_sizes": (8,)}
+    kind(**settings).fit(*given)  # what libraries do when they are first used may hold it
+    gc.disable()
+    try:
+        model = kind(**settings).fit(*given)
+        alive = weakref.ref(model.net_.module_)
+        del model
+        assert alive() is None
+    finally:
+        gc.enable()
+
+
+def test_a_trained_net_trains_on_and_judges_other_rows(X):
+    detector = RCADetector(max_epochs=1, **SMALL).fit(X)
+    data = RowDataset(torch.from_numpy(X).float())
+    batch = next(iter(DeviceBatches(data, 20)))
+    assert torch.isfinite(detector.net_.validation_step(batch)["loss"])
+    part = torch.utils.data.Subset(data, list(range(50)))
+    assert len(detector.net_.partial_fit(part).history) > 1
