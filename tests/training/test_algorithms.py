@@ -242,7 +242,7 @@ def test_algorithm_7():
     replay = Replay()
     model = SemiSupervisedBackdoorClassifier(
         corruption_rate=RATE,
-        spectral_limit=1.2,
+        spectral_limit=0.9,
         pretrain_epochs=3,
         hidden_layer_sizes=(16,),
         preprocessing=None,
@@ -266,7 +266,7 @@ def test_algorithm_7():
         labels,
         replay.batches_,
         RATE,
-        limit=1.2,
+        limit=0.9,
         lr=0.1,
     )
     assert len(replay.batches_) == 40
