@@ -264,6 +264,13 @@ class RobustNet(NeuralNet):
         ]
         return torch.cat(scores, dim=1).mean(dim=0)
 
+    @torch.no_grad()
+    def run_rows(self, x: Tensor) -> Tensor:
+        """Outputs (n_networks, n_rows, ...) for rows under the net as it is, dropout off."""
+        self._set_training(False)
+        parts = [self.module_(self._shared(part)) for part in x.split(self.batch_size)]
+        return torch.cat(parts, dim=1)
+
     def result(self, x: Tensor, y: Tensor | None = None) -> Trained:
         """Give what training has found out of all rows, and forget how it came to it."""
         record, memory = self.state_.record, self.state_.memory

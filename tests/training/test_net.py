@@ -321,3 +321,18 @@ def test_a_trained_net_trains_on_and_judges_other_rows(X):
     assert torch.isfinite(detector.net_.validation_step(batch)["loss"])
     part = torch.utils.data.Subset(data, list(range(50)))
     assert len(detector.net_.partial_fit(part).history) > 1
+
+
+def test_a_net_runs_rows_as_it_is(X):
+    """For callbacks: dropout off, and training goes on afterwards."""
+    outputs = []
+
+    class Run(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            outputs.append([net.run_rows(torch.from_numpy(X).float()) for _ in range(2)])
+
+    RCADetector(max_epochs=2, batch_size=30, callbacks=[Run()], **SMALL).fit(X)
+    for first, second in outputs:
+        assert first.shape == (2, 100, 4)
+        assert torch.equal(first, second)
+    assert not torch.equal(outputs[0][0], outputs[1][0])
