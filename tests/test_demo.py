@@ -17,7 +17,7 @@ import torch
 from skrobust import __version__
 from skrobust.__main__ import main
 from skrobust._html import render
-from skrobust.demo._experiments import EXPERIMENTS, Anomalies, Targets
+from skrobust.demo._experiments import EXPERIMENTS, Anomalies, Targets, _digits
 from skrobust.demo._running import PLAIN, Case, Run, run_all, to_frame, trust_values
 from skrobust.demo._summary import as_text, summarise
 
@@ -200,12 +200,13 @@ def test_robust_methods_find_what_was_planted(table):
     for one in EXPERIMENTS:
         right, bad = (table.loc[one.key, :, one.ours, name].to_numpy() for name in ("right", "bad"))
         assert right.mean() > 2 * bad.mean(), one.key
-        assert ((bad > 0.04) & (bad < 0.42)).all()
+        assert (bad > 0.04).all() and bad.mean() < 0.36
     for key, margin in {"labels": 0.1, "targets": 0.2, "poison": 0.5}.items():
         one = NAMES[key]
         measure = next(iter(one.measures))
         ours, plain = (table.loc[key, :, name, measure].to_numpy() for name in (one.ours, PLAIN))
         assert (ours > plain + margin).all(), key
+    assert (table.xs("auc", level="measure") > 0.55).all()
     mass = table["density", "Two moons"].xs("mass", level="measure")
     assert 0 <= mass["RobustRealNVPDetector"] < 0.1 < mass[PLAIN] < mass["Gaussian mixture"]
     assert mass["Gaussian mixture"] == pytest.approx(100 * 0.05 / 1.05, abs=0.3)
@@ -215,6 +216,7 @@ def test_backdoor_is_learnt_by_the_plain_network_and_the_forest(table):
     values = table["poison", "A patch in the corner"]
     for method in (PLAIN, "random forest"):
         assert values[method, "clean"] > 0.9 and values[method, "triggered"] < 0.4
+    assert values[PLAIN, "triggered"] < 0.2
     robust = values["BackdoorRobustClassifier told the rate"]
     assert robust["clean"] > 0.8 and robust["triggered"] > 0.8
 
@@ -238,6 +240,17 @@ def test_rca_drops_anomalies_from_its_training():
     kept = np.array(detector.history_[:, "kept_share"])
     assert kept[0] == pytest.approx(data.bad.mean(), rel=1e-5)  # all are kept
     assert kept[-5:].mean() < 0.85 * kept[0]
+
+
+@pytest.mark.parametrize("problem", NAMES["labels"].problems)
+def test_the_least_trusted_labels_are_wrong_and_their_predictions_right(problem):
+    one = NAMES["labels"]
+    data = one.sample(problem, 0)
+    model = one.build(data, device="cpu", random_state=0, **one.quick)[1].fit(data.X, data.y)
+    top = np.argsort(-model.sample_scores_)[:10]
+    truth = _digits(0)[2]
+    assert data.bad[top].mean() > 0.8
+    assert (model.predict(data.X[top]) == truth[top]).mean() > 0.8
 
 
 def test_same_seed_same_values_and_no_trace_on_global_generators(runs):
