@@ -1,30 +1,111 @@
-"""Scaling and imputation inside the estimators, fitted on training rows only."""
+"""Scaling and imputation inside the estimators, fitted on training rows only.
+
+Everything here is learnt from the middle of the values, so that few rows cannot set it, and is
+relative to their spread, so that units and types do not matter.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
+from scipy.stats import norm
 
-__all__ = ["ImagePreprocessor", "TablePreprocessor", "TargetScaler"]
+__all__ = [
+    "ImagePreprocessor",
+    "TablePreprocessor",
+    "TargetScaler",
+    "range_of_images",
+    "scale_of",
+    "spread_of",
+]
 
-_SCALERS = {"minmax": MinMaxScaler, "standard": StandardScaler, None: FunctionTransformer}
-_LARGEST_TRAINED = np.float64(1e150)  # not float: a float32 table would overflow it
 _LARGEST = 1e15  # squares of it, summed over the features, are finite in float32
+_QUANTILE = 0.75  # of the distances from the median
+_FENCE = 8.0  # times that distance: nine standard deviations of a normal column
+_NORMAL = 1.4826  # standard deviation of normal values by their median deviation
+_TRUSTED = 0.95  # of the targets that are not corrupted
+_LEAST = 0.05  # of the reach of the trusted targets: a smaller median deviation is no scale
+
+
+def spread_of(values: np.ndarray, eps: float = 0.0) -> tuple[float, float]:
+    """Median, and the distance from it that three quarters of the values do not exceed.
+
+    Parameters
+    ----------
+    values : array of shape (n_values,), float64
+        Finite values of one column.
+    eps : float, default=0.0
+        Distances up to twice this share of the median are rounding.
+
+    Returns
+    -------
+    center, spread : float
+        Where three quarters are equal, the spread is the median of the other distances; 0 if all
+        values are equal.
+    """
+    center = 4 * float(np.median(values / 4))  # the sum of two values may overflow
+    with np.errstate(over="ignore"):
+        distances = np.minimum(np.abs(values - center), np.finfo(np.float64).max)
+    noise = 2 * eps * abs(center)
+    spread = _order_statistic(distances, _QUANTILE)
+    if spread <= noise:
+        spread = _order_statistic(distances[distances > noise], 0.5)
+    return center, spread
+
+
+def scale_of(values: np.ndarray) -> tuple[float, float]:
+    """Median and standard deviation of a column of float64, gross values left out of the latter.
+
+    The deviation is 1 where all values are equal.
+    """
+    center, spread = spread_of(values, eps=float(np.finfo(np.float64).eps))
+    if spread == 0:
+        return center, 1.0
+    with np.errstate(over="ignore"):
+        units = (values - center) / spread
+    return center, spread * float(units[np.abs(units) <= _FENCE].std())
+
+
+def _order_statistic(values: np.ndarray, level: float) -> float:
+    """Lower quantile: of two values or more it is never the largest; 0 of none."""
+    if not len(values):
+        return 0.0
+    place = int(level * (len(values) - 1))
+    return float(np.partition(values, place)[place])
+
+
+def _limit(units: np.ndarray) -> np.ndarray:
+    """Let values grow as a logarithm beyond the fence."""
+    beyond = np.maximum(np.abs(units) - _FENCE, 0.0)
+    return np.where(beyond > 0, np.copysign(_FENCE + np.log1p(beyond), units), units)
+
+
+def _unlimit(units: np.ndarray) -> np.ndarray:
+    """Undo :func:`_limit`."""
+    beyond = np.clip(np.abs(units) - _FENCE, 0.0, np.log(_LARGEST))
+    return np.where(beyond > 0, np.copysign(_FENCE + np.expm1(beyond), units), units)
 
 
 class TablePreprocessor:
-    """Impute and scale a table with scikit-learn's transformers.
+    """Impute and scale a table by what few rows cannot set.
+
+    A column is measured in units of its spread (:func:`spread_of`). What lies within the fence of
+    eight units sets its range, mean and deviation; beyond the fence values grow as a logarithm,
+    so that the order stays and a gross error weighs little in training.
 
     Parameters
     ----------
     scaling : {"minmax", "standard", None}
-        "minmax" maps the training range of each column to [0, 1], "standard" to mean 0 and
-        variance 1.
+        "minmax" maps the training range of each column, gross values left out, to [0, 1],
+        "standard" to mean 0 and variance 1. None leaves the values as they are.
     missing : {"error", "mean"}
-        "mean" replaces nan by the column's mean over the training rows. A column without any
-        observed training value says nothing: it is 0 there and in every later row.
+        "mean" replaces nan by the column's mean over the training rows, gross values left out. A
+        column without any observed training value says nothing: it is 0 there and in every later
+        row.
+
+    Attributes
+    ----------
+    low_, high_ : arrays of shape (n_features,)
+        Range of the training values that are no gross ones.
     """
 
     def __init__(self, scaling: str | None, missing: str) -> None:
@@ -32,87 +113,175 @@ class TablePreprocessor:
         self.missing = missing
 
     def fit(self, X: np.ndarray) -> TablePreprocessor:
-        """Learn from rows (n_samples, n_features); refuse values whose squares overflow."""
-        too_large = np.flatnonzero((np.abs(X) > _LARGEST_TRAINED).any(axis=0))
-        if len(too_large):
-            raise ValueError(
-                f"Input X holds values beyond +-{_LARGEST_TRAINED:g} in column {too_large[0]}, "
-                "whose variance float64 cannot hold"
-            )
+        """Learn from rows (n_samples, n_features), nan where a value is missing."""
+        n_features = X.shape[1]
         self.unobserved_ = np.isnan(X).all(axis=0)
-        steps = [("scale", _SCALERS[self.scaling]())]
-        if self.missing == "mean":
-            steps.insert(0, ("impute", SimpleImputer(keep_empty_features=True)))
-        self.pipeline_ = Pipeline(steps).fit(X)
+        self.center_, self.spread_ = np.zeros(n_features), np.ones(n_features)
+        self.low_, self.high_ = np.zeros(n_features), np.zeros(n_features)
+        self._fill, self._start, self._width = (np.zeros(n_features) for _ in range(3))
+        eps = float(np.finfo(X.dtype).eps)
+        for column in np.flatnonzero(~self.unobserved_):
+            self._learn(column, X[:, column].astype(np.float64), eps)
+        self._width[self._width == 0] = 1.0
         return self
 
-    def transform(self, X: np.ndarray) -> np.ndarray:
-        """Return float32 rows; values beyond +-1e15 are clipped so that errors stay finite."""
+    def _learn(self, column: int, values: np.ndarray, eps: float) -> None:
+        values = values[~np.isnan(values)]
+        self.center_[column], spread = spread_of(values, eps)
+        self.spread_[column] = spread or 1.0
+        units = self._units(values, column)
+        inside = np.abs(units) <= _FENCE
+        units, values = units[inside], values[inside]
+        low, high = units.min(), units.max()
+        self.low_[column], self.high_[column] = values.min(), values.max()
+        self._fill[column] = units.mean()
+        if spread == 0:  # constant, rounding apart
+            self._start[column] = 0.0 if self.scaling == "standard" else low
+        elif self.scaling == "minmax":
+            self._start[column], self._width[column] = low, high - low
+        elif self.scaling == "standard":
+            self._start[column], self._width[column] = units.mean(), units.std()
+
+    def _units(self, X: np.ndarray, columns: int | slice = slice(None)) -> np.ndarray:
+        """Distances from the centre in units of the spread, at most 1e15."""
+        with np.errstate(over="ignore"):
+            units = (X - self.center_[columns]) / self.spread_[columns]
+        return np.clip(units, -_LARGEST, _LARGEST)
+
+    def _completed(self, X: np.ndarray) -> np.ndarray:
+        """Units (n_samples, n_features) of rows, missing ones filled, float64."""
+        units = self._units(X.astype(np.float64))
         if self.unobserved_.any():
-            X = np.where(self.unobserved_, np.nan, X)
-        X = self.pipeline_.transform(X)
-        return np.clip(X, -_LARGEST, _LARGEST).astype(np.float32)
+            units[:, self.unobserved_] = 0.0
+        return np.where(np.isnan(units), self._fill, units) if self.missing == "mean" else units
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Return float32 rows (n_samples, n_features)."""
+        if self.scaling is None:
+            return self._unscaled(X)
+        units = _limit(self._completed(X))
+        return ((units - self._start) / self._width).astype(np.float32)
+
+    def excess(self, X: np.ndarray) -> np.ndarray:
+        """How far values lie from where :meth:`transform` puts them, in its scale, float64."""
+        if self.scaling is None:
+            return np.zeros(X.shape)
+        units = self._completed(X)
+        return (units - _limit(units)) / self._width
+
+    def _unscaled(self, X: np.ndarray) -> np.ndarray:
+        fill = self._fill * self.spread_ + self.center_
+        if self.missing == "mean":
+            X = np.where(np.isnan(X), fill, X)
+        return np.clip(np.where(self.unobserved_, 0.0, X), -_LARGEST, _LARGEST).astype(np.float32)
 
     def inverse_transform(self, rows: np.ndarray) -> np.ndarray:
         """Bring scaled rows back to the units of the table, float64."""
-        return self.pipeline_["scale"].inverse_transform(rows.astype(np.float64))
+        rows = rows.astype(np.float64)
+        if self.scaling is None:
+            return rows
+        return _unlimit(rows * self._width + self._start) * self.spread_ + self.center_
 
     @property
     def log_scales(self) -> np.ndarray:
         """Logarithms of the factors that scaling multiplies the columns by; broadcasts to them."""
         if self.scaling is None:
             return np.zeros(1)
-        scaler = self.pipeline_["scale"]
-        sign = 1.0 if self.scaling == "minmax" else -1.0  # its scale_ multiplies, not divides
-        return sign * np.log(scaler.scale_)
+        return -np.log(self.spread_) - np.log(self._width)
 
 
 class ImagePreprocessor:
     """Bring arrays of any shape (n_samples, ...) from a known range to [0, 1], in float32.
 
+    Values far outside the range, by eight times its width, grow as a logarithm from there on.
+
     Parameters
     ----------
-    low, high : float or array that broadcasts to a row, default=0.0, 1.0
-        The range; the defaults leave the values as they are.
+    low, high : float or array that broadcasts to a row
+        The range.
+    scaled : bool, default=True
+        False leaves values as they are, far ones apart.
     """
 
-    def __init__(self, low: float | np.ndarray = 0.0, high: float | np.ndarray = 1.0) -> None:
+    def __init__(
+        self, low: float | np.ndarray, high: float | np.ndarray, *, scaled: bool = True
+    ) -> None:
         self.low = np.asarray(low, dtype=np.float32)
         width = np.asarray(high, dtype=np.float32) - self.low
         self.width = np.where(width > 0, width, np.float32(1))
+        self.scaled = scaled
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Return float32 rows."""
         X = np.ascontiguousarray(X, dtype=np.float32)
-        if not self.low.any() and (self.width == 1).all():
+        reach = _FENCE * self.width
+        inside = np.clip(X, self.low - reach, self.low + self.width + reach)
+        if (inside != X).any():
+            beyond = (X - inside) / self.width
+            X = inside + np.copysign(self.width * np.log1p(np.abs(beyond)), beyond)
+        if not self.scaled or (not self.low.any() and (self.width == 1).all()):
             return X
         return (X - self.low) / self.width
 
     def inverse_transform(self, rows: np.ndarray) -> np.ndarray:
-        """Bring scaled rows back to their range, float64."""
-        return rows.astype(np.float64) * self.width + self.low
+        """Bring scaled rows back to their range, float64; far values stay limited."""
+        rows = rows.astype(np.float64)
+        return rows * self.width + self.low if self.scaled else rows
+
+
+def range_of_images(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Range of arrays (n_samples, ...), those far outside that of most of them left out.
+
+    Returns
+    -------
+    low, high : arrays of shape (), of the type of ``X``
+    """
+    inner = tuple(range(1, X.ndim))
+    lows, highs = X.min(axis=inner), X.max(axis=inner)
+    low, high = np.median(lows), np.median(highs)
+    reach = _FENCE * (high - low)
+    if reach == 0:
+        return lows.min(), highs.max()
+    return lows[lows >= low - reach].min(), highs[highs <= high + reach].max()
 
 
 class TargetScaler:
     """Scale targets by what corrupted ones cannot move far: median and median deviation.
 
     The deviation is that from the median, times 1.4826, which is the standard deviation of normal
-    targets. Where more than half of the targets are equal, the mean deviation stands in.
+    targets. Where it is next to nothing beside the deviation that all but the corrupted targets
+    have, as with many targets at one value, the latter is taken.
+
+    Parameters
+    ----------
+    corruption_rate : float in [0, 1), default=0.0
+        Share of the targets that may be anywhere.
     """
+
+    def __init__(self, corruption_rate: float = 0.0) -> None:
+        self.corruption_rate = corruption_rate
 
     def fit(self, y: np.ndarray) -> TargetScaler:
         """Learn from finite targets (n_samples, n_outputs)."""
-        y = y.astype(np.float64)
-        self.center_ = np.median(y, axis=0)
-        deviation = np.abs(y - self.center_)
-        scale = 1.4826 * np.median(deviation, axis=0)
-        scale = np.where(scale > 0, scale, deviation.mean(axis=0))
-        self.scale_ = np.where(scale > 0, scale, 1.0)
+        self.center_, self.scale_ = np.array([self._learn(column) for column in y.T]).T
         return self
+
+    def _learn(self, values: np.ndarray) -> tuple[float, float]:
+        values = values.astype(np.float64)
+        center = 4 * float(np.median(values / 4))  # the sum of two values may overflow
+        with np.errstate(over="ignore"):
+            distances = np.minimum(np.abs(values - center), np.finfo(np.float64).max)
+        scale = _NORMAL * 4 * float(np.median(distances / 4))
+        trusted = np.clip(_TRUSTED * (1.0 - self.corruption_rate), 0.5, 1.0)
+        reach = _order_statistic(distances, trusted) / norm.ppf(0.5 + trusted / 2)
+        if scale < _LEAST * reach or scale == 0:
+            scale = reach or _order_statistic(distances[distances > 0], 0.5)
+        return center, scale or 1.0
 
     def transform(self, y: np.ndarray) -> np.ndarray:
         """Return float32 targets; values beyond +-1e15 are clipped so that errors stay finite."""
-        scaled = (y - self.center_) / self.scale_
+        with np.errstate(over="ignore"):
+            scaled = (y - self.center_) / self.scale_
         return np.clip(scaled, -_LARGEST, _LARGEST).astype(np.float32)
 
     def inverse_transform(self, y: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import torch
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from skrobust._device import isolated
-from skrobust._preprocessing import ImagePreprocessor, TablePreprocessor
+from skrobust._preprocessing import ImagePreprocessor, TablePreprocessor, range_of_images
 from skrobust._validation import (
     Integral,
     Interval,
@@ -320,27 +320,25 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
                 "categorical_features", self.categorical_features, X.shape[1], names
             )
             self._movable = ~fixed
-        self.feature_range_ = self._range(X)
-        low, high = self.feature_range_
+        declared = self._declared_range(X)
         if not is_table:
             self._bounds = np.zeros(1, np.float32), np.ones(1, np.float32)
+            low, high = self.feature_range_ = declared or range_of_images(X)
             return ImagePreprocessor(low, high)
-        preprocessor = super()._make_preprocessor(X)
+        preprocessor = TablePreprocessor(self.preprocessing, self.missing).fit(X)
+        low, high = self.feature_range_ = declared or (preprocessor.low_, preprocessor.high_)
         self._bounds = tuple(preprocessor.transform(row[None])[0] for row in (low, high))
         return preprocessor
 
-    def _range(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the least and the largest value of each feature, declared or seen."""
+    def _declared_range(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the range of each feature, if there is ``feature_range``."""
         self._is_declared = self.feature_range is not None
-        if self._is_declared:
-            n_columns = X.shape[1] if X.ndim == 2 else None
-            low, high = validate_range("feature_range", self.feature_range, n_columns)
-            refuse_outside("feature_range", X, low, high)
-            return low, high
-        if X.ndim > 2:
-            return X.min(), X.max()
-        filled = np.where(np.isnan(X).all(axis=0), 0.0, X)
-        return np.nanmin(filled, axis=0), np.nanmax(filled, axis=0)
+        if not self._is_declared:
+            return None
+        n_columns = X.shape[1] if X.ndim == 2 else None
+        low, high = validate_range("feature_range", self.feature_range, n_columns)
+        refuse_outside("feature_range", X, low, high)
+        return low, high
 
     def _check_inputs(self, X: np.ndarray) -> None:
         if self._is_declared:

@@ -72,6 +72,26 @@ class OutlierDetectorAdapter(DiagnosisMixin, OutlierMixin, BaseEstimator):
             self.offset_ = -float(self.detector_.threshold_)
         return self
 
+    def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
+        """Fit and label the training rows as the detector does (``labels_``).
+
+        For detectors that leave a row out of its own neighbourhood in training, such as PyOD's LOF
+        and KNN, :meth:`predict` labels the same rows otherwise.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows, normal and abnormal.
+        y : Ignored
+            Present for the convention's sake.
+
+        Returns
+        -------
+        array of shape (n_samples,), int
+            +1 for normal rows, -1 for anomalies.
+        """
+        return np.where(np.asarray(self.fit(X).detector_.labels_) == 0, 1, -1)
+
     def score_samples(self, X: Any) -> np.ndarray:
         """Score rows; low means abnormal.
 

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from skrobust._base import RobustEstimator
-from skrobust._device import isolated, map_rows
+from skrobust._device import isolated
 from skrobust._preprocessing import TablePreprocessor
 from skrobust._validation import (
     HasMethods,
@@ -30,6 +30,8 @@ from skrobust.selection import DropSchedule, Trim, output_gradient_norm, score_o
 from skrobust.training import ByRowGradients, RobustStep, RowDataset, ScoredApart, SharedPass
 
 __all__ = ["RobustDetector"]
+
+_BLOCK_ROWS = 4096
 
 
 class RobustDetector(RobustEstimator, PyODMixin):
@@ -277,9 +279,15 @@ class RobustDetector(RobustEstimator, PyODMixin):
     def _after_training(self, rows: Tensor) -> None:
         """Do what is left once the networks are trained, under the seed of ``fit``."""
 
-    def _score(self, X: np.ndarray) -> np.ndarray:
-        prepare = self._preprocessor.transform
-        return map_rows(self._score_chunks, X, prepare, self.device_, self.n_threads)
+    def _score(self, X: np.ndarray, per_feature: bool = False) -> np.ndarray:
+        """Scores of rows, and what is charged for values that the networks see limited."""
+        how = {"per_feature": True} if per_feature else {}  # which a detector of one's own has not
+        scores = self._map(partial(self._score_chunks, **how), X)
+        for start in range(0, len(X), _BLOCK_ROWS):
+            rows = slice(start, start + _BLOCK_ROWS)
+            charged = self._preprocessor.excess(X[rows]) ** 2
+            scores[rows] += charged if per_feature else charged.sum(axis=1)
+        return scores
 
     def _score_chunks(self, chunks: Tensor) -> Tensor:
         """Scores (n_chunks, n_rows) of chunks (n_chunks, n_rows, n_features)."""

@@ -20,6 +20,8 @@ from skrobust.diagnosis import DiagnosisMixin, estimate_contamination
 
 __all__ = ["PyODMixin"]
 
+_TOLERATED = 0.2  # of the rows that were to be labelled
+
 
 class PyODMixin(DiagnosisMixin, BaseDetector):
     """What every detector does with the scores of ``decision_function``."""
@@ -126,7 +128,12 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
         """
         check_is_fitted(self)
         X = X if hasattr(X, "shape") else np.asarray(X)
-        return super().predict_proba(X, method=method, return_confidence=return_confidence)
+        if self._sigma > 0 or method not in ("linear", "unify"):
+            return super().predict_proba(X, method=method, return_confidence=return_confidence)
+        scores = self.decision_function(X)  # equal scores in training have no range
+        abnormal = (scores > self.threshold_).astype(float)
+        probabilities = np.column_stack([1.0 - abnormal, abnormal])
+        return (probabilities, self._confidence(scores)) if return_confidence else probabilities
 
     def predict_confidence(self, X: Any) -> np.ndarray:
         """Confidence that a row's label would survive another training set (Perini et al., 2020).
@@ -234,7 +241,7 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
             contamination = self._estimated_rate(scores)
         if isinstance(contamination, Real):
             self.contamination_ = float(contamination)
-            self.threshold_ = float(np.percentile(scores, 100 * (1 - self.contamination_)))
+            self.threshold_ = _threshold(scores, self.contamination_)
             self.labels_ = (scores > self.threshold_).astype(int)
         else:
             thresholder = deepcopy(contamination).fit(scores)
@@ -255,9 +262,11 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
         return estimate.rate
 
     def _confidence(self, scores: np.ndarray) -> np.ndarray:
-        """PyOD's formula with a binary search instead of a count per row."""
+        """PyOD's formula, with the middle rank for equal scores and a search in place of counts."""
         n = len(self.decision_scores_)
-        n_below = np.searchsorted(np.sort(self.decision_scores_), scores, side="right")
+        known = np.sort(self.decision_scores_)
+        n_below, n_up_to = (np.searchsorted(known, scores, side=side) for side in ("left", "right"))
+        n_below += (n_up_to - n_below + 1) // 2  # the middle of equal scores
         posterior = (1 + n_below) / (2 + n)
         abnormal = 1 - binom.cdf(n - int(n * self.contamination_), n, posterior)
         return np.where(scores > self.threshold_, abnormal, 1 - abnormal)
@@ -271,3 +280,24 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
             yield
         finally:
             self.contamination = given
+
+
+def _threshold(scores: np.ndarray, rate: float) -> float:
+    """Threshold that labels a share of the scores abnormal; equal scores have one label.
+
+    Where they do not let the share be met, the nearer one is taken, and of none and some the
+    latter, unless more than half would be labelled.
+    """
+    threshold = float(np.percentile(scores, 100 * (1 - rate)))
+    asked, n_above = rate * len(scores), int((scores > threshold).sum())
+    n_reached = int((scores >= threshold).sum())
+    if asked - n_above < 1 or n_reached == n_above:
+        return threshold
+    if n_reached <= len(scores) / 2 and (n_above == 0 or n_reached - asked < asked - n_above):
+        threshold, n_above = float(np.nextafter(threshold, -np.inf)), n_reached
+    if abs(n_above - asked) > max(1.0, _TOLERATED * asked):
+        warn_caller(
+            f"contamination={rate:.3g} of {len(scores)} rows cannot be met, since rows with "
+            f"equal scores have one label: {n_above} are labelled abnormal"
+        )
+    return threshold

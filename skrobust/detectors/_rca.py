@@ -298,7 +298,7 @@ class RCADetector(RobustDetector):
         if callable(self._loss):
             raise ValueError("loss is a function of whole rows, which has no parts by feature")
         X = validate_rows(self, X, reset=False, missing=self._preprocessor.missing)
-        return self._map(partial(self._score_chunks, per_feature=True), X)
+        return self._score(X, per_feature=True)
 
     def _row_loss(self) -> Callable[[Any, Tensor], Tensor]:
         loss: Any = _LOSSES[self.loss] if isinstance(self.loss, str) else self.loss

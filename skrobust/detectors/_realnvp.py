@@ -236,7 +236,7 @@ class RobustRealNVPDetector(RobustDetector):
         """
         check_is_fitted(self)
         X = validate_rows(self, X, reset=False, missing=self._preprocessor.missing)
-        return self._map(partial(self._score_chunks, per_feature=True), X)
+        return self._score(X, per_feature=True)
 
     def sample(self, n_samples: int = 1, random_state: Any = None) -> np.ndarray:
         """Draw rows from the estimated density.

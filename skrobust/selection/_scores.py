@@ -60,18 +60,21 @@ def binary_crossentropy(logits: Tensor, target: Tensor, per_feature: bool = Fals
     logits : Tensor of shape (..., n_rows, n_features)
         Reconstruction before the sigmoid.
     target : Tensor of the same shape
-        Input. Values outside [0, 1], which held-out rows can have, are clipped: the loss would
-        have no lower bound there.
+        Input. Values outside [0, 1] are clipped, as the loss would have no lower bound there,
+        and the square of what was cut off is added.
     per_feature : bool, default=False
         Leave out the sum.
 
     Returns
     -------
     Tensor of shape (..., n_rows), or (..., n_rows, n_features)
-        In nats.
+        In nats. The entropy of the target is subtracted, so that 0 is a perfect reconstruction
+        of any value; otherwise rows would be ranked by how near their values are to 0.5.
     """
-    target = target.clamp(0.0, 1.0)
-    errors = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    inside = target.clamp(0.0, 1.0)
+    entropy = torch.special.entr(inside) + torch.special.entr(1.0 - inside)
+    errors = F.binary_cross_entropy_with_logits(logits, inside, reduction="none")
+    errors = errors - entropy + (target - inside).square()
     return errors if per_feature else errors.sum(dim=-1)
 
 

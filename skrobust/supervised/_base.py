@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from skrobust._base import RobustEstimator
 from skrobust._device import CHUNK_ROWS, draw_seed, isolated, map_rows
-from skrobust._preprocessing import ImagePreprocessor, TablePreprocessor
+from skrobust._preprocessing import ImagePreprocessor, TablePreprocessor, range_of_images
 from skrobust._validation import (
     Interval,
     Real,
@@ -205,7 +205,7 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
     def _make_preprocessor(self, X: np.ndarray) -> TablePreprocessor | ImagePreprocessor:
         """Fit the preprocessing, from checked training rows."""
         if X.ndim > 2:
-            return ImagePreprocessor(*((X.min(), X.max()) if self._images_are_scaled else ()))
+            return ImagePreprocessor(*range_of_images(X), scaled=self._images_are_scaled)
         return TablePreprocessor(self.preprocessing, self.missing).fit(X)
 
     def _prepare_net(

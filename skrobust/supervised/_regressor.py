@@ -23,7 +23,7 @@ from skrobust.selection import (
     squared_error,
     squared_gradient_norm,
 )
-from skrobust.supervised._base import RowFunction
+from skrobust.supervised._base import PILOT_RATE, RowFunction
 from skrobust.supervised._selecting import SelectingLearner
 
 __all__ = ["PRLRegressor"]
@@ -223,7 +223,8 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
     def _encode(self, y: np.ndarray) -> tuple[np.ndarray, int]:
         self._is_column = y.ndim == 1
         targets = y.reshape(len(y), -1)
-        self._scaler = TargetScaler().fit(targets)
+        rate = self.corruption_rate if isinstance(self.corruption_rate, Real) else PILOT_RATE
+        self._scaler = TargetScaler(rate).fit(targets)
         return self._scaler.transform(targets), targets.shape[1]
 
     def __sklearn_tags__(self) -> Any:

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from skrobust._preprocessing import scale_of
 from skrobust._validation import Integral, Interval, Real, fit_context, unchanged_on_error
 from skrobust.tables._cells import TableError, as_text, kind_of, number_text, numbers
 
@@ -27,7 +28,7 @@ class Column:
     name: str  # as in the header
     kind: str  # "numeric", "date", "categorical" or "empty"
     center: float = 0.0  # median of numbers and dates
-    scale: float = 1.0  # their standard deviation, 1 if that is 0
+    scale: float = 1.0  # their standard deviation, gross ones left out; 1 if that is 0
     levels: tuple[str, ...] = ()  # those with a feature of their own, most frequent first
     typical: str = ""  # the most frequent level
 
@@ -104,12 +105,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Numbers are centred at the median and scaled to variance 1, in float64, before float32 loses
-    what tells them apart. Dates (of pandas or Python, or text such as 2024-05-31 with or without a
-    time) become days since 1970. Text, truth values and categories become one feature per frequent
-    level and one for all others, those never seen in training too; a column that is missing
-    throughout becomes none. A missing cell is nan in all features of its column, which
-    ``missing="mean"`` of the estimators fills.
+    Numbers are centred at the median and scaled to variance 1 (values beyond nine standard
+    deviations are not counted), in float64, before float32 loses what tells them apart. Dates (of
+    pandas or Python, or text such as 2024-05-31 with or without a time) become days since 1970.
+    Text, truth values and categories become one feature per frequent level and one for all others,
+    those never seen in training too; a column that is missing throughout becomes none. A missing
+    cell is nan in all features of its column, which ``missing="mean"`` of the estimators fills.
 
     A level's feature is 0 or sqrt(1/2): two levels are one standard deviation of a number apart,
     however rare they are. Scaled to one range, or to variance 1 each, levels outweigh numbers: a
@@ -235,6 +236,4 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             frequent = counts[counts >= self.min_share * len(series)].index[: self.max_levels]
             return Column(name, kind, levels=tuple(frequent), typical=counts.index[0])
         values = numbers(name, kind, series)
-        center = float(np.nanmedian(values))
-        spread = float(np.nanstd(values))  # may be nothing but rounding
-        return Column(name, kind, center, spread if spread > 1e-12 * abs(center) else 1.0)
+        return Column(name, kind, *scale_of(values[~np.isnan(values)]))
