@@ -35,6 +35,7 @@ class RobustEstimator(BaseEstimator):
     ``callbacks__…``, ``train_split``, ``compile``) are accepted under their skorch names.
     """
 
+    usual_epochs = 100  # without max_epochs
     early_stopping: bool | str = False
     validation_fraction: float
     patience: int
@@ -46,8 +47,9 @@ class RobustEstimator(BaseEstimator):
     }
     _parameter_constraints: dict = {
         "margin": [Interval(Real, 0, None, closed="left")],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [None, Interval(Integral, 1, None, closed="left")],
         "min_steps": [None, Interval(Integral, 1, None, closed="left")],
+        "max_steps": [None, Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "optimizer": [callable],
@@ -166,8 +168,7 @@ class RobustEstimator(BaseEstimator):
         if self.verbose:
             callbacks.append(("progress_bar", EpochProgressBar(type(self).__name__)))
         own = {
-            "max_epochs": self.max_epochs,
-            "min_steps": self.min_steps,
+            **self._length(n_rows),
             "batch_size": self.batch_size,
             "lr": self.lr,
             "optimizer": self.optimizer,
@@ -176,6 +177,17 @@ class RobustEstimator(BaseEstimator):
         }
         settings = {**own, **self._fused(), **settings}
         return RobustNet(network, step=step, n_rows=n_rows, **settings)
+
+    def _length(self, n_rows: int) -> dict[str, Any]:
+        """Length of the training; epochs that the user gives are a maximum."""
+        if self.max_epochs is not None:
+            return {"max_epochs": self.max_epochs, "max_steps": self.max_steps}
+        length = {"max_epochs": self.usual_epochs, "min_steps": self._least_steps(n_rows)}
+        return {**length, "max_steps": self.max_steps}
+
+    def _least_steps(self, n_rows: int) -> int | None:
+        """Steps that a training of the usual length has at least."""
+        return self.min_steps
 
     def _map(self, function: Callable, X: np.ndarray, prepare: Any = None) -> np.ndarray:
         """Apply a function of chunks to the rows, preprocessed unless told how."""

@@ -96,7 +96,7 @@ class TablePreprocessor:
     ----------
     scaling : {"minmax", "standard", None}
         "minmax" maps the training range of each column, gross values left out, to [0, 1],
-        "standard" to mean 0 and variance 1. None leaves the values as they are.
+        "standard" to mean 0 and variance 1. None leaves the values within the fence as they are.
     missing : {"error", "mean"}
         "mean" replaces nan by the column's mean over the training rows, gross values left out. A
         column without any observed training value says nothing: it is 0 there and in every later
@@ -121,7 +121,7 @@ class TablePreprocessor:
         self._fill, self._start, self._width = (np.zeros(n_features) for _ in range(3))
         eps = float(np.finfo(X.dtype).eps)
         for column in np.flatnonzero(~self.unobserved_):
-            self._learn(column, X[:, column].astype(np.float64), eps)
+            self._learn(int(column), X[:, column].astype(np.float64), eps)
         self._width[self._width == 0] = 1.0
         return self
 
@@ -157,30 +157,29 @@ class TablePreprocessor:
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Return float32 rows (n_samples, n_features)."""
-        if self.scaling is None:
-            return self._unscaled(X)
-        units = _limit(self._completed(X))
-        return ((units - self._start) / self._width).astype(np.float32)
+        units = self._completed(X)
+        if self.scaling is not None:
+            return ((_limit(units) - self._start) / self._width).astype(np.float32)
+        far = np.abs(units) > _FENCE
+        rows = np.where(np.isnan(X) | far, self._unscaled(_limit(units)), X)
+        return np.clip(rows, -_LARGEST, _LARGEST).astype(np.float32)
 
     def excess(self, X: np.ndarray) -> np.ndarray:
         """How far values lie from where :meth:`transform` puts them, in its scale, float64."""
-        if self.scaling is None:
-            return np.zeros(X.shape)
         units = self._completed(X)
-        return (units - _limit(units)) / self._width
+        beyond = units - _limit(units)
+        scale = self.spread_ if self.scaling is None else 1.0 / self._width
+        return np.clip(beyond * scale, -_LARGEST, _LARGEST)
 
-    def _unscaled(self, X: np.ndarray) -> np.ndarray:
-        fill = self._fill * self.spread_ + self.center_
-        if self.missing == "mean":
-            X = np.where(np.isnan(X), fill, X)
-        return np.clip(np.where(self.unobserved_, 0.0, X), -_LARGEST, _LARGEST).astype(np.float32)
+    def _unscaled(self, units: np.ndarray) -> np.ndarray:
+        return units * self.spread_ + self.center_
 
     def inverse_transform(self, rows: np.ndarray) -> np.ndarray:
         """Bring scaled rows back to the units of the table, float64."""
         rows = rows.astype(np.float64)
         if self.scaling is None:
             return rows
-        return _unlimit(rows * self._width + self._start) * self.spread_ + self.center_
+        return self._unscaled(_unlimit(rows * self._width + self._start))
 
     @property
     def log_scales(self) -> np.ndarray:

@@ -294,7 +294,7 @@ def growing(kind=PRLClassifier, **more):
     X = rng.normal(size=(200, 4))
     watch = Watch()
     settings = {**QUICK, "batch_size": 20, "iterator_train": Growing, "callbacks": [watch]}
-    estimator = kind(**{**settings, "max_epochs": 4, "min_steps": None, **more})
+    estimator = kind(**{**settings, "max_epochs": 4, **more})
     return estimator.fit(X, (X[:, 0] > 0).astype(int)), watch.seen
 
 
@@ -327,8 +327,9 @@ def test_growing_batches_follow_the_ramp():
 
 
 @pytest.mark.parametrize(("min_steps", "batches"), [(22, 4), (23, 5), (27, 7), (31, 9), (33, 11)])
-def test_growing_batches_meet_min_steps(min_steps, batches):
-    estimator, seen = growing(min_steps=min_steps)
+def test_growing_batches_meet_min_steps(min_steps, batches, monkeypatch):
+    monkeypatch.setattr(PRLClassifier, "usual_epochs", 4)
+    estimator, seen = growing(min_steps=min_steps, max_epochs=None)
     counts = estimator.history_[:, "train_batch_count"]
     assert counts == [10, 5, 4, 3, 2, 2, 2, 2, 2, 1, 1, 1][: len(counts)]
     assert len(counts) == batches or sum(counts) >= min_steps > sum(counts[:-1])

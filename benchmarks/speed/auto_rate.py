@@ -23,7 +23,7 @@ def run(rounds: int) -> Iterator[Row]:
     X = contaminated_rows()
     for detector, settings in (
         (RCADetector, {"max_epochs": 20}),
-        (RobustRealNVPDetector, {"max_epochs": 5, "min_steps": None}),
+        (RobustRealNVPDetector, {"max_epochs": 5}),
     ):
         told, auto = (detector(contamination=rate, **settings, **_COMMON) for rate in (0.1, "auto"))
         ratio = compare(partial(auto.fit, X), partial(told.fit, X), rounds=rounds)

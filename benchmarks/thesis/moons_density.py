@@ -26,7 +26,6 @@ _COMMON = {
     "preprocessing": None,
     "hidden_layer_sizes": (64, 64),
     "warmup": 0,
-    "max_epochs": 1,
     "min_steps": 5001,
     "early_stopping": False,
 }

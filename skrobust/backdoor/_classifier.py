@@ -117,7 +117,7 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         Standard deviations of a batch's share of poisoned rows that training drops on top of
         ``corruption_rate``, for the batches that hold more than average; 0 is the thesis's rule.
         ``inlier_mask_`` does not include it.
-    max_epochs, min_steps : as in PRLClassifier
+    max_epochs, min_steps, max_steps : as in PRLClassifier
         Length of the training; by default at least 100 epochs and at least 1,000 steps.
     early_stopping, validation_fraction, patience, batch_size, lr, optimizer : as in PRLClassifier
         Form of the training; by default without early stopping, and by AdamW.
@@ -238,8 +238,9 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         memory_decay: float = 0.8,
         per_class: bool | str = "auto",
         margin: float = 2.0,
-        max_epochs: int = 100,
+        max_epochs: int | None = None,
         min_steps: int | str | None = 1000,
+        max_steps: int | None = None,
         early_stopping: bool | str = False,
         validation_fraction: float = 0.1,
         patience: int = 500,

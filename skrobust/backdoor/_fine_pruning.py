@@ -62,8 +62,10 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
         Their learning rate; None is ``lr``.
     fine_tune_callbacks : list of skorch callbacks, optional
         For the training on clean rows.
-    hidden_layer_sizes, preprocessing, missing, max_epochs, min_steps : as in PRLClassifier
-        Of the training on all rows.
+    hidden_layer_sizes, preprocessing, missing : as in PRLClassifier
+        The perceptron that ``module=None`` builds, and tables.
+    max_epochs, min_steps, max_steps : as in PRLClassifier
+        Length the training on all rows.
     early_stopping, validation_fraction, patience, batch_size, lr, optimizer : as in PRLClassifier
         The same; by default without early stopping, and by AdamW.
     device, n_threads, random_state, verbose, callbacks : as in PRLClassifier
@@ -150,8 +152,9 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
         hidden_layer_sizes: Any = (256, 256),
         preprocessing: str | None = "standard",
         missing: str = "error",
-        max_epochs: int = 100,
+        max_epochs: int | None = None,
         min_steps: int | str | None = None,
+        max_steps: int | None = None,
         early_stopping: bool | str = False,
         validation_fraction: float = 0.1,
         patience: int = 500,
@@ -250,6 +253,7 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
             more_callbacks=[keep_off],
             max_epochs=self.fine_tune_epochs,
             min_steps=None,
+            max_steps=None,
             lr_name="fine_tune_lr",
             **{"lr": self.lr if self.fine_tune_lr is None else self.fine_tune_lr, **own},
         )

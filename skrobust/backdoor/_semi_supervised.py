@@ -82,9 +82,11 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         value to [0, 1].
     memory, memory_decay, per_class : as in BackdoorRobustClassifier
         How rows are ranked and dropped; by default without memory.
-    margin, max_epochs, min_steps, early_stopping, validation_fraction : as in PRLClassifier
+    margin, max_epochs, min_steps, max_steps, early_stopping : as in PRLClassifier
         Of the linear layer's training; by default 1,000 steps or more, and no early stopping.
-    patience, batch_size, lr, optimizer, warmup, device, n_threads : as in PRLClassifier
+    validation_fraction, patience : as in PRLClassifier
+        For early stopping.
+    batch_size, lr, optimizer, warmup, device, n_threads : as in PRLClassifier
         The same; by default lr=1e-2, AdamW and a warm-up of a tenth of the epochs.
     random_state, verbose, callbacks : as in PRLClassifier
         How ``fit`` runs.
@@ -187,8 +189,9 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         memory_decay: float = 0.8,
         per_class: bool | str = "auto",
         margin: float = 1.0,
-        max_epochs: int = 100,
+        max_epochs: int | None = None,
         min_steps: int | str | None = 1000,
+        max_steps: int | None = None,
         early_stopping: bool | str = False,
         validation_fraction: float = 0.1,
         patience: int = 500,
@@ -333,6 +336,7 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
             callbacks=self.pretrain_callbacks,
             max_epochs=self.pretrain_epochs,
             min_steps=None,
+            max_steps=None,
             batch_size=self.pretrain_batch_size,
             lr=self.pretrain_lr,
             lr_name="pretrain_lr",
@@ -348,7 +352,16 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
 
     def _linear_pilot(self) -> PRLClassifier:
         """Return what the rate is estimated with, from embedded rows."""
-        names = ("max_epochs", "min_steps", "batch_size", "lr", "optimizer", "warmup", "margin")
+        names = (
+            "max_epochs",
+            "min_steps",
+            "max_steps",
+            "batch_size",
+            "lr",
+            "optimizer",
+            "warmup",
+            "margin",
+        )
         shared = {name: getattr(self, name) for name in (*names, "device", "random_state")}
         return PRLClassifier(nn.Linear, **shared).set_params(**PRLClassifier._pilot_settings)
 

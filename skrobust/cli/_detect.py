@@ -96,12 +96,12 @@ def _fit(args: argparse.Namespace, X: np.ndarray) -> Any:
         random_state=args.random_state,
         verbose=1,
     )
-    usual, steps = detector.max_epochs, -(-len(X) // detector.batch_size)
+    steps = -(-len(X) // detector.batch_size)
     detector.set_params(**plan_epochs(len(X), detector, args.epochs))
-    if args.epochs is None and detector.max_epochs < usual:
+    if args.epochs is None and detector.max_epochs is not None:
         say(
-            f"training: {detector.max_epochs} epochs of {steps:,} steps instead of {usual}, "
-            "as the table is large; --epochs sets another number"
+            f"training: {detector.max_epochs} epochs of {steps:,} steps instead of "
+            f"{detector.usual_epochs}, as the table is large; --epochs sets another number"
         )
     score = detector._score
     detector._score = lambda rows: score_in_blocks(score, rows)

@@ -109,12 +109,12 @@ def check_missing(frame: pd.DataFrame, advice: str) -> None:
 def plan_epochs(n_rows: int, estimator: Any, wanted: int | None) -> dict[str, Any]:
     """Parameters of the training's length, by default the estimator's in 500 to 20,000 steps."""
     if wanted is not None:
-        return {"max_epochs": wanted, "min_steps": None}
-    most = max(
-        LEAST_EPOCHS, MOST_STEPS // skrobust.training.count_batches(n_rows, estimator.batch_size)
-    )
-    least = LEAST_STEPS if estimator.min_steps is None else estimator.min_steps
-    return {"max_epochs": min(estimator.max_epochs, most), "min_steps": least}
+        return {"max_epochs": wanted}
+    steps = skrobust.training.count_batches(n_rows, estimator.batch_size)
+    most = max(LEAST_EPOCHS, MOST_STEPS // steps)
+    if estimator.usual_epochs > most:
+        return {"max_epochs": most}
+    return {"min_steps": LEAST_STEPS if estimator.min_steps is None else estimator.min_steps}
 
 
 def train(args: argparse.Namespace, function: Callable, *data: Any, **settings: Any) -> Any:

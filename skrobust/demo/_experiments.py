@@ -42,7 +42,7 @@ class Anomalies(Experiment):
     problems = {"Breast cancer": 0.10, "A pile of threes": 0.10, "Digits 0 to 4": 0.15}
     measures = {"auc": ("ROC AUC", 1)}
     ours, peers = "RCADetector", ("IForest", "KNN")
-    quick = {**SMALL, "max_epochs": 45, "min_steps": 90, "n_passes": 10}
+    quick = {**SMALL, "max_epochs": 90, "max_steps": 225, "n_passes": 10}
 
     def load(self, problem: str) -> tuple[np.ndarray, np.ndarray]:
         """Rows (n, n_features), and which of them are abnormal (n,)."""
@@ -63,7 +63,7 @@ class Anomalies(Experiment):
         return Data(X[train], None, abnormal[train], X[test], abnormal[test])
 
     def build(self, data: Data, **settings: Any) -> Sequence[Any]:
-        rca = partial(RCADetector, "auto", **{"max_epochs": 100, "min_steps": 500, **settings})
+        rca = partial(RCADetector, "auto", **{"max_epochs": 500, "max_steps": 500, **settings})
         return [
             rca(callbacks=[KeptShare(data.bad)]),
             rca(n_networks=1, select=False, n_passes=0),
@@ -96,7 +96,7 @@ class Density(Experiment):
     measures = {"mass": ("% on the cluster", -1), "held_out": ("log-density of moons", 1)}
     ours, variants = "RobustRealNVPDetector", ("TrimRealNVP",)
     peers = ("Gaussian mixture",)
-    quick = {"min_steps": 150}
+    quick = {"max_epochs": 10}
     centre, radius = np.array([2.5, 2.5]), 0.25
 
     def sample(self, problem: str, seed: int) -> Data:
@@ -107,7 +107,7 @@ class Density(Experiment):
 
     def build(self, data: Data, **settings: Any) -> Sequence[Any]:
         thesis = {"margin": 0.0, "preprocessing": None, "hidden_layer_sizes": (64, 64), "warmup": 0}
-        length = {"max_epochs": 1, "min_steps": 500}
+        length = {"max_epochs": 32}
         flow = partial(RobustRealNVPDetector, "auto", **{**thesis, **length, **settings})
         return [
             flow(lipschitz=1.0),

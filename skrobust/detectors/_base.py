@@ -50,8 +50,10 @@ class RobustDetector(RobustEstimator, PyODMixin):
     selection : {"loss", None} or Selector, default="loss"
         Which rows of a batch are trained on: those of lowest loss, all, or what an object says, see
         :class:`skrobust.selection.Selector`.
-    training_rate, preprocessing, missing, margin, max_epochs, min_steps : as in RCADetector
-        What training drops and how long it runs; by default standardised, 100 epochs.
+    training_rate, preprocessing, missing, margin : as in RCADetector
+        What training drops; by default tables are standardised.
+    max_epochs, min_steps, max_steps : as in RCADetector
+        How long training runs; by default 100 epochs.
     batch_size, lr, optimizer, warmup, device, n_threads, random_state : as in RCADetector
         Form of the training; by default lr=1e-3, and a warm-up of a tenth of the epochs.
     verbose, callbacks : as in RCADetector
@@ -87,8 +89,9 @@ class RobustDetector(RobustEstimator, PyODMixin):
         preprocessing: str | None = "standard",
         missing: str = "error",
         margin: float = 1.0,
-        max_epochs: int = 100,
+        max_epochs: int | None = None,
         min_steps: int | str | None = None,
+        max_steps: int | None = None,
         batch_size: int = 128,
         lr: float = 1e-3,
         optimizer: Callable = torch.optim.Adam,
@@ -182,10 +185,10 @@ class RobustDetector(RobustEstimator, PyODMixin):
             with isolated(self.device, self.random_state, self.n_threads) as device:
                 self.device_ = str(device)
                 rows = torch.from_numpy(x).to(device)
-                settings, step = self._net_settings(len(rows)), self._step(rate)
+                settings: dict[str, Any] = {}
                 if type(self).before_training is not RobustDetector.before_training:
                     settings["before_training"] = self.before_training
-                self.net_ = self._make_net(step, len(rows), rows.shape[1], **settings)
+                self.net_ = self._make_net(self._step(rate), len(rows), rows.shape[1], **settings)
                 self.net_.fit(RowDataset(rows))
                 self._after_training(rows)
                 _, self.sample_scores_, self.keep_frequency_, self.history_ = self.net_.result(rows)
@@ -272,16 +275,14 @@ class RobustDetector(RobustEstimator, PyODMixin):
         """Whether rows are scored in a pass of its own, dropout off."""
         return False
 
-    def _net_settings(self, n_rows: int) -> dict[str, Any]:
-        """Settings of the net in the place of the detector's own."""
-        return {}
-
     def _after_training(self, rows: Tensor) -> None:
         """Do what is left once the networks are trained, under the seed of ``fit``."""
 
     def _score(self, X: np.ndarray, per_feature: bool = False) -> np.ndarray:
         """Scores of rows, and what is charged for values that the networks see limited."""
-        how = {"per_feature": True} if per_feature else {}  # which a detector of one's own has not
+        how: dict[str, Any] = (
+            {"per_feature": True} if per_feature else {}
+        )  # which a detector of one's own has not
         scores = self._map(partial(self._score_chunks, **how), X)
         for start in range(0, len(X), _BLOCK_ROWS):
             rows = slice(start, start + _BLOCK_ROWS)

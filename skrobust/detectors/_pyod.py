@@ -104,9 +104,7 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
         """
         return self.fit(X).labels_
 
-    def predict_proba(
-        self, X: Any, method: str = "linear", return_confidence: bool = False
-    ) -> np.ndarray:
+    def predict_proba(self, X: Any, method: str = "linear", return_confidence: bool = False) -> Any:
         """Probability of being normal and of being abnormal, as PyOD defines them.
 
         Parameters

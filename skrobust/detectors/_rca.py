@@ -84,10 +84,13 @@ class RCADetector(RobustDetector):
         ``contamination``, for the batches that hold more than average; 0 is the thesis's rule.
         Threshold and labels do not include it. The default is the better one in the mean over
         the ODDS sets measured (``python -m benchmarks.thesis rca-odds``).
-    max_epochs : int, default=200
-        Training epochs.
+    max_epochs : int, optional
+        Most training epochs. None is 200, or more where ``min_steps`` asks for them.
     min_steps : int, optional
-        Epochs repeat until this many steps are done too.
+        Without ``max_epochs`` epochs repeat until this many steps are done, so that small tables
+        are not trained too little.
+    max_steps : int, optional
+        Most training steps; the last epoch may end early.
     batch_size : int, default=128
         Rows per training step.
     lr : float, default=3e-4
@@ -181,6 +184,7 @@ class RCADetector(RobustDetector):
     (2,)
     """
 
+    usual_epochs = 200
     _parameter_constraints: dict = {
         **RobustDetector._parameter_constraints,
         "n_networks": [Interval(Integral, 1, None, closed="left")],
@@ -212,8 +216,9 @@ class RCADetector(RobustDetector):
         preprocessing: str | None = "minmax",
         missing: str = "error",
         margin: float = 1.0,
-        max_epochs: int = 200,
+        max_epochs: int | None = None,
         min_steps: int | str | None = None,
+        max_steps: int | None = None,
         batch_size: int = 128,
         lr: float = 3e-4,
         optimizer: Callable = torch.optim.Adam,

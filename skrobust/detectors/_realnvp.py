@@ -67,12 +67,14 @@ class RobustRealNVPDetector(RobustDetector):
         Standard deviations of a batch's share of anomalies that training drops on top of
         ``contamination``, for the batches that hold more than average; 0 is the thesis's rule.
         Threshold and labels do not include it.
-    max_epochs : int, default=5
-        Training epochs.
+    max_epochs : int, optional
+        Most training epochs. None is 5, or more where ``min_steps`` asks for them.
     min_steps : int, "auto" or None, default="auto"
-        Epochs repeat until this many steps are done too, so that the length of the training does
-        not depend on how many batches an epoch happens to have. "auto" is 1,000, but at most 100
-        epochs: small tables are overfitted sooner.
+        Without ``max_epochs`` epochs repeat until this many steps are done, so that the length of
+        the training does not depend on how many batches an epoch happens to have. "auto" is 1,000,
+        but at most 100 epochs: small tables are overfitted sooner.
+    max_steps : int, optional
+        Most training steps; the last epoch may end early.
     early_stopping, validation_fraction, patience : as in PRLClassifier
         By held-out rows, those of lowest density left out; by default off, and 300 steps.
     batch_size : int, default=128
@@ -113,7 +115,7 @@ class RobustRealNVPDetector(RobustDetector):
     Notes
     -----
     Parameters reach every system of the chapter. With ``margin=0, mask="official",
-    preprocessing="minmax", max_epochs=20, min_steps=None, early_stopping=False``, RobustRealNVP is
+    preprocessing="minmax", max_epochs=20, early_stopping=False``, RobustRealNVP is
     ``lipschitz=1.5``, TrimRealNVP ``lipschitz=None``, RealNVP ``trim=False, lipschitz=None``, and
     the constraint alone ``trim=False, lipschitz=1.5``.
 
@@ -158,6 +160,7 @@ class RobustRealNVPDetector(RobustDetector):
     (2,)
     """
 
+    usual_epochs = 5
     _parameter_constraints: dict = {
         **RobustDetector._parameter_constraints,
         "trim": ["boolean"],
@@ -185,8 +188,9 @@ class RobustRealNVPDetector(RobustDetector):
         preprocessing: str | None = "standard",
         missing: str = "error",
         margin: float = 1.0,
-        max_epochs: int = 5,
+        max_epochs: int | None = None,
         min_steps: int | str | None = "auto",
+        max_steps: int | None = None,
         early_stopping: bool | str = False,
         validation_fraction: float = 0.1,
         patience: int = 300,
@@ -328,12 +332,10 @@ class RobustRealNVPDetector(RobustDetector):
         log_volume = float(self._preprocessor.log_scales.sum())
         return partial(_negative_log_density, log_volume=log_volume)
 
-    def _net_settings(self, n_rows: int) -> dict[str, Any]:
-        min_steps = self.min_steps
-        if min_steps == "auto":
-            steps = count_batches(self._count_trained(n_rows), self.batch_size)
-            min_steps = min(_STEPS, _EPOCHS * steps)
-        return {"min_steps": min_steps}
+    def _least_steps(self, n_rows: int) -> int | None:
+        if self.min_steps != "auto":
+            return self.min_steps
+        return min(_STEPS, _EPOCHS * count_batches(self._count_trained(n_rows), self.batch_size))
 
     def _after_training(self, rows: Tensor) -> None:
         self.net_.module_.settle()

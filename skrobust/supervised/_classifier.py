@@ -83,10 +83,13 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         Standard deviations of a batch's share of corrupted rows that training drops on top of
         ``corruption_rate``, for the batches that hold more than average; 0 is the thesis's rule.
         ``inlier_mask_`` does not include it.
-    max_epochs : int, default=100
-        Training epochs.
+    max_epochs : int, optional
+        Most training epochs. None is 100, or more where ``min_steps`` asks for them.
     min_steps : int, optional
-        Epochs repeat until this many steps are done too.
+        Without ``max_epochs`` epochs repeat until this many steps are done, so that small tables
+        are not trained too little.
+    max_steps : int, optional
+        Most training steps; the last epoch may end early.
     early_stopping : bool or "auto", default="auto"
         Whether to hold out ``validation_fraction`` of the rows, and to stop when their loss has
         not fallen for ``patience`` steps; the networks of the best epoch are kept. The held-out
@@ -223,8 +226,9 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         preprocessing: str | None = "standard",
         missing: str = "error",
         margin: float = 1.0,
-        max_epochs: int = 100,
+        max_epochs: int | None = None,
         min_steps: int | str | None = None,
+        max_steps: int | None = None,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         patience: int = 500,

@@ -86,8 +86,10 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         threshold at which the last 2,048 rows together would be cut. It protects from gross errors
         in batches that hold more corrupted rows than are dropped, and does little else. None is
         the thesis's rule.
-    max_epochs, min_steps, early_stopping, validation_fraction, patience : as in PRLClassifier
+    max_epochs, min_steps, max_steps : as in PRLClassifier
         Length of the training.
+    early_stopping, validation_fraction, patience : as in PRLClassifier
+        When it ends before.
     batch_size, lr, optimizer, warmup, device, n_threads, random_state : as in PRLClassifier
         Form of the training.
     verbose, callbacks : as in PRLClassifier
@@ -185,8 +187,9 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         missing: str = "error",
         margin: float = 0.0,
         score_limit: float | None = 2.0,
-        max_epochs: int = 100,
+        max_epochs: int | None = None,
         min_steps: int | str | None = None,
+        max_steps: int | None = None,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         patience: int = 500,

@@ -138,6 +138,8 @@ class RobustNet(NeuralNet):
         Number of rows of the data set that row ids refer to.
     min_steps : int, optional
         Epochs repeat until both ``max_epochs`` and ``min_steps`` are met.
+    max_steps : int, optional
+        Training ends after this many steps, within an epoch too.
     rescore : bool, default=False
         Whether :meth:`result` scores all rows by the networks as they are in the end, not only
         those held out.
@@ -178,6 +180,7 @@ class RobustNet(NeuralNet):
         step: Any,
         n_rows: int,
         min_steps: int | None = None,
+        max_steps: int | None = None,
         rescore: bool = False,
         lr_name: str = "lr",
         before_training: Callable[[nn.Module, Tensor], object] | None = None,
@@ -191,6 +194,7 @@ class RobustNet(NeuralNet):
         self.step = step
         self.n_rows = n_rows
         self.min_steps = min_steps
+        self.max_steps = max_steps
         self.rescore = rescore
         self.lr_name = lr_name
         self.before_training = before_training
@@ -292,7 +296,7 @@ class RobustNet(NeuralNet):
         _routing_method: str = "fit",
         **fit_params: Any,
     ) -> Self:
-        """Train until ``max_epochs`` and ``min_steps`` are met, without waiting for the device."""
+        """Train for ``max_epochs`` and ``min_steps``, without waiting for the device."""
         train, valid = self.get_split_datasets(X, y)
         phases = [("train", self.get_iterator(train, training=True), self.train_step)]
         if valid is not None:
@@ -311,6 +315,8 @@ class RobustNet(NeuralNet):
                     if training:
                         progress = self.state_.progress
                         self.state_.progress = progress._replace(step=progress.step + 1)
+                        if self._is_over():
+                            break
                 if training:
                     self.state_.end_epoch()
                 self._note_losses(prefix, losses, sizes)
@@ -347,14 +353,22 @@ class RobustNet(NeuralNet):
                 f"batch_size={self.batch_size} makes no batch of {self.n_trained_} rows"
             )
         epoch, _, step, _ = self.state_.progress
+        if self._is_over():
+            return False
         n_epochs = max_epochs
         if self.min_steps is not None:
             n_epochs = max(n_epochs, epoch + math.ceil((self.min_steps - step) / n_batches))
         if epoch >= n_epochs:
             return False
         n_steps = step + (n_epochs - epoch) * n_batches
+        if self.max_steps is not None and n_steps > self.max_steps:
+            n_steps = self.max_steps
+            n_epochs = epoch + math.ceil((n_steps - step) / n_batches)
         self.state_.progress = Progress(epoch, n_epochs, step, n_steps)
         return True
+
+    def _is_over(self) -> bool:
+        return self.max_steps is not None and self.state_.progress.step >= self.max_steps
 
     def _note_losses(self, prefix: Any, losses: Any, sizes: Any) -> None:
         """Record the mean loss, and whether it is the best so far (what Checkpoint looks for)."""

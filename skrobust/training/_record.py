@@ -42,6 +42,7 @@ class TrainingRecord:
         self.seen = torch.zeros(n_rows, dtype=torch.bool, device=device)
         self._scores = torch.full((n_networks, n_rows), torch.nan, device=device)
         self._kept = torch.full((n_rows,), torch.nan, device=device)
+        self._kept_before = self._kept.clone()  # the same, of the last epoch that saw the row
         self._kept_sum = torch.zeros(n_rows, device=device)
         self._n_epochs = torch.zeros(n_rows, device=device)
         self._batches: list[tuple[Tensor, Tensor, Selection]] = []
@@ -85,6 +86,7 @@ class TrainingRecord:
         kept = self.kept
         seen = ~kept.isnan()
         self.seen |= seen
+        self._kept_before = torch.where(seen, kept, self._kept_before)
         if self._counts:
             self._kept_sum += kept.nan_to_num()
             self._n_epochs += seen
@@ -94,9 +96,11 @@ class TrainingRecord:
     def keep_frequency(self) -> Tensor:
         """Share of the epochs after warm-up in which a row was kept, (n_rows,).
 
-        Where no epoch came after the warm-up, the last one counts. nan for held-out rows.
+        Where no epoch came after the warm-up, the last one that saw the row counts. nan for
+        held-out rows.
         """
-        return torch.where(self._n_epochs > 0, self._kept_sum / self._n_epochs, self.kept)
+        frequency = self._kept_sum / self._n_epochs
+        return torch.where(self._n_epochs > 0, frequency, self._kept_before)
 
 
 @dataclass

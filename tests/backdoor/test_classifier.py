@@ -21,8 +21,8 @@ from skrobust.corruption import BlendTrigger, PatchTrigger, TabularTrigger, pois
 from skrobust.metrics import clean_accuracy, poison_accuracy
 from skrobust.selection import DropSchedule
 
-SHORT = {"max_epochs": 15, "min_steps": 100, "hidden_layer_sizes": (64,), "lr": 1e-2}
-QUICK = {"max_epochs": 3, "min_steps": None, "hidden_layer_sizes": (8,), "random_state": 0}
+SHORT = {"max_epochs": 50, "hidden_layer_sizes": (64,), "lr": 1e-2}
+QUICK = {"max_epochs": 3, "hidden_layer_sizes": (8,), "random_state": 0}
 AS_PRINTED = {
     "margin": 0.0,
     "occlusion": 0.0,

@@ -21,7 +21,7 @@ from skrobust.corruption import PatchTrigger, poison
 from skrobust.metrics import clean_accuracy, poison_accuracy
 from skrobust.networks import NetworkEnsemble, ResNet32, SmallCNN, StackedMLP
 
-SHORT = {"max_epochs": 15, "min_steps": 100, "hidden_layer_sizes": (64,), "lr": 1e-2}
+SHORT = {"max_epochs": 50, "hidden_layer_sizes": (64,), "lr": 1e-2}
 QUICK = {"max_epochs": 30, "hidden_layer_sizes": (8,), "lr": 1e-2, "random_state": 0}
 NO_CLEAN = "ignore:no clean rows were given"
 

@@ -23,7 +23,7 @@ from skrobust.backdoor._spectrum import limit_spectrum
 from skrobust.corruption import corrupt_labels
 from skrobust.networks import SmallCNN
 
-SHORT = {"hidden_layer_sizes": (64,), "pretrain_epochs": 5, "max_epochs": 15, "min_steps": 100}
+SHORT = {"hidden_layer_sizes": (64,), "pretrain_epochs": 5, "max_epochs": 50}
 QUICK = {
     "hidden_layer_sizes": (16,),
     "pretrain_epochs": 2,

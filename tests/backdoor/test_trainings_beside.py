@@ -9,7 +9,7 @@ from skorch.callbacks import Callback
 
 from skrobust import FinePruningClassifier, SemiSupervisedBackdoorClassifier
 
-QUICK = {"hidden_layer_sizes": (8,), "max_epochs": 2, "min_steps": None, "random_state": 0}
+QUICK = {"hidden_layer_sizes": (8,), "max_epochs": 2, "random_state": 0}
 CASES = {
     "pretrain": (SemiSupervisedBackdoorClassifier, {"pretrain_epochs": 4}),
     "fine_tune": (FinePruningClassifier, {"fine_tune_epochs": 4}),

@@ -25,7 +25,7 @@ from skrobust import PRLClassifier, PRLRegressor
 from skrobust.networks import CNN9
 
 PRL = [name for name in BENCHMARKS if name.startswith("prl-")]
-LITTLE = {"max_epochs": 3, "min_steps": 20}
+LITTLE = {"max_epochs": 3}
 
 
 def plane(n_rows=600, n_targets=1):

@@ -29,12 +29,11 @@ def test_shares_are_of_columns_and_sum_to_one(trained, table):
 @pytest.mark.parametrize(
     "n_rows, wanted, expected",
     [
-        (300, None, (200, 500)),
-        (100_000, None, (25, 500)),
-        (10_000_000, None, (5, 500)),
-        (100_000, 60, (60, None)),
+        (300, None, {"min_steps": 500}),
+        (100_000, None, {"max_epochs": 25}),
+        (10_000_000, None, {"max_epochs": 5}),
+        (100_000, 60, {"max_epochs": 60}),
     ],
 )
 def test_training_length(n_rows, wanted, expected):
-    plan = plan_epochs(n_rows, RCADetector(), wanted)
-    assert (plan["max_epochs"], plan["min_steps"]) == expected
+    assert plan_epochs(n_rows, RCADetector(), wanted) == expected

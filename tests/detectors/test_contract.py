@@ -25,7 +25,7 @@ from sklearn.utils.estimator_checks import (
 from skrobust import OutlierDetectorAdapter, RCADetector, RobustRealNVPDetector
 
 SHORT = {"max_epochs": 10, "n_passes": 5}
-SHORT_FLOW = {"max_epochs": 5, "min_steps": None}
+SHORT_FLOW = {"max_epochs": 5}
 VARIANTS = {
     "AE": RCADetector(n_networks=1, select=False, max_epochs=10, n_passes=0),
     "RCA-E": RCADetector(max_epochs=10, n_passes=0),
@@ -204,7 +204,7 @@ def test_grid_search_over_the_flow(contaminated):
     X, y = contaminated
     grid = {"lipschitz": [None, 1.0], "module__n_couplings": [2, 4]}
     search = GridSearchCV(
-        RobustRealNVPDetector(max_epochs=3, min_steps=None, random_state=0), grid, n_jobs=2, cv=2
+        RobustRealNVPDetector(max_epochs=3, random_state=0), grid, n_jobs=2, cv=2
     )
     for labels in (None, y):
         assert np.isfinite(search.fit(X, labels).cv_results_["mean_test_score"]).all()

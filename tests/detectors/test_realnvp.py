@@ -166,7 +166,7 @@ def test_one_feature_is_fitted_by_a_normal_distribution():
 def test_score_does_not_depend_on_the_place_among_the_others(n_features):
     rng = np.random.RandomState(0)
     X = rng.normal(size=(700, n_features))
-    detector = RobustRealNVPDetector(max_epochs=2, min_steps=None, random_state=0).fit(X)
+    detector = RobustRealNVPDetector(max_epochs=2, random_state=0).fit(X)
     order = rng.permutation(700)
     np.testing.assert_array_equal(
         detector.decision_function(X[order]), detector.decision_function(X)[order]
@@ -174,7 +174,7 @@ def test_score_does_not_depend_on_the_place_among_the_others(n_features):
 
 
 def test_weights_that_are_not_finite_are_named():
-    settings = {"max_epochs": 1, "min_steps": None, "random_state": 0}
+    settings = {"max_epochs": 1, "random_state": 0}
     with pytest.raises(FloatingPointError, match="try a smaller lr"):
         RobustRealNVPDetector(lr=3e38, **settings).fit(bell(100))
 
@@ -221,7 +221,7 @@ def test_early_stopping_needs_no_labels_and_keeps_the_best_epoch():
     assert held_out[:13].mean() == pytest.approx(min(losses), abs=0.02)
     again = RobustRealNVPDetector(contamination=0.05, **settings).fit(X)
     np.testing.assert_array_equal(again.decision_scores_, detector.decision_scores_)
-    short = {**settings, "max_epochs": 1, "patience": 1000}
+    short = {**settings, "max_epochs": None, "patience": 1000}
     limited = RobustRealNVPDetector(min_steps="auto", **short).fit(bell(130))
     assert len(limited.history_) == 100
     with pytest.raises(ValueError, match="train_split of its own"):

@@ -27,7 +27,7 @@ from skrobust.corruption import PatchTrigger, corrupt_labels, corrupt_targets, p
 from skrobust.diagnosis import wrong_label_rate, wrong_target_rate
 from skrobust.diagnosis._rate import interval_of_share
 
-SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 3, "min_steps": None, "random_state": 0}
+SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 3, "random_state": 0}
 LEARNERS = [
     BackdoorRobustClassifier(corruption_rate="auto", **SMALL),
     FinePruningClassifier(corruption_rate="auto", **SMALL),
@@ -246,7 +246,7 @@ def test_poison_makes_the_estimate_a_lower_bound():
         X.reshape(-1, 1, 8, 8) / 16, y, PatchTrigger(size=2), 0.1, random_state=0
     )
     learner = BackdoorRobustClassifier(
-        corruption_rate="auto", max_epochs=8, min_steps=None, random_state=0
+        corruption_rate="auto", max_epochs=8, random_state=0
     )
     with pytest.warns(UserWarning, match="poison that the estimating networks") as caught:
         model = learner.fit(poisoned, labels)

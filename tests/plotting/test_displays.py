@@ -111,7 +111,7 @@ def test_kept_share(rows, ax):
 
 def test_density(ax):
     X, y = make_contaminated_moons(300, random_state=0)
-    flow = RobustRealNVPDetector(max_epochs=2, min_steps=None, random_state=0).fit(X)
+    flow = RobustRealNVPDetector(max_epochs=2, random_state=0).fit(X)
     display = drawn(DensityDisplay.from_estimator(flow, X, y, grid_resolution=30, ax=ax), ax)
     i, j = 7, 21
     point = [[display.grid_x[j], display.grid_y[i]]]
@@ -188,7 +188,7 @@ def test_triggers(n_channels, ax):
 def test_what_training_makes_of_pictures(ax):
     images, y = load_digits().images[:, None].repeat(3, axis=1), load_digits().target
     model = BackdoorRobustClassifier(
-        max_epochs=1, min_steps=None, hidden_layer_sizes=(8,), occlusion=0.0, random_state=0
+        max_epochs=1, hidden_layer_sizes=(8,), occlusion=0.0, random_state=0
     ).fit(images, y)
     display = drawn(TriggerDisplay.from_estimator(model, images[:3], y[:3], ax=ax), ax)
     np.testing.assert_allclose(display.clean, images[:3] / 16)
@@ -480,7 +480,7 @@ def test_frames_keep_their_names():
     X, y = make_contaminated_moons(200, random_state=0)
     frame = pd.DataFrame(X, columns=["a", "b"])
     model = LogisticRegression().fit(frame, y)
-    flow = RobustRealNVPDetector(max_epochs=1, min_steps=None, random_state=0).fit(frame)
+    flow = RobustRealNVPDetector(max_epochs=1, random_state=0).fit(frame)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         LabelFlipDisplay.from_estimator({"all": model}, frame, y, y, grid_resolution=5)
@@ -490,7 +490,7 @@ def test_frames_keep_their_names():
 def test_axes_carry_the_names_of_the_features():
     X, y = make_contaminated_moons(200, random_state=0)
     frame = pd.DataFrame(X, columns=["length", "width"])
-    flow = RobustRealNVPDetector(max_epochs=1, min_steps=None, random_state=0).fit(frame)
+    flow = RobustRealNVPDetector(max_epochs=1, random_state=0).fit(frame)
     models = {"all": LogisticRegression().fit(frame, y)}
     grid = np.linspace(0, 1, 5)
 
@@ -527,7 +527,7 @@ def axis_labels(display):
 @pytest.mark.parametrize("scale", [1, 1000])
 def test_densities_of_features_on_other_scales_can_be_seen(scale):
     X = make_contaminated_moons(200, random_state=0)[0] * [1, scale]
-    flow = RobustRealNVPDetector(max_epochs=1, min_steps=None, random_state=0).fit(X)
+    flow = RobustRealNVPDetector(max_epochs=1, random_state=0).fit(X)
     display = drawn(DensityDisplay.from_estimator(flow, X, grid_resolution=10))
     box = display.ax_.get_window_extent()
     assert 0.25 < box.width / box.height < 4
@@ -645,7 +645,7 @@ def test_histories_without_the_value(rows):
         KeptShareDisplay.from_estimator(detector)
     with pytest.raises(ValueError, match=r"no 'loss'; it has .*train_loss"):
         TrainingCurveDisplay.from_estimator(detector, key="loss")
-    flow = RobustRealNVPDetector(max_epochs=1, min_steps=None, random_state=0).fit(rows[0])
+    flow = RobustRealNVPDetector(max_epochs=1, random_state=0).fit(rows[0])
     with pytest.raises(ValueError, match="2 features, got 3"):
         DensityDisplay.from_estimator(flow, rows[0])
 
