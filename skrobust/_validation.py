@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_feature_names, _check_n_features, validate_data
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "fit_context",
     "refuse_outside",
     "remember_features",
+    "sorted_classes",
     "unchanged_on_error",
     "validate_examples",
     "validate_range",
@@ -128,6 +130,25 @@ def _refuse_nan(estimator: Any, X: Any) -> None:
             f"which {name} does not accept as it is configured. Pass missing='mean', or impute "
             f"first: make_pipeline(SimpleImputer(), {name}(...))"
         )
+
+
+def sorted_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the classes, the place of each label (n,) among them, and how often each occurs.
+
+    Raises ValueError for missing labels, labels of types without an order, bytes and real numbers.
+    """
+    kinds = {type(label) for label in y.tolist()} if y.dtype.kind == "O" else {y.dtype.type}
+    names = ", ".join(sorted(kind.__name__ for kind in kinds))
+    if any(issubclass(kind, bytes) for kind in kinds):
+        raise ValueError("y holds labels of type bytes; decode them: y.astype(str)")
+    try:
+        if y.dtype.kind == "O" and any(label is None or label != label for label in y):
+            raise ValueError("y has missing labels (None or nan)")
+        check_classification_targets(y)
+        return np.unique(y, return_inverse=True, return_counts=True)
+    except TypeError as error:
+        message = f"y holds labels of types that have no order: {names}; make them one type"
+        raise ValueError(message) from error
 
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skrobust._validation import Interval, Real, StrOptions, warn_caller
+from skrobust._validation import Interval, Real, StrOptions
 from skrobust.diagnosis import FALLBACK_RATE, CorruptionEstimate
 from skrobust.selection import DropSchedule, Trim, crossentropy, crossentropy_gradient_norm
 from skrobust.supervised._base import RowFunction
@@ -76,8 +76,7 @@ class PoisonedLabelMixin(LabelMixin):
         "memory_decay": [Interval(Real, 0, 1, closed="left")],
         "per_class": ["boolean", StrOptions({"auto"})],
     }
-    inlier_mask_: np.ndarray
-    corruption_rate_: float
+    _bad = "poisoned"
 
     def _judge_rate(self, predictions: np.ndarray, targets: np.ndarray) -> CorruptionEstimate:
         found = super()._judge_rate(predictions, targets)
@@ -85,18 +84,6 @@ class PoisonedLabelMixin(LabelMixin):
         doubts = doubt if found.doubt is None else f"{found.doubt}; {doubt}"
         return CorruptionEstimate(max(found.rate, FALLBACK_RATE), found.low, 0.5, doubts)
 
-    def _warn_of_result(self, targets: np.ndarray) -> None:
-        """Warn of classes of which more than half of the rows are not trusted."""
+    def _selects(self) -> bool:
         selects = getattr(self, "noisy_label", None) in ("prl", "spl")
-        if not selects or not getattr(self, "robust_outer", True):
-            return
-        n_rows = np.bincount(targets, minlength=len(self.classes_))
-        n_kept = np.bincount(targets[self.inlier_mask_], minlength=len(self.classes_))
-        lost = self.classes_[2 * n_kept < n_rows]
-        if len(lost):
-            names = ", ".join(map(repr, lost.tolist()))
-            warn_caller(
-                f"more than half of the rows labelled {names} are not trusted: if that many are "
-                "poisoned, no guarantee holds; if they are rare or unlike the others, a smaller "
-                f"corruption_rate (now {self.corruption_rate_}) keeps them"
-            )
+        return selects and getattr(self, "robust_outer", True)

@@ -6,10 +6,16 @@ from abc import abstractmethod
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.utils import Tags, _safe_indexing, get_tags, indexable
 
-from skrobust._validation import HasMethods, fit_context, remember_features, unchanged_on_error
+from skrobust._validation import (
+    HasMethods,
+    fit_context,
+    remember_features,
+    unchanged_on_error,
+    warn_caller,
+)
 from skrobust.diagnosis._frame import DiagnosisMixin, row_scores, trusted_rows
 
 __all__ = ["RobustFilter", "RowFilter"]
@@ -57,7 +63,17 @@ class RowFilter(DiagnosisMixin, BaseEstimator):
             self.sample_indices_ = np.flatnonzero(self.inlier_mask_)
             if not len(self.sample_indices_):
                 raise ValueError(f"{self.estimator!r} trusts none of the {len(self.scores_)} rows")
+            if is_classifier(self.estimator_):
+                self._warn_of_empty_classes(np.asarray(y))
         return self
+
+    def _warn_of_empty_classes(self, labels: np.ndarray) -> None:
+        lost = np.setdiff1d(labels, labels[self.inlier_mask_]).tolist()
+        if lost:
+            warn_caller(
+                f"no row labelled {', '.join(map(repr, lost))} is left: what trains on the other "
+                "rows does not know that class; a smaller corruption_rate keeps rare classes"
+            )
 
     def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Drop the rows that are not trusted.

@@ -49,8 +49,14 @@ class NetworkEnsemble(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n_networks, n_rows, ...) to the stacked outputs (n_networks, n_rows, n_outputs)."""
-        pairs = zip(self.networks, x, strict=True)
-        output = torch.stack([network(rows) for network, rows in pairs])
+        outputs = [network(rows) for network, rows in zip(self.networks, x, strict=True)]
+        if not isinstance(outputs[0], Tensor):
+            width = "..." if self.n_outputs is None else self.n_outputs
+            raise TypeError(
+                f"module must map n_rows inputs to outputs of shape (n_rows, {width}), one tensor, "
+                f"not to a {type(outputs[0]).__name__}; wrap it in a module that returns the outputs"
+            )
+        output = torch.stack(outputs)
         if self.n_outputs is not None and output.shape[1:] != (x.shape[1], self.n_outputs):
             raise ValueError(
                 f"module must map n_rows inputs to outputs of shape (n_rows, {self.n_outputs}), "
@@ -69,17 +75,22 @@ class NetworkEnsemble(nn.Module):
 
 
 def _embed(network: nn.Module, x: Tensor) -> Tensor:
+    """Give what the linear layer that is called last is given."""
     linear = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
-    if not linear:
-        raise ValueError(
-            f"{type(network).__name__} has no linear layer, so nothing comes before it"
-        )
     seen: list[Tensor] = []
-    watch = linear[-1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    watches = [
+        layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        for layer in linear
+    ]
     try:
         network(x)
     finally:
-        watch.remove()
+        for watch in watches:
+            watch.remove()
+    if not seen:
+        raise ValueError(
+            f"{type(network).__name__} calls no linear layer, so nothing comes before it"
+        )
     return seen[-1]
 
 

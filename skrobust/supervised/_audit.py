@@ -12,14 +12,14 @@ import pandas as pd
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 from tqdm import tqdm
 
-from skrobust._validation import Integral
+from skrobust._validation import Integral, sorted_classes
 
 __all__ = [
     "LabelAudit",
     "audit_labels",
+    "check_predictions",
     "encode_labels",
     "fitted_models",
     "label_suspicion",
@@ -178,6 +178,7 @@ def _audit_classes(
     for test, rows, model in fitted_models(estimator, X, y, splits, verbose):
         known = np.searchsorted(classes, model.classes_)
         probabilities[np.ix_(test, known)] = model.predict_proba(rows)
+    check_predictions(estimator, probabilities)
     scores, folds = label_suspicion(probabilities, codes), _numbers(splits, len(y))
     given = probabilities[np.arange(len(y)), codes]
     suggestions = classes[probabilities.argmax(axis=1)]
@@ -194,6 +195,7 @@ def _audit_targets(
     predictions = np.zeros(len(y))
     for test, rows, model in fitted_models(estimator, X, targets, splits, verbose):
         predictions[test] = column_or_1d(model.predict(rows))
+    check_predictions(estimator, predictions)
     scores, folds = target_suspicion(targets, predictions), _numbers(splits, len(y))
     given = targets - predictions
     return LabelAudit(scores, _order(scores), predictions, predictions, None, given, folds)
@@ -203,11 +205,7 @@ def encode_labels(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sorted classes and the place of each label among them."""
     if pd.isna(y).any():
         raise ValueError("y has missing labels")
-    check_classification_targets(y)
-    try:
-        classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
-    except TypeError as error:
-        raise ValueError("y holds labels of types that have no order") from error
+    classes, codes, counts = sorted_classes(y)
     if len(classes) < 2:
         raise ValueError(f"y holds only one class: {classes[0]!r}")
     if (counts > 1).sum() < 2:
@@ -247,6 +245,16 @@ def fitted_models(
     for train, test in tqdm(splits, desc="folds", unit="fold", disable=not verbose):
         model = clone(estimator).fit(_safe_indexing(X, train), y[train])
         yield test, _safe_indexing(X, test), model
+
+
+def check_predictions(estimator: Any, predictions: np.ndarray) -> None:
+    """Refuse predictions that are not finite: they would rank as trusted."""
+    bad = ~np.isfinite(predictions.reshape(len(predictions), -1)).all(axis=1)
+    if bad.any():
+        raise ValueError(
+            f"{type(estimator).__name__} predicts nan or infinity for {bad.sum()} of {len(bad)} "
+            f"rows that it has not seen, the first of them row {bad.argmax()}"
+        )
 
 
 def _numbers(splits: list[_Split], n_rows: int) -> np.ndarray:

@@ -61,6 +61,7 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
     _target_options: dict[str, bool] = {}
     _rate_comes_later = False  # what the rate is estimated from is not there before training
     _images_are_scaled = False  # to [0, 1]
+    _before_training: Any = None  # looks at a module's networks and rows
     # of the networks that corruption_rate="auto" estimates the rate with
     _pilot_settings: dict[str, Any] = {
         "corruption_rate": PILOT_RATE,
@@ -212,9 +213,10 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         self, x: Tensor, y: Tensor, n_outputs: int, extra: Any
     ) -> tuple[RobustNet, Tensor]:
         """Return the net, and the rows that it is to be trained on."""
-        more = self._more_callbacks()
-        step = self._step(len(x))
-        return self._make_net(step, len(x), x.shape[1:], n_outputs, more_callbacks=more), x
+        settings: dict[str, Any] = {"more_callbacks": self._more_callbacks()}
+        if self.module is not None and self._before_training is not None:
+            settings["before_training"] = self._before_training
+        return self._make_net(self._step(len(x)), len(x), x.shape[1:], n_outputs, **settings), x
 
     def _after_training(self, x: Tensor, y: Tensor, extra: Any) -> None:
         """Do what is left once the networks are trained, under the seed of ``fit``."""

@@ -6,10 +6,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from torch import Tensor
+from torch import Tensor, nn
 
+from skrobust._validation import sorted_classes, warn_caller
 from skrobust.diagnosis import CorruptionEstimate, wrong_label_rate
 from skrobust.selection import bootstrap, bootstrap_gradient_norm
 from skrobust.supervised._base import RowFunction
@@ -17,12 +18,31 @@ from skrobust.supervised._base import RowFunction
 __all__ = ["LabelMixin", "bootstrap_functions"]
 
 _HARD_WEIGHT, _SOFT_WEIGHT = 0.8, 0.95
+_SOME_ROWS, _ROUNDING = 8, 1e-4
+
+
+def refuse_probabilities(networks: nn.Module, x: Tensor) -> None:
+    """Raise ValueError where outputs are probabilities: losses take them for logits."""
+    rows, count = x[:_SOME_ROWS], int(networks.n_networks)  # type: ignore[arg-type]
+    networks.eval()
+    with torch.no_grad():
+        outputs = networks(rows.expand(count, *rows.shape))
+    sums = outputs.sum(dim=-1)
+    if bool((outputs >= 0).all()) and bool(((sums - 1.0).abs() < _ROUNDING).all()):
+        raise ValueError(
+            "module's outputs are probabilities, which sum to 1; it must return logits: leave out "
+            "the softmax at its end"
+        )
 
 
 class LabelMixin(ClassifierMixin):
     """Labels of any type, encoded and decoded; probabilities are means over the networks."""
 
     classes_: np.ndarray
+    inlier_mask_: np.ndarray
+    corruption_rate_: float
+    _bad = "wrong"  # what rows are that should not be trusted
+    _before_training = staticmethod(refuse_probabilities)
 
     def predict(self, X: Any) -> np.ndarray:
         """Label rows by the class of largest probability.
@@ -56,18 +76,32 @@ class LabelMixin(ClassifierMixin):
         return self._predictions(X)
 
     def _encode(self, y: np.ndarray) -> tuple[np.ndarray, int]:
-        try:
-            check_classification_targets(y)
-            self.classes_, codes = np.unique(y, return_inverse=True)
-        except TypeError as error:
-            kinds = ", ".join(sorted({type(label).__name__ for label in y}))
-            raise ValueError(f"y holds labels of types that have no order: {kinds}") from error
+        self.classes_, codes = sorted_classes(y)[:2]
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least two classes, y holds only one class: "
                 f"{self.classes_[0]!r}"
             )
         return codes.astype(np.int64), len(self.classes_)
+
+    def _selects(self) -> bool:
+        """Whether training drops rows."""
+        return self.selection is not None
+
+    def _warn_of_result(self, targets: np.ndarray) -> None:
+        """Warn of classes of which more than half of the rows are not trusted."""
+        if not self._selects():
+            return
+        n_rows = np.bincount(targets, minlength=len(self.classes_))
+        n_kept = np.bincount(targets[self.inlier_mask_], minlength=len(self.classes_))
+        lost = self.classes_[2 * n_kept < n_rows]
+        if len(lost):
+            names = ", ".join(map(repr, lost.tolist()))
+            warn_caller(
+                f"more than half of the rows labelled {names} are not trusted: if that many are "
+                f"{self._bad}, no guarantee holds; if they are rare or unlike the others, a "
+                f"smaller corruption_rate (now {self.corruption_rate_:.3g}) keeps them"
+            )
 
     def _judge_rate(self, predictions: np.ndarray, targets: np.ndarray) -> CorruptionEstimate:
         return wrong_label_rate(predictions, targets)

@@ -23,7 +23,7 @@ from skrobust.diagnosis import (
     wrong_label_rate,
     wrong_target_rate,
 )
-from skrobust.supervised._audit import encode_labels, fitted_models, make_splits
+from skrobust.supervised._audit import check_predictions, encode_labels, fitted_models, make_splits
 
 __all__ = ["estimate_corruption_rate", "estimate_rate"]
 
@@ -161,6 +161,7 @@ def estimate_rate(
             else:
                 known = np.searchsorted(classes, model.classes_)
                 predictions[np.ix_(test, known)] = model.predict_proba(rows)
+    check_predictions(estimator, predictions)
     if hasattr(estimator, "_judge_rate"):
         return estimator._judge_rate(predictions, codes)
     if classes is None:

@@ -192,9 +192,9 @@ def test_validation_loss_leaves_out_the_share_that_is_dropped(X):
     settings = {"max_epochs": 3, "preprocessing": None, "margin": 0.0, **SMALL}
     settings |= {"train_split": ValidSplit(0.2, random_state=0), "random_state": 0}
     robust = RCADetector(**settings).fit(far)
-    assert robust.history_[-1, "valid_loss"] < 1
+    assert robust.history_[-1, "valid_loss"] < 6
     plain = RCADetector(**{**settings, "contamination": 0.0}).fit(far)
-    assert plain.history_[-1, "valid_loss"] > 10
+    assert plain.history_[-1, "valid_loss"] > 12
 
 
 def test_held_out_rows_are_scored_by_the_final_model(X):
