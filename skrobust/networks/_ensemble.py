@@ -54,7 +54,7 @@ class NetworkEnsemble(nn.Module):
             width = "..." if self.n_outputs is None else self.n_outputs
             raise TypeError(
                 f"module must map n_rows inputs to outputs of shape (n_rows, {width}), one tensor, "
-                f"not to a {type(outputs[0]).__name__}; wrap it in a module that returns the outputs"
+                f"not to a {type(outputs[0]).__name__}; wrap it in one that returns the outputs"
             )
         output = torch.stack(outputs)
         if self.n_outputs is not None and output.shape[1:] != (x.shape[1], self.n_outputs):
