@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from skrobust import selection as selection
     from skrobust import supervised as supervised
     from skrobust import tables as tables
+    from skrobust import testing as testing
     from skrobust import training as training
     from skrobust.backdoor import (
         BackdoorRobustClassifier,
@@ -79,6 +80,7 @@ _SUBPACKAGES = {
         "estimate_corruption_rate",
     ),
     "tables": (),
+    "testing": (),
     "training": (),
 }
 _HOMES = {name: home for home, names in _SUBPACKAGES.items() for name in names}

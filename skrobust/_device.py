@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +15,9 @@ from sklearn.utils import check_random_state
 from torch import Tensor
 
 CHUNK_ROWS = 256
+_seeding = threading.RLock()  # of generators that belong to the process
+_counting = threading.Lock()
+_limits: list[int] = []  # for each block that limits threads, what was set before all of them
 _BLOCK_BYTES = 2 * 2**20
 _CPU = torch.device("cpu")
 
@@ -46,15 +51,17 @@ def _has_cuda() -> bool:
 @contextmanager
 def limited_threads(n_threads: int | None) -> Iterator[None]:
     """Let torch use at most ``n_threads`` CPU threads inside; None changes nothing."""
-    before = torch.get_num_threads()
-    if n_threads is None or n_threads >= before:
+    if n_threads is None or n_threads >= torch.get_num_threads():
         yield
         return
+    with _counting:  # threads that do this at the same time leave what was there before them
+        _limits.append(_limits[0] if _limits else torch.get_num_threads())
     torch.set_num_threads(n_threads)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        with _counting:
+            torch.set_num_threads(_limits.pop())
 
 
 def draw_seed(random_state: int | np.random.RandomState | None) -> int:
@@ -64,10 +71,7 @@ def draw_seed(random_state: int | np.random.RandomState | None) -> int:
 
 @contextmanager
 def forked_rng(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's generators on the CPU and on ``device``; restore them on leaving.
-
-    The generators belong to the process: threads that train at the same time share them.
-    """
+    """Seed torch's generators on the CPU and on ``device``; restore them on leaving."""
     devices = [] if device.type == "cpu" else [device]
     with torch.random.fork_rng(devices=devices):
         torch.default_generator.manual_seed(seed)
@@ -79,16 +83,20 @@ def forked_rng(seed: int, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def contained_seeding(seed: int, device: torch.device = _CPU) -> Iterator[None]:
-    """Seed all global generators and restore them: for other libraries' code that uses them."""
-    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
-    try:
-        np.random.seed(seed)  # noqa: NPY002
-        random.seed(seed)
-        with forked_rng(seed, device):
-            yield
-    finally:
-        np.random.set_state(numpy_state)  # noqa: NPY002
-        random.setstate(python_state)
+    """Seed all global generators and restore them: for other libraries' code that uses them.
+
+    They belong to the process, so threads that do this at the same time wait for each other.
+    """
+    with _seeding:
+        numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
+        try:
+            np.random.seed(seed)  # noqa: NPY002
+            random.seed(seed)
+            with forked_rng(seed, device):
+                yield
+        finally:
+            np.random.set_state(numpy_state)  # noqa: NPY002
+            random.setstate(python_state)
 
 
 @contextmanager
@@ -98,8 +106,19 @@ def isolated(device: Any, random_state: Any, n_threads: int | None) -> Iterator[
     numpy's generator is included, for splits and callbacks without a seed of their own.
     """
     resolved, seed = resolve_device(device), draw_seed(random_state)
-    with limited_threads(n_threads), contained_seeding(seed, resolved):
+    with contained_seeding(seed, resolved), limited_threads(n_threads):
         yield resolved
+
+
+def _forget_locks() -> None:
+    """In a forked process: the thread that held them is not there."""
+    global _seeding, _counting
+    _seeding, _counting = threading.RLock(), threading.Lock()
+    _limits.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_locks)
 
 
 def map_rows(

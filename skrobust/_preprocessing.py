@@ -136,7 +136,7 @@ class TablePreprocessor:
         self.low_[column], self.high_[column] = values.min(), values.max()
         self._fill[column] = units.mean()
         if spread == 0:  # constant, rounding apart
-            self._start[column] = 0.0 if self.scaling == "standard" else low
+            self._start[column] = low - 0.5 if self.scaling == "minmax" else 0.0
         elif self.scaling == "minmax":
             self._start[column], self._width[column] = low, high - low
         elif self.scaling == "standard":

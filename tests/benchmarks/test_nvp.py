@@ -181,7 +181,9 @@ def test_moons_claims_are_counted_over_seeds():
 
 
 def test_moons_cells_are_measured_and_drawn(monkeypatch, tmp_path, capsys):
-    short = {name: {**s, "min_steps": None, "max_epochs": 2} for name, s in moons_density.METHODS.items()}
+    short = {
+        name: {**s, "min_steps": None, "max_epochs": 2} for name, s in moons_density.METHODS.items()
+    }
     monkeypatch.setattr(moons_density, "METHODS", short)
     values = moons_density.measure(Cell("clustered", "RobustRealNVP", "5001 steps", 0))
     assert values["centre_density"] > 0

@@ -205,9 +205,7 @@ def test_grid_search_over_contamination_with_labels(contaminated):
 def test_grid_search_over_the_flow(contaminated):
     X, y = contaminated
     grid = {"lipschitz": [None, 1.0], "module__n_couplings": [2, 4]}
-    search = GridSearchCV(
-        RobustRealNVPDetector(max_epochs=3, random_state=0), grid, n_jobs=2, cv=2
-    )
+    search = GridSearchCV(RobustRealNVPDetector(max_epochs=3, random_state=0), grid, n_jobs=2, cv=2)
     for labels in (None, y):
         assert np.isfinite(search.fit(X, labels).cv_results_["mean_test_score"]).all()
 

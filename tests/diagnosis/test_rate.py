@@ -245,9 +245,7 @@ def test_poison_makes_the_estimate_a_lower_bound():
     poisoned, labels, _ = poison(
         X.reshape(-1, 1, 8, 8) / 16, y, PatchTrigger(size=2), 0.1, random_state=0
     )
-    learner = BackdoorRobustClassifier(
-        corruption_rate="auto", max_epochs=8, random_state=0
-    )
+    learner = BackdoorRobustClassifier(corruption_rate="auto", max_epochs=8, random_state=0)
     with pytest.warns(UserWarning, match="poison that the estimating networks") as caught:
         model = learner.fit(poisoned, labels)
     assert caught[0].filename == __file__
