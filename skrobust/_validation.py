@@ -71,6 +71,36 @@ def remember_features(estimator: BaseEstimator, X: Any) -> None:
     _check_n_features(estimator, X if hasattr(X, "shape") else np.asarray(X), reset=True)
 
 
+def _as_numbers(estimator: BaseEstimator, X: Any) -> Any:
+    """Return a table that scikit-learn can read: masked cells as nan; refuse columns of no numbers.
+
+    Raises ValueError that names a column of text or dates.
+    """
+    name = type(estimator).__name__
+    advice = f"encode the table first: make_pipeline(skrobust.tables.TableEncoder(), {name}(...))"
+    if isinstance(X, np.ma.MaskedArray):
+        return np.ma.filled(X.astype(np.promote_types(X.dtype, np.float32)), np.nan)
+    if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
+        raise ValueError(f"X holds dates or times ({X.dtype}), which are no numbers; {advice}")
+    if not hasattr(X, "iloc") or not hasattr(X, "columns"):
+        return X
+    for place, column in enumerate(X.columns):
+        cells = X.iloc[:, place]
+        kind = getattr(cells.dtype, "kind", "O")
+        if kind in "biufc":
+            continue
+        if kind in "mM":
+            what = f"dates or times ({cells.dtype})"
+        else:
+            try:
+                np.asarray(cells.dropna(), dtype=np.float64)
+                continue
+            except (TypeError, ValueError):
+                what = f"{str(cells.dropna().iloc[0])!r}, which is no number"
+        raise ValueError(f"column {column!r} of X holds {what}; {advice}")
+    return X
+
+
 def validate_rows(estimator: BaseEstimator, X: Any, *, reset: bool, missing: str = "error") -> Any:
     """Check a table of rows and return it as float64 or float32.
 
@@ -79,7 +109,7 @@ def validate_rows(estimator: BaseEstimator, X: Any, *, reset: bool, missing: str
     """
     X = validate_data(
         estimator,
-        X,
+        _as_numbers(estimator, X),
         reset=reset,
         dtype=[np.float64, np.float32],
         ensure_all_finite="allow-nan",
@@ -104,6 +134,9 @@ def validate_examples(
     As :func:`validate_rows`; tables keep float64, other arrays are float32. ``target_options`` are
     scikit-learn's ``multi_output`` and ``y_numeric``. Returns X, or X and y if targets are given.
     """
+    X = _as_numbers(estimator, X)
+    if isinstance(y, np.ma.MaskedArray) and np.ma.getmaskarray(y).any():
+        raise ValueError(f"y is masked in {np.ma.getmaskarray(y).sum()} rows; leave those out")
     is_table = len(X.shape if hasattr(X, "shape") else np.asarray(X).shape) < 3
     checked = validate_data(
         estimator,

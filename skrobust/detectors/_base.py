@@ -24,6 +24,7 @@ from skrobust._validation import (
     fit_context,
     unchanged_on_error,
     validate_rows,
+    warn_caller,
 )
 from skrobust.detectors._pyod import PyODMixin
 from skrobust.selection import DropSchedule, Trim, output_gradient_norm, score_of
@@ -32,6 +33,7 @@ from skrobust.training import ByRowGradients, RobustStep, RowDataset, ScoredApar
 __all__ = ["RobustDetector"]
 
 _BLOCK_ROWS = 4096
+_NAMED = 5  # rows in a warning
 
 
 class RobustDetector(RobustEstimator, PyODMixin):
@@ -193,6 +195,7 @@ class RobustDetector(RobustEstimator, PyODMixin):
                 self._after_training(rows)
                 _, self.sample_scores_, self.keep_frequency_, self.history_ = self.net_.result(rows)
                 self.decision_scores_ = self._score(X)
+            self._set_blank_scores(X)
             self._process_decision_scores()
         return self
 
@@ -211,7 +214,20 @@ class RobustDetector(RobustEstimator, PyODMixin):
         """
         check_is_fitted(self)
         X = validate_rows(self, X, reset=False, missing=self._preprocessor.missing)
-        return self._score(X)
+        scores, blank = self._score(X), np.isnan(X).all(axis=1)
+        if blank.any():
+            scores[blank] = self._blank_score
+            _warn_of_blank_rows(blank)
+        return scores
+
+    def _set_blank_scores(self, X: np.ndarray) -> None:
+        """Give rows without any value the median score: nothing is known of them."""
+        blank = np.isnan(X).all(axis=1)
+        known = self.decision_scores_[~blank] if not blank.all() else self.decision_scores_
+        self._blank_score = float(np.median(known))
+        if blank.any():
+            self.decision_scores_[blank] = self._blank_score
+            _warn_of_blank_rows(blank)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -295,3 +311,12 @@ class RobustDetector(RobustEstimator, PyODMixin):
         networks = self.net_.module_.eval()
         shared = chunks.unsqueeze(1).expand(-1, self.net_.n_networks, -1, -1)
         return torch.stack([self.row_scores(networks(x), x).double().mean(dim=0) for x in shared])
+
+
+def _warn_of_blank_rows(blank: np.ndarray) -> None:
+    rows = np.flatnonzero(blank)
+    named = ", ".join(map(str, rows[:_NAMED])) + (", ..." if len(rows) > _NAMED else "")
+    warn_caller(
+        f"{len(rows)} rows of X have no value at all (row {named}): nothing is known of them, they "
+        "get the median score of the training rows"
+    )
