@@ -8,8 +8,11 @@ with status 2 and one line. To add a command, write the module and name it in ``
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import NoReturn
 
@@ -58,10 +61,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else list(argv)
     args = _build_parser(argv).parse_args(argv)
     try:
-        return args.run(args)
+        with _ending_by_signal():
+            return args.run(args)
     except KeyboardInterrupt:
         print("skrobust: interrupted", file=sys.stderr)
         return 130
+
+
+@contextmanager
+def _ending_by_signal() -> Iterator[None]:
+    """End as by ``sys.exit`` when the process is told to end, so that no part of a file is left."""
+
+    def leave(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    signals = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]
+    if threading.current_thread() is not threading.main_thread():
+        signals = []
+    known = {s: signal.getsignal(s) for s in signals if s is not None}
+    mine = [number for number, handler in known.items() if handler is signal.SIG_DFL]
+    for number in mine:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in mine:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _build_parser(argv: Sequence[str]) -> argparse.ArgumentParser:

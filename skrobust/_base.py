@@ -194,6 +194,15 @@ class RobustEstimator(BaseEstimator):
         prepare = prepare or self._preprocessor.transform
         return map_rows(function, X, prepare, self.device_, self.n_threads)
 
+    def _own_with_held_out(self, convert: Callable[[Any, Any], Any]) -> dict[str, Any]:
+        """Return skorch's parameters, the rows of ``predefined_split(Dataset(X, y))`` converted."""
+        split: Any = self._net_parameters.get("train_split")
+        given: Any = getattr(split, "keywords", {}).get("valid_ds")
+        if not hasattr(given, "X"):
+            return self._net_parameters
+        rows = convert(given.X, getattr(given, "y", None))
+        return {**self._net_parameters, "train_split": partial(split.func, valid_ds=rows)}
+
     def _stops_early(self, n_rows: int) -> bool:
         """Whether rows are held out; "auto" leaves that to whoever passes a split."""
         if self.early_stopping != "auto":

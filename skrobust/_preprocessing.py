@@ -19,15 +19,16 @@ __all__ = [
 ]
 
 _LARGEST = 1e15  # squares of it, summed over the features, are finite in float32
-_QUANTILE = 0.75  # of the distances from the median
-_FENCE = 8.0  # times that distance: nine standard deviations of a normal column
+_QUANTILE = 0.95  # of the distances from the median
+_FENCE = 10.0  # times that distance: twenty standard deviations of a normal column
+_FEW, _SMALL_SHARE = 3, 0.01  # so many values beyond the fence are errors, more are a long tail
 _NORMAL = 1.4826  # standard deviation of normal values by their median deviation
 _TRUSTED = 0.95  # of the targets that are not corrupted
 _LEAST = 0.05  # of the reach of the trusted targets: a smaller median deviation is no scale
 
 
 def spread_of(values: np.ndarray, eps: float = 0.0) -> tuple[float, float]:
-    """Median, and the distance from it that three quarters of the values do not exceed.
+    """Median, and the distance from it that 95 % of the values do not exceed.
 
     Parameters
     ----------
@@ -39,8 +40,8 @@ def spread_of(values: np.ndarray, eps: float = 0.0) -> tuple[float, float]:
     Returns
     -------
     center, spread : float
-        Where three quarters are equal, the spread is the median of the other distances; 0 if all
-        values are equal.
+        Where 95 % are equal, the spread is the median of the other distances; 0 if all values are
+        equal.
     """
     center = 4 * float(np.median(values / 4))  # the sum of two values may overflow
     with np.errstate(over="ignore"):
@@ -62,7 +63,15 @@ def scale_of(values: np.ndarray) -> tuple[float, float]:
         return center, 1.0
     with np.errstate(over="ignore"):
         units = (values - center) / spread
-    return center, spread * float(units[np.abs(units) <= _FENCE].std())
+    return center, spread * float(counted_in(units).std())
+
+
+def counted_in(units: np.ndarray) -> np.ndarray:
+    """Values that set mean and deviation: a few far ones are left out, many are limited."""
+    inside = np.abs(units) <= _FENCE
+    if np.sum(~inside) <= max(_FEW, _SMALL_SHARE * len(units)):
+        return units[inside]
+    return np.clip(units, -_FENCE, _FENCE)
 
 
 def _order_statistic(values: np.ndarray, level: float) -> float:
@@ -88,9 +97,10 @@ def _unlimit(units: np.ndarray) -> np.ndarray:
 class TablePreprocessor:
     """Impute and scale a table by what few rows cannot set.
 
-    A column is measured in units of its spread (:func:`spread_of`). What lies within the fence of
-    eight units sets its range, mean and deviation; beyond the fence values grow as a logarithm,
-    so that the order stays and a gross error weighs little in training.
+    A column is measured in units of its spread (:func:`spread_of`), which 5 % of its values cannot
+    set. What lies within the fence of ten units sets its range, mean and deviation (where more
+    than 1 % lie beyond, they count as if they were at the fence); beyond the fence values grow as a
+    logarithm, so that the order stays and a gross error weighs little in training.
 
     Parameters
     ----------
@@ -130,17 +140,17 @@ class TablePreprocessor:
         self.center_[column], spread = spread_of(values, eps)
         self.spread_[column] = spread or 1.0
         units = self._units(values, column)
+        counted = counted_in(units)
         inside = np.abs(units) <= _FENCE
-        units, values = units[inside], values[inside]
-        low, high = units.min(), units.max()
-        self.low_[column], self.high_[column] = values.min(), values.max()
-        self._fill[column] = units.mean()
+        low, high = units[inside].min(), units[inside].max()
+        self.low_[column], self.high_[column] = values[inside].min(), values[inside].max()
+        self._fill[column] = counted.mean()
         if spread == 0:  # constant, rounding apart
             self._start[column] = low - 0.5 if self.scaling == "minmax" else 0.0
         elif self.scaling == "minmax":
             self._start[column], self._width[column] = low, high - low
         elif self.scaling == "standard":
-            self._start[column], self._width[column] = units.mean(), units.std()
+            self._start[column], self._width[column] = counted.mean(), counted.std()
 
     def _units(self, X: np.ndarray, columns: int | slice = slice(None)) -> np.ndarray:
         """Distances from the centre in units of the spread, at most 1e15."""

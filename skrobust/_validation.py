@@ -89,7 +89,9 @@ def _as_numbers(estimator: BaseEstimator, X: Any) -> Any:
         kind = getattr(cells.dtype, "kind", "O")
         if kind in "biufc":
             continue
-        if kind in "mM":
+        if kind == "m":
+            what, advice = f"times ({cells.dtype})", "convert it: X[column].dt.total_seconds()"
+        elif kind == "M":
             what = f"dates or times ({cells.dtype})"
         else:
             try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length
 
 from skrobust._device import isolated
 from skrobust._preprocessing import ImagePreprocessor, TablePreprocessor, range_of_images
@@ -278,15 +278,12 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         ValueError
             If the rows are invalid, or a label is none of ``classes_``.
         """
-        X, y = self._checked(X), column_or_1d(y)
-        check_consistent_length(X, y)
-        known = np.isin(y, self.classes_)
-        if not known.all():
-            raise ValueError(f"y holds {str(y[~known][0])!r}, which is none of classes_")
+        X, codes = self._checked(X), self._encode_more(y)
+        check_consistent_length(X, codes)
         rows = self._preprocessor.transform(X)
         if self.net_.step.perturb:
             with isolated(self.device_, self.random_state, self.n_threads) as device:
-                parts = (rows, np.searchsorted(self.classes_, y))
+                parts = (rows, codes)
                 data = RowDataset(*(torch.from_numpy(part).to(device) for part in parts))
                 rows = self._moved(DeviceBatches(data, self.batch_size))
         rows = self._preprocessor.inverse_transform(rows)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from skrobust._files import beside, write_whole
 from skrobust.cli._console import InputError
 from skrobust.tables._read import reason
 
@@ -33,20 +33,21 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path]) ->
         taken.add(place)
 
 
-def write_all(contents: Mapping[Path, bytes]) -> None:
-    """Write all files beside their places, then move them there; after an error none is left."""
-    parts = {path: _beside(path) for path in contents}
+def write_all(contents: Mapping[Path, bytes], model: Mapping[Path, bytes] | None = None) -> None:
+    """Write the model first, and then all other files or none."""
     try:
-        for path, part in parts.items():
-            part.write_bytes(contents[path])
-        for path, part in parts.items():
-            part.replace(path)
+        write_whole(model or {})
     except OSError as error:
-        raise InputError(f"cannot write {path}: {reason(error)}") from error
-    finally:
-        for part in parts.values():
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
+        raise InputError(f"cannot write {_names(model or {})}: {reason(error)}") from error
+    try:
+        write_whole(contents)
+    except OSError as error:
+        kept = f"; the model is in {_names(model)}" if model else ""
+        raise InputError(f"cannot write {_names(contents)}: {reason(error)}{kept}") from error
+
+
+def _names(paths: Iterable[Path]) -> str:
+    return ", ".join(map(str, paths))
 
 
 def _fault(path: Path) -> str:
@@ -58,15 +59,10 @@ def _fault(path: Path) -> str:
             return "it is not a regular file"
         if not os.access(path, os.W_OK):
             return "it is write-protected"
-    trial = _beside(path)
+    trial = beside(path)
     trial.touch(exist_ok=False)
     trial.unlink()
     return ""
-
-
-def _beside(path: Path) -> Path:
-    """A new file in the same folder; its name is short, as that of the path may be the longest."""
-    return path.with_name(f".{secrets.token_hex(8)}.part")
 
 
 def table_csv(frame: pd.DataFrame, ids: pd.Series | None) -> bytes:

@@ -75,13 +75,12 @@ def finish(
     if args.report is not None:
         about = {"name": args.file.name, "evaluation": evaluation, "facts": facts, "notes": notes}
         contents[args.report] = as_bytes(_build_report(found, about))
-    contents.update(more)
-    write_all(contents)
+    write_all(contents, more)
     say(*(f"note: {note}" for note in notes), found.summary, "most abnormal:")
     for name, causes in list(zip(found.names, found.causes, strict=True))[:_N_PRINTED]:
         why = [": {column} {value} (typical {typical})".format(**cause) for cause in causes[:1]]
         say(f"  row {name}{''.join(why)}")
-    say(evaluation, f"wrote {', '.join(map(str, contents))}")
+    say(evaluation, f"wrote {', '.join(map(str, [*contents, *more]))}")
     return 0
 
 

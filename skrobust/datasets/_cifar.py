@@ -26,6 +26,7 @@ MOSAICS = {"train": "images/cifar10_train_webp.npz", "test": "images/cifar10_tes
 
 SIDE = 32
 N_HELD_OUT = 10_000
+_RECORDS = 10_000  # in a file of the archive
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
@@ -140,4 +141,5 @@ def _convert_archive(paths: list[Path]) -> Arrays:
 
 def _records(archive: tarfile.TarFile, name: str) -> np.ndarray:
     member: Any = archive.extractfile(f"cifar-10-batches-bin/{name}.bin")
-    return np.frombuffer(member.read(), np.uint8).reshape(-1, 1 + 3 * SIDE * SIDE)
+    content = member.read(_RECORDS * (1 + 3 * SIDE * SIDE) + 1)
+    return np.frombuffer(content, np.uint8).reshape(-1, 1 + 3 * SIDE * SIDE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ __all__ = ["DataNotSuppliedError", "SourceSet", "get_data_home", "load_set", "re
 Arrays = dict[str, np.ndarray]
 
 TIMEOUT = 30.0  # seconds without a byte
+LONGEST = 3600.0  # seconds for a file
 ATTEMPTS = 3
 BLOCK = 1 << 18
 # Files as they are, not packed once more for the way.
@@ -159,7 +161,15 @@ def _transfer(title: str, url: str, file: str, files: Any) -> None:
     import requests
     from tqdm.auto import tqdm
 
-    with tqdm(total=1, desc=title, unit="B", unit_scale=True) as bar:  # pooch sets the total
+    deadline = time.monotonic() + LONGEST
+
+    class Bar(tqdm):
+        def update(self, n: float | None = 1) -> bool | None:
+            if time.monotonic() > deadline:
+                raise OSError(f"{url} sends so slowly that {LONGEST:g} seconds are over")
+            return super().update(n)
+
+    with Bar(total=1, desc=title, unit="B", unit_scale=True) as bar:  # pooch sets the total
         load = pooch.HTTPDownloader(bar, BLOCK, timeout=TIMEOUT, headers=HEADERS)
         try:
             load(url, file, files)

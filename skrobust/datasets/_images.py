@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from skrobust.datasets._fetch import Arrays, SourceSet, load_set
 __all__ = ["SUBSETS", "fetch_fashion_mnist", "fetch_mnist", "make_pictures"]
 
 SUBSETS = ("train", "test", "all")
+_LARGEST_BYTES = 1 << 30
 
 MNIST_MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist",
@@ -147,4 +149,8 @@ def _read_idx(path: Path) -> np.ndarray:
         if zeros != 0 or kind != b"\x08" or not n_axes:
             raise ValueError(f"{path.name} is not an idx file of bytes")
         shape = [int.from_bytes(stream.read(4)) for _ in range(n_axes[0])]
-        return np.frombuffer(stream.read(), np.uint8).reshape(shape)
+        size = math.prod(shape)
+        if size > _LARGEST_BYTES:
+            raise ValueError(f"{path.name} says that it holds {size:,} bytes")
+        content = stream.read(size + 1)  # what a small archive unpacks to may be without end
+        return np.frombuffer(content, np.uint8).reshape(shape)

@@ -187,7 +187,7 @@ class RobustDetector(RobustEstimator, PyODMixin):
             with isolated(self.device, self.random_state, self.n_threads) as device:
                 self.device_ = str(device)
                 rows = torch.from_numpy(x).to(device)
-                settings: dict[str, Any] = {}
+                settings: dict[str, Any] = {"own": self._own_with_held_out(self._held_out_rows)}
                 if type(self).before_training is not RobustDetector.before_training:
                     settings["before_training"] = self.before_training
                 self.net_ = self._make_net(self._step(rate), len(rows), rows.shape[1], **settings)
@@ -219,6 +219,11 @@ class RobustDetector(RobustEstimator, PyODMixin):
             scores[blank] = self._blank_score
             _warn_of_blank_rows(blank)
         return scores
+
+    def _held_out_rows(self, X: Any, y: Any) -> RowDataset:
+        """Bring rows that ``predefined_split`` was given to what the networks are given."""
+        X = validate_rows(self, X, reset=False, missing=self.missing)
+        return RowDataset(torch.from_numpy(self._preprocessor.transform(X)).to(self.device_))
 
     def _set_blank_scores(self, X: np.ndarray) -> None:
         """Give rows without any value the median score: nothing is known of them."""

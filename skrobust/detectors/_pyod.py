@@ -27,6 +27,7 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
     """What every detector does with the scores of ``decision_function``."""
 
     contamination: Any
+    training_rate: float
     lr: float
     decision_scores_: np.ndarray
     sample_scores_: np.ndarray
@@ -219,7 +220,11 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
         self._check_scores()
         self._classes = 2
         self._mu, self._sigma = np.mean(self.decision_scores_), np.std(self.decision_scores_)
-        self._set_threshold(self.contamination)
+        try:
+            self._set_threshold(self.contamination)
+        except ThresholdError as error:  # the training is not to be lost
+            warn_caller(f"{error}; the rate is training_rate={self.training_rate} instead")
+            self._set_threshold(self.training_rate)
         return self
 
     def _check_scores(self) -> None:
@@ -242,8 +247,7 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
             self.threshold_ = _threshold(scores, self.contamination_)
             self.labels_ = (scores > self.threshold_).astype(int)
         else:
-            thresholder = deepcopy(contamination).fit(scores)
-            self.labels_ = np.asarray(thresholder.labels_, dtype=int)
+            self.labels_ = _labels_by(contamination, scores)
             self.contamination_ = float(self.labels_.mean())
             normal = scores[self.labels_ == 0]
             self.threshold_ = float(normal.max()) if len(normal) else float(-np.inf)
@@ -278,6 +282,25 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
             yield
         finally:
             self.contamination = given
+
+
+class ThresholdError(ValueError):
+    """A PyThresh object did not find a threshold."""
+
+
+def _labels_by(thresholder: Any, scores: np.ndarray) -> np.ndarray:
+    """Labels by a PyThresh object."""
+    try:
+        labels = np.asarray(deepcopy(thresholder).fit(scores).labels_, dtype=int)
+    except Exception as error:  # whatever it is, it is of another library
+        name = type(thresholder).__name__
+        raise ThresholdError(
+            f"contamination={name} finds no threshold for the scores of the training rows "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    if labels.shape != scores.shape:
+        raise ThresholdError(f"contamination={type(thresholder).__name__} labels no rows")
+    return labels
 
 
 def _threshold(scores: np.ndarray, rate: float) -> float:

@@ -8,11 +8,12 @@ few transformers of scikit-learn, and plain data.
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 from typing import Any
 
 from sklearn.base import BaseEstimator
+
+from skrobust._files import write_whole
 
 __all__ = ["ModelFileError", "load", "save"]
 
@@ -69,13 +70,7 @@ def save(estimator: BaseEstimator, path: str | os.PathLike) -> None:
     """
     from skrobust.io._encode import dumps  # here, as it brings torch
 
-    content, path = dumps(estimator), Path(path)
-    part = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole({Path(path): dumps(estimator)})
 
 
 def load(path: str | os.PathLike, *, module: Any = None) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ from skrobust.supervised._base import RobustLearner
 from skrobust.tables._encoder import Column
 from skrobust.tables._read import check_readable, reason
 
+_SPARE_MODULES, _MODULES_PER_TENSOR = 64, 8
+_NAMED = 5
+
 
 class StoredNet:
     """What a loaded estimator knows of its net: enough to predict, not to train."""
@@ -42,6 +46,7 @@ def loads(path: Path, module: Any = None) -> tuple[Any, Any]:
     """Read a file; returns the estimator and what was stored beside it, raises as ``load``."""
     try:
         header, tensors = _read(path)
+        _compare(header, tensors)
         reader = _Reader(tensors, module)
         with contained_seeding(0):
             parts = reader.decode(header["estimator"]), reader.decode(header["more"])
@@ -71,6 +76,33 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if header.pop("sha256") != digest(header, tensors):
         raise ModelFileError(f"{path} is damaged: its content does not match its SHA-256")
     return header, tensors
+
+
+def _compare(header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Refuse descriptions that the tensors do not belong to, before anything is built of them."""
+    needed: set[str] = set()
+    n_modules, nodes = 0, [header["estimator"], header["more"]]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, list):
+            nodes += node
+        if not isinstance(node, dict) or not node:
+            continue
+        n_modules += "module" in node
+        tag, content = next(iter(node.items()))
+        if tag in ("Tensor", "ndarray", "generic"):
+            needed.add(content)
+        if tag == "given" and isinstance(content, dict):
+            needed |= set(content.values())
+        for part in ("_parameters", "_buffers"):
+            needed |= {entry[0] for entry in node.get(part, {}).values() if entry}
+        nodes += node.values()
+    missing = sorted(needed - tensors.keys())
+    _require(not missing, f"tensor {missing[:1]} is missing")
+    _require(
+        n_modules <= _SPARE_MODULES + _MODULES_PER_TENSOR * len(tensors),
+        f"it describes {n_modules} layers, but holds {len(tensors)} tensors",
+    )
 
 
 class _Reader:
@@ -168,13 +200,25 @@ class _Reader:
             )
         if content is None:
             return self.module
+        weights = {key: self.tensors[name] for key, name in content.items()}
         try:
+            _compare_shapes(self.owner, weights)
             network = _make_network(self.owner)
-            network.load_state_dict({key: self.tensors[name] for key, name in content.items()})
+            network.load_state_dict(weights)
         except (RuntimeError, TypeError, ValueError) as error:
             why = " ".join(str(error).split())
             raise ModelFileError(f"module does not fit the weights in the file: {why}") from error
         return network
+
+
+def _compare_shapes(estimator: Any, weights: dict[str, Tensor]) -> None:
+    """Build the network without memory for its weights first: the file says how large it is."""
+    with suppress(NotImplementedError), torch.device("meta"):
+        shapes = {key: value.shape for key, value in _make_network(estimator).state_dict().items()}
+        found = {key: value.shape for key, value in weights.items()}
+        if shapes != found:
+            odd = sorted(key for key in shapes | found if shapes.get(key) != found.get(key))
+            raise ValueError(f"shape mismatch of {', '.join(odd[:_NAMED])}")
 
 
 def _make_network(estimator: Any) -> nn.Module:

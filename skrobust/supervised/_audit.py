@@ -225,7 +225,13 @@ def make_splits(estimator: Any, cv: Any, X: Any, y: np.ndarray, random_state: An
         cv = kind(int(cv), shuffle=True, random_state=random_state)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        splits = [(np.asarray(a), np.asarray(b)) for a, b in check_cv(cv).split(X, y)]
+        try:
+            splits = [(np.asarray(a), np.asarray(b)) for a, b in check_cv(cv).split(X, y)]
+        except ValueError as error:
+            if "groups" not in str(error):
+                raise
+            message = f"{type(cv).__name__} needs groups: pass cv=list(cv.split(X, y, groups))"
+            raise ValueError(message) from error
     held_out = np.zeros(len(y), dtype=int)
     for train, test in splits:
         np.add.at(held_out, test, 1)

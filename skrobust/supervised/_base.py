@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
@@ -29,6 +30,7 @@ from skrobust._validation import (
 from skrobust.diagnosis import CorruptionEstimate, DiagnosisMixin
 from skrobust.networks import NetworkEnsemble, StackedMLP
 from skrobust.supervised._estimate import estimate_rate
+from skrobust.supervised._looks import check_module, kind_of_numbers, refuse_other_numbers
 from skrobust.training import RobustNet, RobustStep, RowDataset
 
 __all__ = ["RobustLearner", "RowFunction", "count_trusted"]
@@ -61,7 +63,7 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
     _target_options: dict[str, bool] = {}
     _rate_comes_later = False  # what the rate is estimated from is not there before training
     _images_are_scaled = False  # to [0, 1]
-    _before_training: Any = None  # looks at a module's networks and rows
+    _before_training: Any = staticmethod(check_module)
     # of the networks that corruption_rate="auto" estimates the rate with
     _pilot_settings: dict[str, Any] = {
         "corruption_rate": PILOT_RATE,
@@ -83,6 +85,10 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         """Learn from the targets; return them as numbers, and the number of outputs."""
 
     @abstractmethod
+    def _encode_more(self, y: Any) -> np.ndarray:
+        """Return further targets as numbers; refuse those that training has ruled out."""
+
+    @abstractmethod
     def _step(self, n_rows: int) -> RobustStep:
         """Describe the training step, at the rate ``corruption_rate_``."""
 
@@ -90,8 +96,9 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
     def _judge_rate(self, predictions: np.ndarray, targets: np.ndarray) -> CorruptionEstimate:
         """Estimate the rate from predictions (n, n_outputs) and targets of unseen rows."""
 
+    @staticmethod
     @abstractmethod
-    def _combine(self, outputs: Tensor) -> Tensor:
+    def _combine(outputs: Tensor) -> Tensor:
         """Turn outputs (n_networks, n_rows, n_outputs) into one prediction per row."""
 
     def _warn_of_result(self, targets: np.ndarray) -> None:
@@ -148,6 +155,9 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
             targets, n_outputs = self._encode(y)
             self._set_rate(given if hasattr(given, "iloc") else X, y)  # columns may have names
             self._row_shape = X.shape[1:]
+            if X.ndim > 2:
+                low, high = range_of_images(X)
+                self._seen = kind_of_numbers(given), float(low), float(high)
             self._preprocessor = self._make_preprocessor(X)
             x = self._preprocessor.transform(X)
             with isolated(self.device, self.random_state, self.n_threads) as device:
@@ -213,10 +223,21 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         self, x: Tensor, y: Tensor, n_outputs: int, extra: Any
     ) -> tuple[RobustNet, Tensor]:
         """Return the net, and the rows that it is to be trained on."""
-        settings: dict[str, Any] = {"more_callbacks": self._more_callbacks()}
-        if self.module is not None and self._before_training is not None:
+        settings: dict[str, Any] = {
+            "more_callbacks": self._more_callbacks(),
+            "own": self._own_with_held_out(self._held_out_rows),
+            "predictor": self._combine,
+            "labels": is_classifier(self),
+        }
+        if self.module is not None:
             settings["before_training"] = self._before_training
         return self._make_net(self._step(len(x)), len(x), x.shape[1:], n_outputs, **settings), x
+
+    def _held_out_rows(self, X: Any, y: Any) -> RowDataset:
+        """Bring rows that ``predefined_split`` was given to what the networks are given."""
+        X = self._row_like(validate_examples(self, X, reset=False, missing=self.missing))
+        parts = self._preprocessor.transform(X), self._encode_more(y)
+        return RowDataset(*(torch.from_numpy(part).to(self.device_) for part in parts))
 
     def _after_training(self, x: Tensor, y: Tensor, extra: Any) -> None:
         """Do what is left once the networks are trained, under the seed of ``fit``."""
@@ -295,13 +316,22 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
 
     def _checked(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        X = validate_examples(self, X, reset=False, missing=self._missing_allowed())
+        kind = kind_of_numbers(X)
+        X = self._row_like(
+            validate_examples(self, X, reset=False, missing=self._missing_allowed()), kind
+        )
+        self._check_inputs(X)
+        return X
+
+    def _row_like(self, X: np.ndarray, kind: str | None = None) -> np.ndarray:
+        """Refuse rows of another shape or, for pictures, in other numbers than in training."""
         if X.shape[1:] != self._row_shape:
             raise ValueError(
                 f"X has examples of shape {X.shape[1:]}, but {type(self).__name__} is expecting "
                 f"{self._row_shape}"
             )
-        self._check_inputs(X)
+        if X.ndim > 2 and kind is not None:
+            refuse_other_numbers(X, kind, self._seen, type(self).__name__)
         return X
 
     def _check_inputs(self, X: np.ndarray) -> None:

@@ -6,33 +6,19 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.base import ClassifierMixin
-from torch import Tensor, nn
+from sklearn.utils import column_or_1d
+from torch import Tensor
 
 from skrobust._validation import sorted_classes, warn_caller
 from skrobust.diagnosis import CorruptionEstimate, wrong_label_rate
 from skrobust.selection import bootstrap, bootstrap_gradient_norm
 from skrobust.supervised._base import RowFunction
+from skrobust.supervised._looks import check_module
 
 __all__ = ["LabelMixin", "bootstrap_functions"]
 
 _HARD_WEIGHT, _SOFT_WEIGHT = 0.8, 0.95
-_SOME_ROWS, _ROUNDING = 8, 1e-4
-
-
-def refuse_probabilities(networks: nn.Module, x: Tensor) -> None:
-    """Raise ValueError where outputs are probabilities: losses take them for logits."""
-    rows, count = x[:_SOME_ROWS], int(networks.n_networks)  # type: ignore[arg-type]
-    networks.eval()
-    with torch.no_grad():
-        outputs = networks(rows.expand(count, *rows.shape))
-    sums = outputs.sum(dim=-1)
-    if bool((outputs >= 0).all()) and bool(((sums - 1.0).abs() < _ROUNDING).all()):
-        raise ValueError(
-            "module's outputs are probabilities, which sum to 1; it must return logits: leave out "
-            "the softmax at its end"
-        )
 
 
 class LabelMixin(ClassifierMixin):
@@ -42,7 +28,7 @@ class LabelMixin(ClassifierMixin):
     inlier_mask_: np.ndarray
     corruption_rate_: float
     _bad = "wrong"  # what rows are that should not be trusted
-    _before_training = staticmethod(refuse_probabilities)
+    _before_training = staticmethod(partial(check_module, logits=True))
 
     def predict(self, X: Any) -> np.ndarray:
         """Label rows by the class of largest probability.
@@ -84,6 +70,13 @@ class LabelMixin(ClassifierMixin):
             )
         return codes.astype(np.int64), len(self.classes_)
 
+    def _encode_more(self, y: Any) -> np.ndarray:
+        y = column_or_1d(y)
+        known = np.isin(y, self.classes_)
+        if not known.all():
+            raise ValueError(f"y holds {y[~known].tolist()[0]!r}, which is none of classes_")
+        return np.searchsorted(self.classes_, y)
+
     def _selects(self) -> bool:
         """Whether training drops rows."""
         return self.selection is not None
@@ -106,7 +99,8 @@ class LabelMixin(ClassifierMixin):
     def _judge_rate(self, predictions: np.ndarray, targets: np.ndarray) -> CorruptionEstimate:
         return wrong_label_rate(predictions, targets)
 
-    def _combine(self, outputs: Tensor) -> Tensor:
+    @staticmethod
+    def _combine(outputs: Tensor) -> Tensor:
         return outputs.softmax(dim=-1).mean(dim=0)
 
 

@@ -230,6 +230,10 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         self._scaler = TargetScaler(rate).fit(targets)
         return self._scaler.transform(targets), targets.shape[1]
 
+    def _encode_more(self, y: Any) -> np.ndarray:
+        targets = np.asarray(y, dtype=np.float64)
+        return self._scaler.transform(targets.reshape(len(targets), -1))
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.regressor_tags.poor_score = self.selection == "min"  # one row a step is not enough
@@ -246,7 +250,8 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
     def _judge_rate(self, predictions: np.ndarray, targets: np.ndarray) -> CorruptionEstimate:
         return wrong_target_rate(targets, predictions)
 
-    def _combine(self, outputs: Tensor) -> Tensor:
+    @staticmethod
+    def _combine(outputs: Tensor) -> Tensor:
         return outputs.mean(dim=0)
 
 

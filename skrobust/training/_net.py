@@ -1,107 +1,24 @@
-"""The skorch net whose loss is a robust step, and the batches that it trains on."""
+"""The skorch net whose loss is a robust step."""
 
 from __future__ import annotations
 
 import dis
 import math
-from collections.abc import Callable, Iterator
-from itertools import pairwise
+from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EpochTimer
+from skorch.callbacks import BatchScoring, Callback, EpochTimer
 from skorch.history import History
 from torch import Tensor, nn
-from torch.utils.data import Dataset, Subset
 
 from skrobust.selection import Progress
+from skrobust.training._batches import DeviceBatches, RowDataset
 from skrobust.training._record import StepState
 
-__all__ = ["DeviceBatches", "RobustNet", "RowDataset", "Trained", "count_batches"]
-
-
-def count_batches(n_rows: int, batch_size: int) -> int:
-    """Count batches; a single row that is left over joins the last one.
-
-    Parameters
-    ----------
-    n_rows, batch_size : int
-        Normalisations over a batch have nothing to go by in a row alone.
-
-    Returns
-    -------
-    int
-    """
-    whole, rest = divmod(n_rows, batch_size)
-    return whole + (rest > 1 or (rest == 1 and whole == 0))
-
-
-class RowDataset(Dataset):
-    """Rows, their targets and their ids, as tensors on the training device.
-
-    Parameters
-    ----------
-    x : Tensor of shape (n_rows, ...)
-        Inputs.
-    y : Tensor of shape (n_rows, ...), optional
-        Targets; None for methods without (the row ids stand in for them).
-
-    Notes
-    -----
-    An item is ``(x, (y, row_id))``, which skorch and torch's own DataLoader pass on unchanged.
-    """
-
-    def __init__(self, x: Tensor, y: Tensor | None = None) -> None:
-        self.row_ids = torch.arange(len(x), device=x.device)
-        self.x = x
-        self.y = self.row_ids if y is None else y
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def __getitem__(self, i: Any) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        return self.x[i], (self.y[i], self.row_ids[i])
-
-
-class DeviceBatches:
-    """Iterate over a :class:`RowDataset` (or a ``Subset`` of one) without per-row collation.
-
-    Parameters
-    ----------
-    dataset : RowDataset or Subset of one
-        Rows on the device.
-    batch_size : int
-        Rows per batch. The last one may be shorter; a single row that is left over joins it.
-    shuffle : bool, default=False
-        Draw a new order in every epoch, from torch's CPU generator, so that the order does not
-        depend on the device.
-    """
-
-    def __init__(
-        self, dataset: RowDataset | Subset, batch_size: int, shuffle: bool = False
-    ) -> None:
-        self.dataset = dataset
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-
-    def __len__(self) -> int:
-        return count_batches(len(self.dataset), self.batch_size)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
-        dataset: Any = self.dataset
-        order = torch.arange(len(dataset))
-        while isinstance(dataset, Subset):
-            order = torch.as_tensor(dataset.indices)[order]
-            dataset = dataset.dataset
-        if self.shuffle:
-            order = order[torch.randperm(len(order))]
-        x, (y, row_ids) = dataset[order.to(dataset.x.device)]
-        ends = [*range(self.batch_size, len(self) * self.batch_size, self.batch_size), len(order)]
-        for start, end in pairwise([0, *ends]):
-            rows = slice(start, end)
-            yield x[rows], (y[rows], row_ids[rows])
+__all__ = ["RobustNet", "Trained"]
 
 
 class Trained(NamedTuple):
@@ -145,6 +62,12 @@ class RobustNet(NeuralNet):
         those held out.
     lr_name : str, default="lr"
         What the learning rate is called in errors.
+    predictor : callable ``(outputs) -> predictions``, optional
+        Turns outputs (n_networks, n_rows, ...) into one prediction per row, for callbacks that
+        score predictions, such as skorch's ``EpochScoring``.
+    labels : bool, default=False
+        Whether predictions are probabilities of classes, of which :meth:`predict` takes the
+        largest.
     before_training : callable ``(module, x)``, optional
         Runs between building and the first step, with the networks and the rows.
     iterator_train : class, default=DeviceBatches
@@ -183,6 +106,8 @@ class RobustNet(NeuralNet):
         max_steps: int | None = None,
         rescore: bool = False,
         lr_name: str = "lr",
+        predictor: Callable[[Tensor], Tensor] | None = None,
+        labels: bool = False,
         before_training: Callable[[nn.Module, Tensor], object] | None = None,
         iterator_train: Any = DeviceBatches,
         iterator_train__shuffle: bool = True,
@@ -197,6 +122,8 @@ class RobustNet(NeuralNet):
         self.max_steps = max_steps
         self.rescore = rescore
         self.lr_name = lr_name
+        self.predictor = predictor
+        self.labels = labels
         self.before_training = before_training
         super().__init__(
             module,
@@ -268,6 +195,39 @@ class RobustNet(NeuralNet):
         ]
         return torch.cat(scores, dim=1).mean(dim=0)
 
+    def evaluation_step(self, batch: Any, training: bool = False) -> Any:
+        """Predictions for the rows of a batch, for callbacks that ask for them."""
+        outputs = super().evaluation_step(batch, training=training)
+        return self._predicted(outputs)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predictions for the rows of a data set, as skorch's callbacks that score ask for them."""
+        parts = list(self.forward_iter(X))
+        if any(not part.numel() for part in parts):
+            raise ValueError(
+                "this net makes no predictions in training: EpochScoring and BatchScoring score "
+                "the rows that train_split holds out, with on_train=False"
+            )
+        return np.concatenate([part.numpy(force=True) for part in parts])
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predicted targets, or places of the predicted classes."""
+        predictions = self.predict_proba(X)
+        return predictions.argmax(axis=1) if self.labels else predictions
+
+    def _predicted(self, outputs: Any) -> Tensor:
+        if self.predictor is None:
+            raise ValueError("this net makes no predictions that could be scored")
+        return self.predictor(outputs)
+
+    def _shown(self, batch: Any, step: dict[str, Any], training: bool) -> dict[str, Any]:
+        """What callbacks see of a batch: targets without row ids, one prediction per row."""
+        x, (y, _) = batch
+        predictions = torch.empty(0)
+        if not training and self.predictor is not None:
+            predictions = self.predictor(step["y_pred"])
+        return {"batch": (x, y), **step, "y_pred": predictions}
+
     @torch.no_grad()
     def run_rows(self, x: Tensor) -> Tensor:
         """Outputs (n_networks, n_rows, ...) for rows under the net as it is, dropout off."""
@@ -308,10 +268,14 @@ class RobustNet(NeuralNet):
                 losses, sizes, training = [], [], prefix == "train"
                 for batch in batches:
                     self.notify("on_batch_begin", batch=batch, training=training)
+                    if self.scores_batches_:
+                        self.history.new_batch()
+                        self.history.record_batch(f"{prefix}_batch_size", len(batch[0]))
                     step = step_fn(batch, **fit_params)
                     losses.append(step["loss"].detach())
                     sizes.append(len(batch[0]))
-                    self.notify("on_batch_end", batch=batch, training=training, **step)
+                    shown = self._shown(batch, step, training)
+                    self.notify("on_batch_end", training=training, **shown)
                     if training:
                         progress = self.state_.progress
                         self.state_.progress = progress._replace(step=progress.step + 1)
@@ -340,7 +304,11 @@ class RobustNet(NeuralNet):
         return self
 
     def _begin(self, n_trained: Any) -> None:
-        progress = Progress(0, 0, 0, 0)
+        # a history that a callback has loaded is a training that goes on
+        steps = sum(epoch.get("train_batch_count", 0) for epoch in self.history)
+        progress = Progress(len(self.history), 0, steps, 0)
+        self.start_ = progress
+        self.scores_batches_ = any(isinstance(c, BatchScoring) for _, c in self.callbacks_)
         self.best_losses_: dict[str, float] = {}
         self.n_trained_ = n_trained
         sizes = self.n_networks, self.n_rows
@@ -355,20 +323,22 @@ class RobustNet(NeuralNet):
         epoch, _, step, _ = self.state_.progress
         if self._is_over():
             return False
-        n_epochs = max_epochs
+        n_epochs = self.start_.epoch + max_epochs
         if self.min_steps is not None:
-            n_epochs = max(n_epochs, epoch + math.ceil((self.min_steps - step) / n_batches))
+            missing = self.start_.step + self.min_steps - step
+            n_epochs = max(n_epochs, epoch + math.ceil(missing / n_batches))
         if epoch >= n_epochs:
             return False
         n_steps = step + (n_epochs - epoch) * n_batches
-        if self.max_steps is not None and n_steps > self.max_steps:
-            n_steps = self.max_steps
+        if self.max_steps is not None and n_steps > self.start_.step + self.max_steps:
+            n_steps = self.start_.step + self.max_steps
             n_epochs = epoch + math.ceil((n_steps - step) / n_batches)
         self.state_.progress = Progress(epoch, n_epochs, step, n_steps)
         return True
 
     def _is_over(self) -> bool:
-        return self.max_steps is not None and self.state_.progress.step >= self.max_steps
+        done = self.state_.progress.step - self.start_.step
+        return self.max_steps is not None and done >= self.max_steps
 
     def _note_losses(self, prefix: Any, losses: Any, sizes: Any) -> None:
         """Record the mean loss, and whether it is the best so far (what Checkpoint looks for)."""

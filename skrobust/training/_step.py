@@ -289,6 +289,12 @@ class ByRowGradients(RobustStep):
         self, networks: nn.Module, x: Tensor, y: Tensor, row_ids: Tensor, state: StepState
     ) -> Tensor:
         """Score, select, and update."""
+        with torch.autocast(x.device.type, enabled=False):  # gradients of rows are of one type
+            return self._in_one_type(networks, x, y, row_ids, state)
+
+    def _in_one_type(
+        self, networks: nn.Module, x: Tensor, y: Tensor, row_ids: Tensor, state: StepState
+    ) -> Tensor:
         minimised = self.minimised(state.progress)
         for change in self.perturb:
             x = change(networks, x, y, row_ids, state)

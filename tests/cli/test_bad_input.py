@@ -121,10 +121,10 @@ def test_parquet_with_cells_that_are_lists(run, tmp_path):
 
 
 def test_a_file_that_cannot_be_written_at_the_end(run, write, monkeypatch):
-    def full(path, content):
-        raise OSError(28, "No space left on device", str(path))
+    def full(file):
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    monkeypatch.setattr("os.fsync", full)
     path = write("absent")
     path.write_text("\n".join(LINES), encoding="utf-8")
     done = run("detect", path, "--epochs", 1)
