@@ -179,8 +179,9 @@ def sorted_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     try:
         if y.dtype.kind == "O" and any(label is None or label != label for label in y):
             raise ValueError("y has missing labels (None or nan)")
+        found = np.unique(y, return_inverse=True, return_counts=True)
         check_classification_targets(y)
-        return np.unique(y, return_inverse=True, return_counts=True)
+        return found
     except TypeError as error:
         message = f"y holds labels of types that have no order: {names}; make them one type"
         raise ValueError(message) from error

@@ -105,8 +105,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Numbers are centred at the median and scaled to variance 1 (a few values beyond twenty
-    standard deviations are not counted), in float64, before float32 loses what tells them apart. Dates (of
+    Numbers are centred at the median and scaled to variance 1 (a few values beyond twenty standard
+    deviations are not counted), in float64, before float32 loses what tells them apart. Dates (of
     pandas or Python, or text such as 2024-05-31 with or without a time) become days since 1970.
     Text, truth values and categories become one feature per frequent level and one for all others,
     those never seen in training too; a column that is missing throughout becomes none. A missing

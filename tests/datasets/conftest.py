@@ -46,6 +46,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         if fault == "chunks":
             self.send_header("Transfer-Encoding", "chunked")
+        elif fault == "nonsense":
+            self.send_header("Content-Length", "abc")
         elif fault != "no length":
             self.send_header("Content-Length", len(body) + 10 * (fault == "length"))
         self.end_headers()

@@ -109,6 +109,21 @@ def test_a_silent_server_is_given_up(source, server, tmp_path, monkeypatch):
     assert_no_trace(tmp_path)
 
 
+def test_a_dripping_server_is_given_up(source, server, tmp_path, monkeypatch):
+    monkeypatch.setattr(_fetch, "LONGEST", -1.0)
+    monkeypatch.setattr(_fetch, "ATTEMPTS", 1)
+    with pytest.raises(DataNotSuppliedError, match="sends so slowly that -1 seconds are over"):
+        load_set(source, tmp_path, True)
+    assert_no_trace(tmp_path)
+
+
+def test_a_length_that_is_no_number(source, server, tmp_path):
+    server.faults["good/glass.npz"] = ["nonsense"] * _fetch.ATTEMPTS
+    with pytest.raises(OSError, match=r"good/glass\.npz: .*abc"):
+        load_set(source, tmp_path, True)
+    assert_no_trace(tmp_path)
+
+
 def test_nobody_listens(expect, table, tmp_path, server):
     expect(FILE, table)
     server.shutdown()
