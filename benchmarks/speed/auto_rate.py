@@ -21,10 +21,8 @@ _COMMON: dict[str, Any] = {"device": "cpu", "random_state": 0}
 def run(rounds: int) -> Iterator[Row]:
     """Yield detectors, which need no fits more, and learners, which need three on two thirds."""
     X = contaminated_rows()
-    for detector, settings in (
-        (RCADetector, {"max_epochs": 20}),
-        (RobustRealNVPDetector, {"max_epochs": 5}),
-    ):
+    for detector, n_epochs in ((RCADetector, 20), (RobustRealNVPDetector, 5)):
+        settings: Any = {"max_epochs": n_epochs}
         told, auto = (detector(contamination=rate, **settings, **_COMMON) for rate in (0.1, "auto"))
         ratio = compare(partial(auto.fit, X), partial(told.fit, X), rounds=rounds)
         compared = f"{detector.__name__}: fit with auto / with 0.1, {len(X)} x {X.shape[1]}"

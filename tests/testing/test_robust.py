@@ -27,6 +27,8 @@ from skrobust import (
     SpectralSignatureFilter,
 )
 from skrobust.testing import RELATIONS, check_robust_estimator
+from tests.testing import random_tables
+from tests.testing.random_tables import fault
 
 RCA = {"n_passes": 5, "max_epochs": 40, "latent_dim": 2, "dropout": 0.1, "lr": 3e-3}
 SMALL = {"hidden_layer_sizes": (32,)}
@@ -172,3 +174,19 @@ def test_bad_parameters_are_named():
         check_robust_estimator(StandardScaler())
     with pytest.raises(ValueError, match=r"DummyClassifier reaches 0\.\d+ on the table"):
         check_robust_estimator(DummyClassifier())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_tables(seed):
+    """Of the 500 that ``python -m tests.testing.random_tables`` tries."""
+    found = {name: fault(name, seed) for name in random_tables.ESTIMATORS}
+    assert {name: what for name, what in found.items() if what} == {}
+
+
+def test_random_tables_see_a_scale_that_one_value_sets(monkeypatch):
+    """The test above fails where a column is scaled by its extremes, or is lost."""
+    for scale, names in ((np.ptp, ["RCA", "PRL"]), (lambda units: 1e300, ["PRL", "regressor"])):
+        monkeypatch.setattr(
+            "skrobust._preprocessing.spread_of", lambda v, e=0, s=scale: (0.0, s(v))
+        )
+        assert any(fault(name, seed) for seed in range(12) for name in names)

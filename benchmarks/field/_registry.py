@@ -1,0 +1,18 @@
+"""The benchmarks of this package by name, and where their results are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks._command import Entry
+
+__all__ = ["BENCHMARKS", "RESULTS"]
+
+RESULTS = Path(__file__).parent / "results"
+_WHAT = {
+    "clean": "What scaling by the middle of the values costs on clean tables",
+    "relations": "Which estimators keep their results when a table is changed",
+}
+BENCHMARKS: dict[str, Entry] = {
+    name: Entry(f"benchmarks.field.{name}", what) for name, what in _WHAT.items()
+}
