@@ -14,6 +14,8 @@ from docutils.utils.math import latex2mathml
 from sphinx.util.docutils import SphinxDirective
 
 from benchmarks._results import ResultFile
+from benchmarks.field._registry import BENCHMARKS as FIELD
+from benchmarks.field._registry import RESULTS as FIELD_RESULTS
 from benchmarks.speed.__main__ import BENCHMARKS as SPEED
 from benchmarks.speed.__main__ import RESULTS as SPEED_RESULTS
 from benchmarks.speed.report import History
@@ -49,6 +51,21 @@ class BenchmarkResults(_Generated):
             yield from [f".. _results-{name}:", "", *_heading(entry.what)]
             yield from [*inspect.getdoc(benchmark).splitlines(), "", f"{command}:", ""]
             yield from [".. code-block:: text", "", *_indented(table), ""]
+
+
+class FieldResults(_Generated):
+    """The table of one benchmark in the field."""
+
+    required_arguments = 1
+
+    def lines(self) -> Iterator[str]:
+        """Write the table."""
+        benchmark = FIELD[self.arguments[0]].load()
+        path = FIELD_RESULTS / f"{self.arguments[0]}.csv"
+        self.env.note_dependency(str(path))
+        self.env.note_dependency(inspect.getfile(benchmark))
+        table = benchmark.render(ResultFile(path, benchmark.VALUES).frame())
+        yield from [".. code-block:: text", "", *_indented(table), ""]
 
 
 class SpeedResults(_Generated):
@@ -146,6 +163,7 @@ def _find_by_name(app, env, node, contnode):
 def setup(app) -> dict[str, object]:
     """Register everything with Sphinx."""
     app.add_directive("benchmark-results", BenchmarkResults)
+    app.add_directive("field-results", FieldResults)
     app.add_directive("speed-results", SpeedResults)
     app.add_html_math_renderer("mathml", (_visit_math, None), (_visit_math_block, None))
     app.connect("autodoc-skip-member", _skip_foreign)
