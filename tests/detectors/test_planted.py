@@ -233,11 +233,12 @@ def test_cross_entropy_scores_by_hand():
     X, X_new, _ = planted(0)
     parameters = {**SMALL, "n_passes": 0, "max_epochs": 3}
     detector = RCADetector(loss="binary_crossentropy", random_state=0, **parameters).fit(X)
-    x = torch.from_numpy(detector._preprocessor.transform(X_new)).clamp(0, 1)
+    x = torch.from_numpy(detector._preprocessor.transform(X_new)).clamp(0, 1).double()
     module = detector.net_.module_
     raw = torch.from_numpy(detector._preprocessor.transform(X_new))
     p = torch.sigmoid(module.run_sub_networks(module.sub_networks(), raw)).double()
     expected = sum(-(x * q.log() + (1 - x) * (1 - q).log()).sum(1) for q in p) / 2
+    expected += (torch.xlogy(x, x) + torch.xlogy(1 - x, 1 - x) + (raw - x).square()).sum(1)
     np.testing.assert_allclose(detector.decision_function(X_new), expected, rtol=1e-4)
 
 

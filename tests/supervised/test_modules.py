@@ -113,9 +113,10 @@ def test_cnn9_trains_on_images_and_predicts_without_dropout():
     rng = np.random.RandomState(0)
     X, y = rng.rand(24, 1, 28, 28), np.arange(24) % 2
     X[y == 1] *= 0.2
+    X = (255 * X).astype(np.uint8)
     for reforward in (False, True):
         model = PRLClassifier(CNN9, module__width=4, reforward=reforward, lr=1e-2, **QUICK)
-        model.fit((255 * X).astype(np.uint8), y)
+        model.fit(X, y)
         np.testing.assert_array_equal(model.predict_proba(X), model.predict_proba(X))
         assert model.net_.module_.networks[0].output.weight.shape == (2, 4)
         assert model.n_features_in_ == 1

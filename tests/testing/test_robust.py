@@ -7,7 +7,7 @@ import pytest
 from pyod.models.iforest import IForest
 from pyod.models.knn import KNN
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.dummy import DummyClassifier
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -174,6 +174,8 @@ def test_bad_parameters_are_named():
         check_robust_estimator(StandardScaler())
     with pytest.raises(ValueError, match=r"DummyClassifier reaches 0\.\d+ on the table"):
         check_robust_estimator(DummyClassifier())
+    with pytest.raises(ValueError, match=r"where 0\.3 is asked for"):
+        check_robust_estimator(DummyRegressor())
 
 
 @pytest.mark.parametrize("seed", range(20))
