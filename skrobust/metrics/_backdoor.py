@@ -179,7 +179,7 @@ def separation_score(
     >>> digits = load_digits()
     >>> images = digits.images[:, None] / 16
     >>> X, y, _ = poison(images, digits.target, PatchTrigger(size=2), 0.2, random_state=0)
-    >>> model = BackdoorRobustClassifier(corruption_rate=0.2, max_epochs=20, random_state=0)
+    >>> model = BackdoorRobustClassifier(corruption_rate=0.2, max_epochs=60, random_state=0)
     >>> robust = separation_score(model.fit(X[:1200], y[:1200]), X[1200:], y[1200:], 0.2)
     >>> plain = model.set_params(noisy_label=None, perturbation_limit=0, occlusion=0)
     >>> robust > separation_score(plain.fit(X[:1200], y[:1200]), X[1200:], y[1200:], 0.2) + 0.2

@@ -242,7 +242,7 @@ def check_robust_estimator(
     >>> from sklearn.ensemble import RandomForestClassifier
     >>> from skrobust.testing import check_robust_estimator
     >>> forest = RandomForestClassifier(50)
-    >>> results = check_robust_estimator(forest, relations=["units", "gross_cell"])
+    >>> results = check_robust_estimator(forest, relations=["row_order", "gross_cell"])
     >>> [result.kept for result in results]
     [True, True]
     """

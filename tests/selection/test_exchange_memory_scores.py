@@ -88,12 +88,17 @@ def test_scores_sum_over_the_features():
     torch.testing.assert_close(squared_error(output, x), expected)
     p = torch.sigmoid(output)
     bce = -(x * p.log() + (1 - x) * (1 - p).log()).sum(-1)
-    torch.testing.assert_close(binary_crossentropy(output, x), bce)
+    entropy = -(x * x.log() + (1 - x) * (1 - x).log()).sum(-1)
+    torch.testing.assert_close(binary_crossentropy(output, x), bce - entropy)
 
 
-def test_crossentropy_of_targets_outside_the_unit_interval_is_bounded_below():
-    logits = torch.full((1, 1), 50.0)
-    assert binary_crossentropy(logits, torch.full((1, 1), 9.0)) >= 0
+def test_crossentropy_is_zero_for_what_is_met_and_grows_outside_the_unit_interval():
+    x = torch.tensor([[0.0], [0.2], [0.5], [1.0]])
+    met = binary_crossentropy(torch.logit(x, eps=1e-7), x)
+    torch.testing.assert_close(met, torch.zeros(4), atol=1e-5, rtol=0)
+    logits = torch.full((3, 1), 50.0)
+    far = binary_crossentropy(logits, torch.tensor([[1.0], [9.0], [-3.0]]))
+    torch.testing.assert_close(far, torch.tensor([0.0, 64.0, 59.0]))
 
 
 def test_gaussian_divergence_equals_torch():

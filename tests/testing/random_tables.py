@@ -42,7 +42,7 @@ ESTIMATORS = {
     "RealNVP": RobustRealNVPDetector(**FLOW),
     "RealNVP minmax": RobustRealNVPDetector(preprocessing="minmax", **FLOW),
     "PRL": PRLClassifier(**LEARNER),
-    "PRL minmax": PRLClassifier(preprocessing="minmax", **LEARNER),
+    "PRL minmax": PRLClassifier(preprocessing="minmax", **{**LEARNER, "max_epochs": 150}),
     "regressor": PRLRegressor(**LEARNER),
     "backdoor": BackdoorRobustClassifier(occlusion=0.0, **LEARNER),
     "fine-pruning": FinePruningClassifier(**BESIDE),
