@@ -18,6 +18,7 @@ __all__ = [
     "spread_of",
 ]
 
+_BLOCK_ROWS = 16_384
 _LARGEST = 1e15  # squares of it, summed over the features, are finite in float32
 _QUANTILE = 0.95  # of the distances from the median
 _FENCE = 10.0  # times that distance: twenty standard deviations of a normal column
@@ -167,12 +168,19 @@ class TablePreprocessor:
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Return float32 rows (n_samples, n_features)."""
+        rows = np.empty(X.shape, dtype=np.float32)
+        for start in range(0, len(X), _BLOCK_ROWS):  # not to hold a large table several times
+            part = slice(start, start + _BLOCK_ROWS)
+            rows[part] = self._scaled(X[part])
+        return rows
+
+    def _scaled(self, X: np.ndarray) -> np.ndarray:
         units = self._completed(X)
         if self.scaling is not None:
-            return ((_limit(units) - self._start) / self._width).astype(np.float32)
+            return (_limit(units) - self._start) / self._width
         far = np.abs(units) > _FENCE
         rows = np.where(np.isnan(X) | far, self._unscaled(_limit(units)), X)
-        return np.clip(rows, -_LARGEST, _LARGEST).astype(np.float32)
+        return np.clip(rows, -_LARGEST, _LARGEST)
 
     def excess(self, X: np.ndarray) -> np.ndarray:
         """How far values lie from where :meth:`transform` puts them, in its scale, float64."""

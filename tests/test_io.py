@@ -469,7 +469,7 @@ def test_a_file_of_the_first_format(tmp_path):
     path = tmp_path / "old"
     header = {"format": 1, "version": "0.1.0", "detector": "rca"}
     path.write_bytes(to_safetensors({"x": torch.zeros(3)}, {"skrobust": json.dumps(header)}))
-    with pytest.raises(ModelFileError, match=r"format 1 \(of skrobust 0\.1\.0\), only 2 is known"):
+    with pytest.raises(ModelFileError, match=r"format 1 \(of skrobust 0\.1\.0\), only 3 is known"):
         skrobust.io.load(path)
 
 

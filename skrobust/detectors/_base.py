@@ -301,10 +301,10 @@ class RobustDetector(RobustEstimator, PyODMixin):
 
     def _score(self, X: np.ndarray, per_feature: bool = False) -> np.ndarray:
         """Scores of rows, and what is charged for values that the networks see limited."""
-        how: dict[str, Any] = (
-            {"per_feature": True} if per_feature else {}
-        )  # which a detector of one's own has not
-        scores = self._map(partial(self._score_chunks, **how), X)
+        function: Any = self._score_chunks
+        if per_feature:
+            function = partial(function, per_feature=True)
+        scores = self._map(function, X)
         for start in range(0, len(X), _BLOCK_ROWS):
             rows = slice(start, start + _BLOCK_ROWS)
             charged = self._preprocessor.excess(X[rows]) ** 2

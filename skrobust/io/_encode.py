@@ -27,7 +27,7 @@ from skrobust._validation import warn_caller
 from skrobust.tables import TableEncoder
 from skrobust.tables._encoder import Column
 
-FORMAT = 2
+FORMAT = 3
 HEADER = "skrobust"
 OF_MODULES = vars(nn.Module()).keys()
 _DROPPED, _GIVEN = object(), object()

@@ -59,5 +59,7 @@ def refuse_other_numbers(
 
 def kind_of_numbers(X: Any) -> str:
     """Return "integers" or "real numbers"."""
+    if hasattr(X, "iloc"):  # a table, of which it is not asked
+        return "real numbers"
     dtype = str(getattr(X, "dtype", "")) or str(np.asarray(X).dtype)
     return "integers" if "int" in dtype else "real numbers"

@@ -373,3 +373,15 @@ def test_nothing_is_written_when_writing_the_report_fails(run, woods, monkeypatc
     with pytest.raises(RuntimeError):
         run("audit", path, "--target", "species", "--epochs", 1)
     assert list(path.parent.glob("out/*")) == []
+
+
+def test_a_typing_error_hides_no_wrong_label(run, tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(300, 4)), columns=list("abcd"))
+    wrong = rng.permutation(300) < 30
+    frame["open"] = np.where((frame["a"] > 0) ^ wrong, "yes", "no")
+    frame.loc[0, "a"] = 99999
+    frame.to_csv(tmp_path / "doors.csv", index=False)
+    assert run("audit", tmp_path / "doors.csv", "--target", "open", *QUICK).status == 0
+    found = pd.read_csv("audit.csv")
+    assert wrong[found["row"].to_numpy()[:20] - 1].mean() > 0.8

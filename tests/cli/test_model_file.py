@@ -198,7 +198,7 @@ def test_a_model_of_an_earlier_version_is_named(run, trained, tmp_path):
     header = {"format": 1, "version": "0.1.0", "detector": "rca"}
     path.write_bytes(save({"x": torch.zeros(3)}, {"skrobust": json.dumps(header)}))
     done = run("score", path, trained.table)
-    assert done.status == 2 and "format 1 (of skrobust 0.1.0), only 2 is known" in done.err
+    assert done.status == 2 and "format 1 (of skrobust 0.1.0), only 3 is known" in done.err
 
 
 def test_the_library_reads_what_detect_saves(trained_by_each, table):
