@@ -133,7 +133,7 @@ def edit_fact(name, value):
 
 
 EDITS = {
-    "newer": lambda header, tensors: header.update(format=3),
+    "newer": lambda header, tensors: header.update(format=4),
     "another estimator": lambda header, tensors: header.update(estimator=steps(header)[1]),
     "encoder only": lambda header, tensors: header.update(estimator=steps(header)[0]),
     "column kind": edit_column(0, kind="magic"),
