@@ -134,12 +134,14 @@ class RobustEstimator(BaseEstimator):
         network: Callable[..., nn.Module] | None = None,
         more_callbacks: Sequence = (),
         own: dict[str, Any] | None = None,
+        held_out: Callable[[Any, Any], Any] | None = None,
         **settings: Any,
     ) -> RobustNet:
         """Describe the net for rows on the device; its networks are built when it is fitted.
 
         They are those of ``make_network`` for a ``shape``, unless there is another ``network``.
         ``settings`` are in the place of the estimator's own, ``own`` of skorch's parameters.
+        ``held_out`` brings rows of ``predefined_split`` to what the networks are given.
         """
         stopping = self._stopping(n_rows)
         more = [*stopping.pop("callbacks", []), *more_callbacks]
@@ -149,6 +151,8 @@ class RobustEstimator(BaseEstimator):
             bare.__dict__.update({name: vars(self)[name] for name in names})
             network = partial(bare.make_network, *shape)
         own = self._net_parameters if own is None else own
+        if held_out is not None and "train_split" in own:
+            own = self._own_with_held_out(held_out)
         chosen = {"callbacks": self.callbacks, **stopping, **settings, **own}
         return self._make_plain_net(network, step, n_rows, more_callbacks=more, **chosen)
 

@@ -166,28 +166,37 @@ class TablePreprocessor:
             units[:, self.unobserved_] = 0.0
         return np.where(np.isnan(units), self._fill, units) if self.missing == "mean" else units
 
-    def transform(self, X: np.ndarray) -> np.ndarray:
-        """Return float32 rows (n_samples, n_features)."""
+    def transform(self, X: np.ndarray, excess: list[np.ndarray] | None = None) -> np.ndarray:
+        """Return float32 rows (n_samples, n_features).
+
+        How far values lie from where they are put, in the scale of the result, is appended to
+        ``excess`` as an array of the same shape, float64.
+        """
         rows = np.empty(X.shape, dtype=np.float32)
+        beyond = None if excess is None else np.empty(X.shape)
         for start in range(0, len(X), _BLOCK_ROWS):  # not to hold a large table several times
             part = slice(start, start + _BLOCK_ROWS)
-            rows[part] = self._scaled(X[part])
+            rows[part], cut = self._scaled(X[part])
+            if beyond is not None:
+                beyond[part] = cut
+        if excess is not None and beyond is not None:
+            excess.append(beyond)
         return rows
 
-    def _scaled(self, X: np.ndarray) -> np.ndarray:
+    def _scaled(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return rows, and what the limit cuts off."""
         units = self._completed(X)
+        limited = _limit(units)
+        scale = self.spread_ if self.scaling is None else 1.0 / self._width
+        cut = np.clip((units - limited) * scale, -_LARGEST, _LARGEST)
         if self.scaling is not None:
-            return (_limit(units) - self._start) / self._width
-        far = np.abs(units) > _FENCE
-        rows = np.where(np.isnan(X) | far, self._unscaled(_limit(units)), X)
-        return np.clip(rows, -_LARGEST, _LARGEST)
+            return (limited - self._start) / self._width, cut
+        rows = np.where(np.isnan(X) | (units != limited), self._unscaled(limited), X)
+        return np.clip(rows, -_LARGEST, _LARGEST), cut
 
     def excess(self, X: np.ndarray) -> np.ndarray:
         """How far values lie from where :meth:`transform` puts them, in its scale, float64."""
-        units = self._completed(X)
-        beyond = units - _limit(units)
-        scale = self.spread_ if self.scaling is None else 1.0 / self._width
-        return np.clip(beyond * scale, -_LARGEST, _LARGEST)
+        return self._scaled(X)[1]
 
     def _unscaled(self, units: np.ndarray) -> np.ndarray:
         return units * self.spread_ + self.center_

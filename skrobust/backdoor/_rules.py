@@ -83,7 +83,3 @@ class PoisonedLabelMixin(LabelMixin):
         doubt = "poison that the estimating networks have learnt agrees with what they predict"
         doubts = doubt if found.doubt is None else f"{found.doubt}; {doubt}"
         return CorruptionEstimate(max(found.rate, FALLBACK_RATE), found.low, 0.5, doubts)
-
-    def _selects(self) -> bool:
-        selects = getattr(self, "noisy_label", None) in ("prl", "spl")
-        return selects and getattr(self, "robust_outer", True)

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from skrobust._base import RobustEstimator
-from skrobust._device import isolated
+from skrobust._device import isolated, map_rows
 from skrobust._preprocessing import TablePreprocessor
 from skrobust._validation import (
     HasMethods,
@@ -32,7 +32,6 @@ from skrobust.training import ByRowGradients, RobustStep, RowDataset, ScoredApar
 
 __all__ = ["RobustDetector"]
 
-_BLOCK_ROWS = 4096
 _NAMED = 5  # rows in a warning
 
 
@@ -187,7 +186,7 @@ class RobustDetector(RobustEstimator, PyODMixin):
             with isolated(self.device, self.random_state, self.n_threads) as device:
                 self.device_ = str(device)
                 rows = torch.from_numpy(x).to(device)
-                settings: dict[str, Any] = {"own": self._own_with_held_out(self._held_out_rows)}
+                settings: dict[str, Any] = {"held_out": self._held_out_rows}
                 if type(self).before_training is not RobustDetector.before_training:
                     settings["before_training"] = self.before_training
                 self.net_ = self._make_net(self._step(rate), len(rows), rows.shape[1], **settings)
@@ -195,7 +194,12 @@ class RobustDetector(RobustEstimator, PyODMixin):
                 self._after_training(rows)
                 _, self.sample_scores_, self.keep_frequency_, self.history_ = self.net_.result(rows)
                 self.decision_scores_ = self._score(X)
-            self._set_blank_scores(X)
+            blank = np.isnan(X).all(axis=1)  # nothing is known of these rows
+            known = self.decision_scores_[~blank] if not blank.all() else self.decision_scores_
+            self._blank_score = float(np.median(known))
+            if blank.any():
+                self.decision_scores_[blank] = self._blank_score
+                _warn_of_blank_rows(blank)
             self._process_decision_scores()
         return self
 
@@ -224,15 +228,6 @@ class RobustDetector(RobustEstimator, PyODMixin):
         """Bring rows that ``predefined_split`` was given to what the networks are given."""
         X = validate_rows(self, X, reset=False, missing=self.missing)
         return RowDataset(torch.from_numpy(self._preprocessor.transform(X)).to(self.device_))
-
-    def _set_blank_scores(self, X: np.ndarray) -> None:
-        """Give rows without any value the median score: nothing is known of them."""
-        blank = np.isnan(X).all(axis=1)
-        known = self.decision_scores_[~blank] if not blank.all() else self.decision_scores_
-        self._blank_score = float(np.median(known))
-        if blank.any():
-            self.decision_scores_[blank] = self._blank_score
-            _warn_of_blank_rows(blank)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -304,12 +299,11 @@ class RobustDetector(RobustEstimator, PyODMixin):
         function: Any = self._score_chunks
         if per_feature:
             function = partial(function, per_feature=True)
-        scores = self._map(function, X)
-        for start in range(0, len(X), _BLOCK_ROWS):
-            rows = slice(start, start + _BLOCK_ROWS)
-            charged = self._preprocessor.excess(X[rows]) ** 2
-            scores[rows] += charged if per_feature else charged.sum(axis=1)
-        return scores
+        excess: list[np.ndarray] = []
+        prepare = partial(self._preprocessor.transform, excess=excess)
+        scores = map_rows(function, X, prepare, self.device_, self.n_threads)
+        charged = np.concatenate(excess) ** 2
+        return scores + (charged if per_feature else charged.sum(axis=1))
 
     def _score_chunks(self, chunks: Tensor) -> Tensor:
         """Scores (n_chunks, n_rows) of chunks (n_chunks, n_rows, n_features)."""

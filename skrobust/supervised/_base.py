@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from sklearn.base import is_classifier
+from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
@@ -225,9 +225,9 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         """Return the net, and the rows that it is to be trained on."""
         settings: dict[str, Any] = {
             "more_callbacks": self._more_callbacks(),
-            "own": self._own_with_held_out(self._held_out_rows),
+            "held_out": self._held_out_rows,
             "predictor": self._combine,
-            "labels": is_classifier(self),
+            "labels": isinstance(self, ClassifierMixin),
         }
         if self.module is not None:
             settings["before_training"] = self._before_training

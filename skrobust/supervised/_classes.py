@@ -62,7 +62,10 @@ class LabelMixin(ClassifierMixin):
         return self._predictions(X)
 
     def _encode(self, y: np.ndarray) -> tuple[np.ndarray, int]:
-        self.classes_, codes = sorted_classes(y)[:2]
+        if y.dtype.kind in "biuU":  # of which nothing can be wrong
+            self.classes_, codes = np.unique(y, return_inverse=True)
+        else:
+            self.classes_, codes, _ = sorted_classes(y)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least two classes, y holds only one class: "
@@ -79,7 +82,9 @@ class LabelMixin(ClassifierMixin):
 
     def _selects(self) -> bool:
         """Whether training drops rows."""
-        return self.selection is not None
+        if hasattr(self, "noisy_label"):
+            return self.noisy_label in ("prl", "spl") and getattr(self, "robust_outer", True)
+        return getattr(self, "selection", None) is not None
 
     def _warn_of_result(self, targets: np.ndarray) -> None:
         """Warn of classes of which more than half of the rows are not trusted."""

@@ -1,48 +1,123 @@
-"""The skorch net whose loss is a robust step."""
+"""The skorch net whose loss is a robust step, and the batches that it trains on."""
 
 from __future__ import annotations
 
-import dis
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any, Self
 
 import numpy as np
 import torch
-from skorch import NeuralNet
-from skorch.callbacks import BatchScoring, Callback, EpochTimer
-from skorch.history import History
+from skorch.callbacks import BatchScoring, EpochTimer
 from torch import Tensor, nn
+from torch.utils.data import Dataset, Subset
 
 from skrobust.selection import Progress
-from skrobust.training._batches import DeviceBatches, RowDataset
-from skrobust.training._record import StepState
+from skrobust.training._record import StepState, Trained
+from skrobust.training._scoring import ScoringNet, was_raised_by_callback
 
-__all__ = ["RobustNet", "Trained"]
+__all__ = ["DeviceBatches", "RobustNet", "RowDataset", "count_batches"]
 
 
-class Trained(NamedTuple):
-    """What a training gives.
+def count_batches(n_rows: int, batch_size: int, drop_last: bool = False) -> int:
+    """Count batches; a single row that is left over joins the last one.
 
     Parameters
     ----------
-    net : RobustNet
-        The trained networks.
-    scores : array of shape (n_rows,), float64
-        Last score of each row, mean over the networks.
-    keep_frequency : array of shape (n_rows,), float64
-        Share of the epochs after warm-up in which the row was kept; nan for held-out rows.
-    history : skorch.history.History
-        One entry per epoch.
+    n_rows, batch_size : int
+        Normalisations over a batch have nothing to go by in a row alone.
+    drop_last : bool, default=False
+        Leave out a last batch that is not full.
+
+    Returns
+    -------
+    int
+    """
+    whole, rest = divmod(n_rows, batch_size)
+    if drop_last:
+        return whole
+    return whole + (rest > 1 or (rest == 1 and whole == 0))
+
+
+class RowDataset(Dataset):
+    """Rows, their targets and their ids, as tensors on the training device.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n_rows, ...)
+        Inputs.
+    y : Tensor of shape (n_rows, ...), optional
+        Targets; None for methods without (the row ids stand in for them).
+
+    Notes
+    -----
+    An item is ``(x, (y, row_id))``, which skorch and torch's own DataLoader pass on unchanged.
     """
 
-    net: RobustNet
-    scores: np.ndarray
-    keep_frequency: np.ndarray
-    history: History
+    def __init__(self, x: Tensor, y: Tensor | None = None) -> None:
+        self.row_ids = torch.arange(len(x), device=x.device)
+        self.x = x
+        self.y = self.row_ids if y is None else y
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, i: Any) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        return self.x[i], (self.y[i], self.row_ids[i])
 
 
-class RobustNet(NeuralNet):
+class DeviceBatches:
+    """Iterate over a :class:`RowDataset` (or a ``Subset`` of one) without per-row collation.
+
+    Parameters
+    ----------
+    dataset : RowDataset or Subset of one
+        Rows on the device.
+    batch_size : int
+        Rows per batch. The last one may be shorter; a single row that is left over joins it.
+    shuffle : bool, default=False
+        Draw a new order in every epoch, from torch's CPU generator, so that the order does not
+        depend on the device.
+    drop_last : bool, default=False
+        Leave out a last batch that is not full.
+    """
+
+    def __init__(
+        self,
+        dataset: RowDataset | Subset,
+        batch_size: int,
+        shuffle: bool = False,
+        drop_last: bool = False,
+    ) -> None:
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.drop_last = drop_last
+
+    def __len__(self) -> int:
+        return count_batches(len(self.dataset), self.batch_size, self.drop_last)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
+        dataset: Any = self.dataset
+        order = torch.arange(len(dataset))
+        while isinstance(dataset, Subset):
+            order = torch.as_tensor(dataset.indices)[order]
+            dataset = dataset.dataset
+        if self.shuffle:
+            order = order[torch.randperm(len(order))]
+        if self.drop_last:
+            order = order[: len(self) * self.batch_size]
+        if not len(order):
+            return
+        x, (y, row_ids) = dataset[order.to(dataset.x.device)]
+        ends = [*range(self.batch_size, len(self) * self.batch_size, self.batch_size), len(order)]
+        for start, end in pairwise([0, *ends]):
+            rows = slice(start, end)
+            yield x[rows], (y[rows], row_ids[rows])
+
+
+class RobustNet(ScoringNet):
     """A skorch net that trains with a step of its own.
 
     Parameters
@@ -195,46 +270,6 @@ class RobustNet(NeuralNet):
         ]
         return torch.cat(scores, dim=1).mean(dim=0)
 
-    def evaluation_step(self, batch: Any, training: bool = False) -> Any:
-        """Predictions for the rows of a batch, for callbacks that ask for them."""
-        outputs = super().evaluation_step(batch, training=training)
-        return self._predicted(outputs)
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Predictions for the rows of a data set, as skorch's callbacks that score ask for them."""
-        parts = list(self.forward_iter(X))
-        if any(not part.numel() for part in parts):
-            raise ValueError(
-                "this net makes no predictions in training: EpochScoring and BatchScoring score "
-                "the rows that train_split holds out, with on_train=False"
-            )
-        return np.concatenate([part.numpy(force=True) for part in parts])
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Predicted targets, or places of the predicted classes."""
-        predictions = self.predict_proba(X)
-        return predictions.argmax(axis=1) if self.labels else predictions
-
-    def _predicted(self, outputs: Any) -> Tensor:
-        if self.predictor is None:
-            raise ValueError("this net makes no predictions that could be scored")
-        return self.predictor(outputs)
-
-    def _shown(self, batch: Any, step: dict[str, Any], training: bool) -> dict[str, Any]:
-        """What callbacks see of a batch: targets without row ids, one prediction per row."""
-        x, (y, _) = batch
-        predictions = torch.empty(0)
-        if not training and self.predictor is not None:
-            predictions = self.predictor(step["y_pred"])
-        return {"batch": (x, y), **step, "y_pred": predictions}
-
-    @torch.no_grad()
-    def run_rows(self, x: Tensor) -> Tensor:
-        """Outputs (n_networks, n_rows, ...) for rows under the net as it is, dropout off."""
-        self._set_training(False)
-        parts = [self.module_(self._shared(part)) for part in x.split(self.batch_size)]
-        return torch.cat(parts, dim=1)
-
     def result(self, x: Tensor, y: Tensor | None = None) -> Trained:
         """Give what training has found out of all rows, and forget how it came to it."""
         record, memory = self.state_.record, self.state_.memory
@@ -274,12 +309,17 @@ class RobustNet(NeuralNet):
                     step = step_fn(batch, **fit_params)
                     losses.append(step["loss"].detach())
                     sizes.append(len(batch[0]))
-                    shown = self._shown(batch, step, training)
-                    self.notify("on_batch_end", training=training, **shown)
+                    # what callbacks see: targets without row ids, one prediction per row
+                    x, (y_true, _) = batch
+                    shown = torch.empty(0)
+                    if not training and self.predictor is not None:
+                        shown = self.predictor(step["y_pred"])
+                    step["y_pred"] = shown
+                    self.notify("on_batch_end", batch=(x, y_true), training=training, **step)
                     if training:
                         progress = self.state_.progress
                         self.state_.progress = progress._replace(step=progress.step + 1)
-                        if self._is_over():
+                        if self.max_steps is not None and self._is_over():
                             break
                 if training:
                     self.state_.end_epoch()
@@ -298,7 +338,7 @@ class RobustNet(NeuralNet):
         try:
             self.fit_loop(X, y, **fit_params)
         except KeyboardInterrupt as error:
-            if not _was_raised_by_callback(error):
+            if not was_raised_by_callback(error):
                 raise
         self.notify("on_train_end", X=X, y=y)
         return self
@@ -356,18 +396,3 @@ class RobustNet(NeuralNet):
         self.history.record(f"{prefix}_loss", loss)
         self.history.record(f"{prefix}_loss_best", loss < best)
         self.history.record(f"{prefix}_batch_count", len(values))
-
-
-def _was_raised_by_callback(error: KeyboardInterrupt) -> bool:
-    """Tell a callback's ``raise KeyboardInterrupt`` (skorch's way to stop) from a real Ctrl-C.
-
-    A signal interrupts between any two instructions, or raises in a handler of its own; a
-    callback that wants to stop stands at a raise statement.
-    """
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    if last is None or not isinstance(last.tb_frame.f_locals.get("self"), Callback):
-        return False
-    instruction = last.tb_frame.f_code.co_code[last.tb_lasti]
-    return dis.opname[instruction] == "RAISE_VARARGS"

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from skorch.history import History
 from torch import Tensor
 
 from skrobust.selection import DropSchedule, Progress, ScoreMemory, Selection, Selector, Trim
 from skrobust.training._row_gradients import RowGradients
 
-__all__ = ["StepState", "TrainingRecord"]
+__all__ = ["StepState", "Trained", "TrainingRecord"]
 
 
 class TrainingRecord:
@@ -148,3 +149,24 @@ class StepState:
         """Count the epoch, in the record too."""
         self.record.end_epoch()
         self.progress = self.progress._replace(epoch=self.progress.epoch + 1)
+
+
+class Trained(NamedTuple):
+    """What a training gives.
+
+    Parameters
+    ----------
+    net : RobustNet
+        The trained networks.
+    scores : array of shape (n_rows,), float64
+        Last score of each row, mean over the networks.
+    keep_frequency : array of shape (n_rows,), float64
+        Share of the epochs after warm-up in which the row was kept; nan for held-out rows.
+    history : skorch.history.History
+        One entry per epoch.
+    """
+
+    net: Any  # RobustNet
+    scores: np.ndarray
+    keep_frequency: np.ndarray
+    history: History

@@ -290,25 +290,20 @@ class ByRowGradients(RobustStep):
     ) -> Tensor:
         """Score, select, and update."""
         with torch.autocast(x.device.type, enabled=False):  # gradients of rows are of one type
-            return self._in_one_type(networks, x, y, row_ids, state)
-
-    def _in_one_type(
-        self, networks: nn.Module, x: Tensor, y: Tensor, row_ids: Tensor, state: StepState
-    ) -> Tensor:
-        minimised = self.minimised(state.progress)
-        for change in self.perturb:
-            x = change(networks, x, y, row_ids, state)
-        gradients, target = self._gradients(networks, state), x if self.reconstructs else y
-        output, losses = gradients.forward(x, target, minimised)
-        norms = gradients.norms()
-        scores, noted = self._known(output, target, minimised, losses, norms)
-        own, kept = self.choose(scores, y, row_ids, state)
-        state.record.add(row_ids, noted, own)
-        weights = kept.mean_weights(len(y))
-        if self.row_clip is not None:
-            weights = weights * (self.row_clip / norms).clamp(max=1.0)
-        fewer = kept.weights is None and kept.rows.shape[1] < len(y)
-        return gradients.loss(weights, kept.rows if fewer else None)
+            minimised = self.minimised(state.progress)
+            for change in self.perturb:
+                x = change(networks, x, y, row_ids, state)
+            gradients, target = self._gradients(networks, state), x if self.reconstructs else y
+            output, losses = gradients.forward(x, target, minimised)
+            norms = gradients.norms()
+            scores, noted = self._known(output, target, minimised, losses, norms)
+            own, kept = self.choose(scores, y, row_ids, state)
+            state.record.add(row_ids, noted, own)
+            weights = kept.mean_weights(len(y))
+            if self.row_clip is not None:
+                weights = weights * (self.row_clip / norms).clamp(max=1.0)
+            fewer = kept.weights is None and kept.rows.shape[1] < len(y)
+            return gradients.loss(weights, kept.rows if fewer else None)
 
 
 def _rows_of(x: Tensor, rows: Tensor) -> Tensor:
