@@ -61,7 +61,11 @@ def test_parts_of_processes_that_are_gone_are_swept_up(tmp_path):
 
 TEXT = {"capture_output": True, "text": True, "check": True}
 LATE = """
-import os, sys, time
+import os, signal, sys, time
+
+for name in ("SIGTERM", "SIGHUP"):  # nohup leaves one of them ignored
+    signal.signal(getattr(signal, name), signal.SIG_DFL)
+
 from pathlib import Path
 import skrobust.__main__ as command
 from skrobust import _files

@@ -315,7 +315,10 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         seen: Tensor = encoder.embed_rows(x, self.pretrain_batch_size)
         if self.corruption_rate == "auto":
             self._set_rate(seen, y, self._linear_pilot())
-        scale = float(seen.square().mean().sqrt().clamp(min=torch.finfo(seen.dtype).tiny))
+        squares = seen.square().mean(dim=1)
+        ordinary = squares <= 100 * squares.median()  # rows far off do not set the scale
+        squares = seen.square() if bool(ordinary.all()) else seen[ordinary].square()
+        scale = float(squares.mean().sqrt().clamp(min=torch.finfo(seen.dtype).tiny))
         limit = [] if self.truncate is None else [SpectrumLimit(self.spectral_limit, self.truncate)]
         head = partial(LinearHead, encoder, seen.shape[1], n_outputs, scale)
         step = plain_step(self)
