@@ -50,7 +50,7 @@ notebooks: $(DEV)  ## Execute the notebooks
 	$(if $(NOTEBOOKS),$(BIN)/python $(PYTEST) --nbmake --nbmake-timeout=300 notebooks,@echo "no notebooks")
 
 docs: $(DOCS)  ## Build the documentation in docs/_build/html
-	$(BIN)/python -m sphinx -q -n -W --keep-going -d docs/_build/doctrees docs docs/_build/html
+	$(BIN)/python -m sphinx -q -n -W --keep-going -j $(WORKERS) -d docs/_build/doctrees docs docs/_build/html
 	@echo docs/_build/html/index.html
 
 bench: $(RUNTIME)  ## Measure speed: adds to benchmarks/speed/results.csv
