@@ -194,10 +194,6 @@ class TablePreprocessor:
         rows = np.where(np.isnan(X) | (units != limited), self._unscaled(limited), X)
         return np.clip(rows, -_LARGEST, _LARGEST), cut
 
-    def excess(self, X: np.ndarray) -> np.ndarray:
-        """How far values lie from where :meth:`transform` puts them, in its scale, float64."""
-        return self._scaled(X)[1]
-
     def _unscaled(self, units: np.ndarray) -> np.ndarray:
         return units * self.spread_ + self.center_
 
