@@ -16,16 +16,18 @@ PYTEST := -m pytest -n $(WORKERS) --dist worksteal
 DOCSTRINGS := $(wildcard tests/test_docstrings.py)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 PAGES := $(wildcard docs/*.rst docs/guide/*.rst docs/methods/*.rst)
+EXAMPLES := --doctest-modules --doctest-glob='*.rst' $(DOCSTRINGS:%=--ignore=%)
+EXECUTE := --nbmake --nbmake-timeout=300
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint pytest notebooks docs bench coverage test-oldest wheel test-wheel clean
+.PHONY: help demo test suite lint pytest notebooks docs bench coverage test-oldest wheel test-wheel clean
 
 # One thread per process, and scikit-learn's array API check, which is skipped without the second.
-test lint pytest notebooks docs coverage test-oldest test-wheel: export OMP_NUM_THREADS = 1
-test lint pytest notebooks coverage test-oldest test-wheel: export SCIPY_ARRAY_API = 1
-test lint pytest notebooks docs coverage test-oldest test-wheel: export MPLBACKEND = Agg
+test suite lint pytest notebooks docs coverage test-oldest test-wheel: export OMP_NUM_THREADS = 1
+test suite lint pytest notebooks coverage test-oldest test-wheel: export SCIPY_ARRAY_API = 1
+test suite lint pytest notebooks docs coverage test-oldest test-wheel: export MPLBACKEND = Agg
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
@@ -34,7 +36,11 @@ help:  ## Show the targets
 demo: $(RUNTIME)  ## Try every chapter on bundled data: report/index.html
 	@$(BIN)/python -m skrobust demo --out report
 
-test: lint pytest notebooks docs  ## Everything CI runs: lint, tests, notebooks, documentation
+test: lint suite docs  ## Everything CI runs: lint, tests, notebooks, documentation
+
+# Both in one run, the longest first, so that no process waits for another.
+suite: $(DEV)
+	$(BIN)/python $(PYTEST) $(EXECUTE) $(EXAMPLES) $(NOTEBOOKS) tests skrobust $(PAGES) $(PYTEST_ARGS)
 
 lint: $(DEV)  ## Style, types, and docstrings against signatures
 	$(BIN)/ruff check .
@@ -43,11 +49,10 @@ lint: $(DEV)  ## Style, types, and docstrings against signatures
 	$(if $(DOCSTRINGS),$(BIN)/python -m pytest -q $(DOCSTRINGS))
 
 pytest: $(DEV)  ## Tests and the examples of docstrings and documentation only
-	$(BIN)/python $(PYTEST) --doctest-modules --doctest-glob='*.rst' $(DOCSTRINGS:%=--ignore=%) \
-		tests skrobust $(PAGES) $(PYTEST_ARGS)
+	$(BIN)/python $(PYTEST) $(EXAMPLES) tests skrobust $(PAGES) $(PYTEST_ARGS)
 
 notebooks: $(DEV)  ## Execute the notebooks
-	$(if $(NOTEBOOKS),$(BIN)/python $(PYTEST) --nbmake --nbmake-timeout=300 notebooks,@echo "no notebooks")
+	$(BIN)/python $(PYTEST) $(EXECUTE) notebooks
 
 docs: $(DOCS)  ## Build the documentation in docs/_build/html
 	$(BIN)/python -m sphinx -q -n -W --keep-going -j $(WORKERS) -d docs/_build/doctrees docs docs/_build/html
