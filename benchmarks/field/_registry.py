@@ -11,6 +11,7 @@ __all__ = ["BENCHMARKS", "RESULTS"]
 RESULTS = Path(__file__).parent / "results"
 _WHAT = {
     "clean": "What scaling by the middle of the values costs on clean tables",
+    "fresh": "How many fresh normal rows detectors flag",
     "relations": "Which estimators keep their results when a table is changed",
 }
 BENCHMARKS: dict[str, Entry] = {

@@ -34,15 +34,16 @@ _CHAPTER = {
     "early_stopping": False,
 }
 
-# Parameters of RobustRealNVPDetector.
+# Parameters of RobustRealNVPDetector. The default's margin was 1 when these were measured.
+_DEFAULT = {"margin": 1.0}
 METHODS: dict[str, dict] = {
     "RobustRealNVP": _CHAPTER,
     "TrimRealNVP": {**_CHAPTER, "lipschitz": None},
     "RealNVP": {**_CHAPTER, "trim": False, "lipschitz": None},
     "constraint only": {**_CHAPTER, "trim": False},
-    "default": {},
-    "default unconstrained": {"lipschitz": None},
-    "default plain": {"trim": False, "lipschitz": None},
+    "default": _DEFAULT,
+    "default unconstrained": {**_DEFAULT, "lipschitz": None},
+    "default plain": {**_DEFAULT, "trim": False, "lipschitz": None},
 }
 
 AGAINST = [
@@ -52,8 +53,7 @@ AGAINST = [
     ("default unconstrained", "default plain"),
 ]
 
-# Measured only when asked for by name.
-ALTERNATIVES: dict[str, dict] = {
+_CHANGES: dict[str, dict] = {
     "minmax": {"preprocessing": "minmax"},
     "margin 0": {"margin": 0.0},
     "margin 2": {"margin": 2.0},
@@ -65,6 +65,8 @@ ALTERNATIVES: dict[str, dict] = {
     "500 steps": {"min_steps": 500},
     "early stopping": {"early_stopping": True},
 }
+# Measured only when asked for by name.
+ALTERNATIVES = {name: {**_DEFAULT, **change} for name, change in _CHANGES.items()}
 _PARAMETERS = METHODS | ALTERNATIVES
 
 
