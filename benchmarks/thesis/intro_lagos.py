@@ -53,7 +53,10 @@ METHODS: dict[str, Callable[[int, str], Any]] = {
         SHARE, preprocessing="standard", random_state=seed, device=device
     ),
     "RobustRealNVP": lambda seed, device: RobustRealNVPDetector(
-        SHARE, margin=1.0, random_state=seed, device=device  # the default when it was measured
+        SHARE,
+        margin=1.0,
+        random_state=seed,
+        device=device,  # the default when it was measured
     ),
 }
 
