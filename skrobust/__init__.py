@@ -25,14 +25,14 @@ if TYPE_CHECKING:
         SpectralSignatureFilter,
     )
     from skrobust.detectors import OutlierDetectorAdapter, RCADetector, RobustRealNVPDetector
-    from skrobust.diagnosis import CorruptionEstimate, RobustFilter, estimate_contamination
-    from skrobust.supervised import (
+    from skrobust.diagnosis import (
+        CorruptionEstimate,
         LabelAudit,
-        PRLClassifier,
-        PRLRegressor,
+        RobustFilter,
         audit_labels,
-        estimate_corruption_rate,
+        estimate_contamination,
     )
+    from skrobust.supervised import PRLClassifier, PRLRegressor, estimate_corruption_rate
 
 __all__ = [
     "BackdoorRobustClassifier",
@@ -66,19 +66,19 @@ _SUBPACKAGES = {
     "corruption": (),
     "datasets": (),
     "detectors": ("OutlierDetectorAdapter", "RCADetector", "RobustRealNVPDetector"),
-    "diagnosis": ("CorruptionEstimate", "RobustFilter", "estimate_contamination"),
+    "diagnosis": (
+        "CorruptionEstimate",
+        "LabelAudit",
+        "RobustFilter",
+        "audit_labels",
+        "estimate_contamination",
+    ),
     "io": (),
     "metrics": (),
     "networks": (),
     "plotting": (),
     "selection": (),
-    "supervised": (
-        "LabelAudit",
-        "PRLClassifier",
-        "PRLRegressor",
-        "audit_labels",
-        "estimate_corruption_rate",
-    ),
+    "supervised": ("PRLClassifier", "PRLRegressor", "estimate_corruption_rate"),
     "tables": (),
     "testing": (),
     "training": (),

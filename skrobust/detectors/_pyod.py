@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skrobust._validation import Real, unchanged_on_error, warn_caller
-from skrobust.diagnosis import DiagnosisMixin, estimate_contamination
+from skrobust.diagnosis import DiagnosisMixin, estimate_contamination, warn_of_doubt
 
 __all__ = ["PyODMixin"]
 
@@ -255,11 +255,7 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
 
     def _estimated_rate(self, scores: np.ndarray) -> float:
         estimate = estimate_contamination(scores)
-        if estimate.doubt is not None:
-            warn_caller(
-                f"contamination='auto' takes {estimate.rate:.2g}, which cannot be relied on: "
-                f"{estimate.doubt}"
-            )
+        warn_of_doubt("contamination", estimate)
         self.contamination_interval_ = (estimate.low, estimate.high)
         return estimate.rate
 

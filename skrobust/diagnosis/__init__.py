@@ -1,13 +1,16 @@
 """Which rows are not trusted, and how many."""
 
 from skrobust.diagnosis._anomalies import estimate_contamination
+from skrobust.diagnosis._audit import LabelAudit, audit_labels
 from skrobust.diagnosis._filter import RobustFilter, RowFilter
 from skrobust.diagnosis._frame import DiagnosisMixin, row_scores
 from skrobust.diagnosis._rate import (
     FALLBACK_RATE,
     LEAST_ROWS,
     CorruptionEstimate,
+    count_trusted,
     few_rows,
+    warn_of_doubt,
     wrong_label_rate,
     wrong_target_rate,
 )
@@ -17,11 +20,15 @@ __all__ = [
     "LEAST_ROWS",
     "CorruptionEstimate",
     "DiagnosisMixin",
+    "LabelAudit",
     "RobustFilter",
     "RowFilter",
+    "audit_labels",
+    "count_trusted",
     "estimate_contamination",
     "few_rows",
     "row_scores",
+    "warn_of_doubt",
     "wrong_label_rate",
     "wrong_target_rate",
 ]

@@ -6,19 +6,32 @@ from abc import abstractmethod
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.utils import Tags, _safe_indexing, get_tags, indexable
 
 from skrobust._validation import (
     HasMethods,
+    Interval,
+    Real,
+    StrOptions,
     fit_context,
     remember_features,
     unchanged_on_error,
     warn_caller,
 )
+from skrobust.diagnosis._audit import audit_labels
 from skrobust.diagnosis._frame import DiagnosisMixin, row_scores, trusted_rows
+from skrobust.diagnosis._rate import count_trusted, warn_of_doubt
 
 __all__ = ["RobustFilter", "RowFilter"]
+
+_FITTED = (
+    "audit_",
+    "corruption_rate_",
+    "corruption_rate_interval_",
+    "estimator_",
+    "keep_frequency_",
+)
 
 
 class RowFilter(DiagnosisMixin, BaseEstimator):
@@ -33,7 +46,7 @@ class RowFilter(DiagnosisMixin, BaseEstimator):
 
     @abstractmethod
     def _judge(self, X: Any, y: Any) -> None:
-        """Set ``estimator_``, ``scores_`` and ``inlier_mask_``."""
+        """Set ``scores_`` and ``inlier_mask_``."""
 
     @fit_context
     def fit(self, X: Any, y: Any) -> Self:
@@ -63,7 +76,7 @@ class RowFilter(DiagnosisMixin, BaseEstimator):
             self.sample_indices_ = np.flatnonzero(self.inlier_mask_)
             if not len(self.sample_indices_):
                 raise ValueError(f"{self.estimator!r} trusts none of the {len(self.scores_)} rows")
-            if is_classifier(self.estimator_):
+            if is_classifier(self.estimator):
                 self._warn_of_empty_classes(np.asarray(y))
         return self
 
@@ -107,10 +120,20 @@ class RobustFilter(RowFilter):
 
     Parameters
     ----------
-    estimator : estimator of this package, or detector of PyOD
-        Whoever tells good rows from bad: a learner such as :class:`PRLClassifier`, which judges
-        labels or targets, or a detector such as :class:`RCADetector`, which looks at the inputs
-        only. It is cloned; its ``corruption_rate`` or ``contamination`` decides how many rows go.
+    estimator : estimator of this package, detector of PyOD, classifier or regressor
+        Whoever tells good rows from bad. A learner such as :class:`PRLClassifier` judges labels or
+        targets in its training, and a detector such as :class:`RCADetector` looks at the inputs
+        only; their ``corruption_rate`` or ``contamination`` decides how many rows go. Any other
+        classifier with ``predict_proba`` and any other regressor judges rows that it has not seen
+        (:func:`audit_labels`), by what follows here. It is cloned.
+    corruption_rate : float in [0, 1) or "auto", default="auto"
+        Share of the rows that go, those of highest score, for estimators without a rate of their
+        own. "auto" estimates it from the same predictions, as
+        :func:`estimate_corruption_rate` does.
+    cv : int, splitter or iterable of (train, test), default=5
+        Folds for such estimators, as in :func:`audit_labels`.
+    random_state : int, RandomState or None, default=None
+        Seeds the shuffling of an int ``cv``.
 
     Attributes
     ----------
@@ -123,7 +146,11 @@ class RobustFilter(RowFilter):
     keep_frequency_ : array of shape (n_samples,)
         Share of the epochs after warm-up in which the estimator kept the row, if it counts them.
     estimator_ : estimator
-        The fitted clone.
+        The fitted clone, of an estimator that judges the rows that it is trained on.
+    audit_ : LabelAudit
+        Of an estimator that judges rows it has not seen: what it says of each.
+    corruption_rate_, corruption_rate_interval_ : float, tuple of two floats
+        Likewise: the rate, and the interval of 95 % of an estimate.
     n_features_in_, feature_names_in_ : as in PRLClassifier
         What ``fit`` leaves.
 
@@ -142,14 +169,66 @@ class RobustFilter(RowFilter):
     >>> kept, labels = RobustFilter(model).fit_resample(X, y)
     >>> kept.shape
     (142, 13)
+
+    By a model that knows nothing of wrong labels, which judges rows that it has not seen:
+
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> forest = RandomForestClassifier(min_samples_leaf=5, random_state=0)
+    >>> by_forest = RobustFilter(forest, random_state=0).fit(X, y)
+    >>> abs(by_forest.corruption_rate_ - 0.2) < 0.05
+    True
+    >>> bool(wrong[by_forest.sample_indices_].mean() < 0.05)
+    True
     """
 
-    _parameter_constraints: dict = {"estimator": [HasMethods(["fit"])]}
+    corruption_rate_: float
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods(["fit"])],
+        "corruption_rate": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
+        "cv": ["cv_object"],
+        "random_state": ["random_state"],
+    }
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        corruption_rate: float | str = "auto",
+        cv: Any = 5,
+        random_state: Any = None,
+    ) -> None:
         self.estimator = estimator
+        self.corruption_rate = corruption_rate
+        self.cv = cv
+        self.random_state = random_state
 
     def _judge(self, X: Any, y: Any) -> None:
+        for name in _FITTED:
+            self.__dict__.pop(name, None)
+        judges = is_classifier(self.estimator) or is_regressor(self.estimator)
+        if judges and not isinstance(self.estimator, DiagnosisMixin):
+            self._judge_unseen(X, y)
+        else:
+            self._judge_trained(X, y)
+
+    def _judge_unseen(self, X: Any, y: Any) -> None:
+        """Have each row judged by a model that was trained on others."""
+        self.audit_ = audit_labels(self.estimator, X, y, cv=self.cv, random_state=self.random_state)
+        self.scores_ = self.audit_.scores
+        if isinstance(self.corruption_rate, Real):
+            self.corruption_rate_ = float(self.corruption_rate)
+        else:
+            estimate = self.audit_.estimate_rate()
+            warn_of_doubt("corruption_rate", estimate)
+            self.corruption_rate_ = estimate.rate
+            self.corruption_rate_interval_ = (estimate.low, estimate.high)
+        n_rows = len(self.scores_)
+        n_dropped = n_rows - count_trusted(self.corruption_rate_, n_rows)
+        self.inlier_mask_ = np.ones(n_rows, dtype=bool)
+        self.inlier_mask_[self.audit_.order[:n_dropped]] = False
+
+    def _judge_trained(self, X: Any, y: Any) -> None:
+        """Take over what an estimator says of the rows that it is trained on."""
         model = clone(self.estimator)
         if get_tags(model).target_tags.required:
             model.fit(X, y)
@@ -158,6 +237,5 @@ class RobustFilter(RowFilter):
         self.estimator_ = model
         self.inlier_mask_ = trusted_rows(model)
         self.scores_ = row_scores(model)
-        self.__dict__.pop("keep_frequency_", None)
         if hasattr(model, "keep_frequency_"):
             self.keep_frequency_ = model.keep_frequency_

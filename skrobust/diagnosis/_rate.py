@@ -9,6 +9,8 @@ import numpy as np
 from scipy.special import expit
 from scipy.stats import beta, chi2_contingency, norm
 
+from skrobust._validation import warn_caller
+
 LEAST_ROWS = 50
 FALLBACK_RATE = 0.2
 LARGEST_RATE = 0.45
@@ -59,6 +61,40 @@ def few_rows(n_rows: int) -> CorruptionEstimate:
 
 def fallback(doubt: str, rate: float = FALLBACK_RATE) -> CorruptionEstimate:
     return CorruptionEstimate(rate, 0.0, 0.5, doubt)
+
+
+def warn_of_doubt(parameter: str, estimate: CorruptionEstimate) -> None:
+    """Warn the caller where an estimate that a parameter asked for cannot be relied on.
+
+    Parameters
+    ----------
+    parameter : str
+        Which one is "auto".
+    estimate : CorruptionEstimate
+        The estimate.
+    """
+    if estimate.doubt is not None:
+        warn_caller(
+            f"{parameter}='auto' takes {estimate.rate:.2g}, which cannot be relied on: "
+            f"{estimate.doubt}"
+        )
+
+
+def count_trusted(rate: float, n_rows: int) -> int:
+    """Count the rows that a rate leaves, n - ceil(rate n), whatever the rounding of the product.
+
+    Parameters
+    ----------
+    rate : float in [0, 1]
+        Share of corrupted rows.
+    n_rows : int
+        All rows.
+
+    Returns
+    -------
+    int
+    """
+    return n_rows - math.ceil(rate * n_rows - 1e-9)
 
 
 def interval_of_share(count: int, n_rows: int) -> tuple[float, float]:

@@ -1,14 +1,11 @@
 """Classifiers and regressors for data with corrupted labels and targets."""
 
-from skrobust.supervised._audit import LabelAudit, audit_labels
 from skrobust.supervised._classifier import PRLClassifier
 from skrobust.supervised._estimate import estimate_corruption_rate
 from skrobust.supervised._regressor import PRLRegressor
 
 __all__ = [
-    "LabelAudit",
     "PRLClassifier",
     "PRLRegressor",
-    "audit_labels",
     "estimate_corruption_rate",
 ]

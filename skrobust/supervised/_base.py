@@ -27,13 +27,18 @@ from skrobust._validation import (
     validate_examples,
     warn_caller,
 )
-from skrobust.diagnosis import CorruptionEstimate, DiagnosisMixin
+from skrobust.diagnosis import (
+    CorruptionEstimate,
+    DiagnosisMixin,
+    count_trusted,
+    warn_of_doubt,
+)
 from skrobust.networks import NetworkEnsemble, StackedMLP
 from skrobust.supervised._estimate import estimate_rate
 from skrobust.supervised._looks import check_module, kind_of_numbers, refuse_other_numbers
 from skrobust.training import RobustNet, RobustStep, RowDataset
 
-__all__ = ["RobustLearner", "RowFunction", "count_trusted"]
+__all__ = ["RobustLearner", "RowFunction"]
 
 PILOT_RATE = 0.3
 
@@ -185,11 +190,7 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
             if isinstance(X, Tensor):
                 X, y = X.cpu().numpy(), y.cpu().numpy()
             estimate = estimate_rate(self, pilot or self._pilot(), X, y, random_state=seed)
-            if estimate.doubt is not None:
-                warn_caller(
-                    f"corruption_rate='auto' takes {estimate.rate:.2g}, which cannot be relied on: "
-                    f"{estimate.doubt}"
-                )
+            warn_of_doubt("corruption_rate", estimate)
             self.corruption_rate_ = estimate.rate
             self.corruption_rate_interval_ = (estimate.low, estimate.high)
             return
@@ -368,8 +369,3 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         tags.input_tags.allow_nan = self.missing == "mean"
         tags.input_tags.three_d_array = True
         return tags
-
-
-def count_trusted(rate: float, n_rows: int) -> int:
-    """Return n - ceil(rate n), whatever the rounding of the product."""
-    return n_rows - math.ceil(rate * n_rows - 1e-9)

@@ -23,7 +23,7 @@ from skrobust.diagnosis import (
     wrong_label_rate,
     wrong_target_rate,
 )
-from skrobust.supervised._audit import check_predictions, encode_labels, fitted_models, make_splits
+from skrobust.diagnosis._audit import check_predictions, encode_labels, fitted_models, make_splits
 
 __all__ = ["estimate_corruption_rate", "estimate_rate"]
 

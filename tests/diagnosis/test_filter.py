@@ -10,11 +10,13 @@ from pyod.models.ecod import ECOD
 from pyod.models.iforest import IForest
 from pyod.models.knn import KNN
 from sklearn.base import clone
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, make_friedman1
+from sklearn.ensemble import IsolationForest, RandomForestClassifier, RandomForestRegressor
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skrobust import (
@@ -29,7 +31,7 @@ from skrobust import (
     SemiSupervisedBackdoorClassifier,
     SpectralSignatureFilter,
 )
-from skrobust.corruption import corrupt_labels
+from skrobust.corruption import corrupt_labels, corrupt_targets
 
 SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 3, "random_state": 0}
 SEMI = {**SMALL, "pretrain_epochs": 1, "min_steps": None}
@@ -170,7 +172,8 @@ def test_a_plain_learner_is_helped():
 @pytest.mark.parametrize(
     ("estimator", "error", "message"),
     [
-        (Ridge(), TypeError, "Ridge does not say which rows it trusts"),
+        (IsolationForest(), TypeError, "IsolationForest does not say which rows it trusts"),
+        (LinearSVC(), ValueError, "LinearSVC has no predict_proba"),
         (3, ValueError, "estimator"),
         (PRLClassifier(corruption_rate=1.0), ValueError, "corruption_rate"),
     ],
@@ -179,9 +182,56 @@ def test_bad_input(X, y, estimator, error, message):
     chosen = RobustFilter(estimator)
     with pytest.raises(error, match=message):
         chosen.fit_resample(X, y)
-    assert vars(chosen) == {"estimator": estimator}
+    assert vars(chosen) == vars(RobustFilter(estimator))
     with pytest.raises(ValueError, match="inconsistent"):
         RobustFilter(QUICK).fit_resample(X, y[:-1])
+
+
+FOREST = RandomForestClassifier(30, min_samples_leaf=5, random_state=0)
+
+
+def test_any_classifier_judges_rows_that_it_has_not_seen():
+    X, truth = load_digits(return_X_y=True)
+    y, wrong = corrupt_labels(truth, 0.3, random_state=0)
+    model = RobustFilter(FOREST, random_state=0)
+    helped = make_pipeline(model, LogisticRegression(max_iter=500)).fit(X / 16, y)
+    judged = helped[0]
+    assert abs(judged.corruption_rate_ - 0.3) < 0.05
+    low, high = judged.corruption_rate_interval_
+    assert low < judged.corruption_rate_ < high
+    assert wrong[judged.sample_indices_].mean() < 0.05
+    assert helped.score(X / 16, truth) > 0.93
+    n_dropped = np.ceil(judged.corruption_rate_ * len(y))
+    assert len(judged.sample_indices_) == len(y) - n_dropped
+    np.testing.assert_array_equal(judged.scores_, judged.audit_.scores)
+    assert not hasattr(judged, "estimator_")
+
+
+def test_any_regressor_and_a_rate_that_is_known():
+    X, truth = make_friedman1(500, noise=0.5, random_state=0)
+    y, wrong = corrupt_targets(truth, 0.2, kind="maximum", random_state=0)
+    model = RandomForestRegressor(30, min_samples_leaf=3, random_state=0)
+    judged = RobustFilter(model, corruption_rate=0.2, cv=4, random_state=0).fit(X, y)
+    assert (~judged.inlier_mask_).sum() == 100 and judged.corruption_rate_ == 0.2
+    assert judged.audit_.folds.max() == 3
+    assert wrong[~judged.inlier_mask_].mean() > 0.65  # .72 to .79 with four seeds
+    assert not hasattr(judged, "corruption_rate_interval_")
+
+
+def test_another_kind_of_estimator_leaves_nothing_of_the_last_one(X, y):
+    judged = RobustFilter(FOREST, random_state=0).fit(X, y)
+    assert {"audit_", "corruption_rate_"} <= vars(judged).keys()
+    judged.set_params(estimator=QUICK).fit(X, y)
+    assert not {"audit_", "corruption_rate_", "corruption_rate_interval_"} & vars(judged).keys()
+    assert hasattr(judged, "estimator_") and hasattr(judged, "keep_frequency_")
+    judged.set_params(estimator=FOREST).fit(X, y)
+    assert not {"estimator_", "keep_frequency_"} & vars(judged).keys()
+
+
+def test_a_rate_in_doubt_is_said(X, y):
+    noise = np.random.RandomState(1).permutation(y)
+    with pytest.warns(UserWarning, match="corruption_rate='auto' takes 0.2, which cannot be"):
+        RobustFilter(FOREST, random_state=0).fit(X, noise)
 
 
 def test_an_estimator_that_trusts_no_row(X, y):

@@ -15,6 +15,7 @@ from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
 from tqdm import tqdm
 
 from skrobust._validation import Integral, sorted_classes
+from skrobust.diagnosis._rate import CorruptionEstimate, wrong_label_rate, wrong_target_rate
 
 __all__ = [
     "LabelAudit",
@@ -53,6 +54,10 @@ class LabelAudit:
         prediction.
     folds : array of shape (n_samples,), int
         Number of the fold, from 0, that held the row out.
+    y : array of shape (n_samples,)
+        The given labels or targets.
+    index : Index or None
+        That of the rows, if they had one.
     """
 
     scores: np.ndarray
@@ -62,6 +67,47 @@ class LabelAudit:
     classes: np.ndarray | None
     given: np.ndarray
     folds: np.ndarray
+    y: np.ndarray
+    index: pd.Index | None = None
+
+    def to_frame(self) -> pd.DataFrame:
+        """Lay out what is said of each row, in the order of the rows.
+
+        Returns
+        -------
+        DataFrame of shape (n_samples, 6)
+            With the index of the rows that were audited, if they had one. Columns: "given" and
+            "suggestion"; "score", high for rows that are trusted little; "rank", 1 for the row that
+            is trusted least; "probability" of the given label or "residual" of the given target;
+            "fold".
+        """
+        rank = np.empty(len(self.order), dtype=int)
+        rank[self.order] = np.arange(1, len(rank) + 1)
+        columns = {
+            "given": self.y,
+            "suggestion": self.suggestions,
+            "score": self.scores,
+            "rank": rank,
+            "residual" if self.classes is None else "probability": self.given,
+            "fold": self.folds,
+        }
+        return pd.DataFrame(columns, index=self.index)
+
+    def estimate_rate(self) -> CorruptionEstimate:
+        """Estimate which share of the labels or targets is wrong, from the same predictions.
+
+        Returns
+        -------
+        CorruptionEstimate
+            As :func:`estimate_corruption_rate` gives it.
+        """
+        if self.classes is None:
+            return wrong_target_rate(self.y, self.predictions)
+        return wrong_label_rate(self.predictions, np.searchsorted(self.classes, self.y))
+
+    def _repr_html_(self) -> str:
+        """Show the rows in a notebook, least trusted first."""
+        return self.to_frame().sort_values("rank").to_html(max_rows=20)
 
 
 def audit_labels(
@@ -145,7 +191,12 @@ def audit_labels(
         raise ValueError(f"estimator must be a classifier or a regressor, got {estimator!r}")
     labels = column_or_1d(y)
     judge = _audit_classes if is_classifier(estimator) else _audit_targets
-    return judge(estimator, X, labels, cv, random_state, verbose)
+    index = next((given.index for given in (X, y) if _has_index(given)), None)
+    return judge(estimator, X, labels, cv, random_state, verbose, index)
+
+
+def _has_index(given: Any) -> bool:
+    return isinstance(given, (pd.DataFrame, pd.Series))
 
 
 def label_suspicion(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -168,7 +219,7 @@ def target_suspicion(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray
 
 
 def _audit_classes(
-    estimator: Any, X: Any, y: Any, cv: Any, random_state: Any, verbose: Any
+    estimator: Any, X: Any, y: Any, cv: Any, random_state: Any, verbose: Any, index: Any
 ) -> LabelAudit:
     if not hasattr(estimator, "predict_proba"):
         raise ValueError(f"{type(estimator).__name__} has no predict_proba, which the audit needs")
@@ -179,14 +230,22 @@ def _audit_classes(
         known = np.searchsorted(classes, model.classes_)
         probabilities[np.ix_(test, known)] = model.predict_proba(rows)
     check_predictions(estimator, probabilities)
-    scores, folds = label_suspicion(probabilities, codes), _numbers(splits, len(y))
-    given = probabilities[np.arange(len(y)), codes]
-    suggestions = classes[probabilities.argmax(axis=1)]
-    return LabelAudit(scores, _order(scores), suggestions, probabilities, classes, given, folds)
+    scores = label_suspicion(probabilities, codes)
+    return LabelAudit(
+        scores=scores,
+        order=_order(scores),
+        suggestions=classes[probabilities.argmax(axis=1)],
+        predictions=probabilities,
+        classes=classes,
+        given=probabilities[np.arange(len(y)), codes],
+        folds=_numbers(splits, len(y)),
+        y=y,
+        index=index,
+    )
 
 
 def _audit_targets(
-    estimator: Any, X: Any, y: Any, cv: Any, random_state: Any, verbose: Any
+    estimator: Any, X: Any, y: Any, cv: Any, random_state: Any, verbose: Any, index: Any
 ) -> LabelAudit:
     targets = np.asarray(y, dtype=np.float64)
     if not np.isfinite(targets).all():
@@ -196,9 +255,18 @@ def _audit_targets(
     for test, rows, model in fitted_models(estimator, X, targets, splits, verbose):
         predictions[test] = column_or_1d(model.predict(rows))
     check_predictions(estimator, predictions)
-    scores, folds = target_suspicion(targets, predictions), _numbers(splits, len(y))
-    given = targets - predictions
-    return LabelAudit(scores, _order(scores), predictions, predictions, None, given, folds)
+    scores = target_suspicion(targets, predictions)
+    return LabelAudit(
+        scores=scores,
+        order=_order(scores),
+        suggestions=predictions,
+        predictions=predictions,
+        classes=None,
+        given=targets - predictions,
+        folds=_numbers(splits, len(y)),
+        y=targets,
+        index=index,
+    )
 
 
 def encode_labels(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

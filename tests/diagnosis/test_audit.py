@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits, load_wine
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from skrobust import PRLClassifier, PRLRegressor, audit_labels
 from skrobust.corruption import corrupt_labels
-from skrobust.supervised._audit import label_suspicion
+from skrobust.diagnosis._audit import label_suspicion
 
 
 def three_classes(n_rows=240, seed=0):
@@ -182,3 +185,31 @@ def test_refuses(change, words):
     arguments = {"estimator": LogisticRegression(), "X": X, "y": y, **change}
     with pytest.raises(ValueError, match=words):
         audit_labels(**arguments)
+
+
+def test_a_frame_of_all_rows_with_their_index():
+    bunch = load_wine(as_frame=True)
+    X = bunch.data.set_axis([f"bottle {i}" for i in range(178)])
+    y = bunch.target.map({0: "<a>", 1: "b", 2: "c"}).to_numpy()
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    audit = audit_labels(model, X, y, random_state=0)
+    frame = audit.to_frame()
+    assert list(frame) == ["given", "suggestion", "score", "rank", "probability", "fold"]
+    assert frame.index.equals(X.index)
+    np.testing.assert_array_equal(frame.sort_values("rank").index, X.index[audit.order])
+    assert frame["given"].tolist() == y.tolist()
+    assert "&lt;a&gt;" in audit._repr_html_() and "<a>" not in audit._repr_html_()
+    assert X.index[audit.order[0]] in audit._repr_html_()
+    targets = audit_labels(
+        LinearRegression(), X.to_numpy(), bunch.target, random_state=0
+    ).to_frame()
+    assert list(targets)[4] == "residual" and targets.index.equals(bunch.target.index)
+    assert audit_labels(model, X.to_numpy(), y, random_state=0).index is None
+
+
+def test_the_rate_from_the_predictions_of_an_audit():
+    X, truth = load_digits(return_X_y=True)
+    y, _ = corrupt_labels(truth, 0.2, random_state=0)
+    audit = audit_labels(LogisticRegression(max_iter=200), X / 16, y, random_state=0)
+    found = audit.estimate_rate()
+    assert abs(found.rate - 0.2) < 0.05 and found.low < found.rate < found.high
