@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv
-from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
+from sklearn.utils import _safe_indexing, column_or_1d, indexable
 from tqdm import tqdm
 
 from skrobust._validation import Integral, sorted_classes
@@ -20,6 +20,7 @@ from skrobust.diagnosis._rate import CorruptionEstimate, wrong_label_rate, wrong
 __all__ = [
     "LabelAudit",
     "audit_labels",
+    "check_column",
     "check_predictions",
     "encode_labels",
     "fitted_models",
@@ -186,10 +187,10 @@ def audit_labels(
     >>> bool(audit.order[0] == place), str(audit.suggestions[place])
     (True, 'right')
     """
-    check_consistent_length(X, y)
+    X, y = indexable(X, y)
     if not (is_classifier(estimator) or is_regressor(estimator)):
         raise ValueError(f"estimator must be a classifier or a regressor, got {estimator!r}")
-    labels = column_or_1d(y)
+    labels = check_column(y)
     judge = _audit_classes if is_classifier(estimator) else _audit_targets
     index = next((given.index for given in (X, y) if _has_index(given)), None)
     return judge(estimator, X, labels, cv, random_state, verbose, index)
@@ -197,6 +198,14 @@ def audit_labels(
 
 def _has_index(given: Any) -> bool:
     return isinstance(given, (pd.DataFrame, pd.Series))
+
+
+def check_column(y: Any) -> np.ndarray:
+    """Labels or targets as one column, which is not empty."""
+    column = column_or_1d(y)
+    if not len(column):
+        raise ValueError("y is empty: there are 0 rows (n_samples) to judge")
+    return column
 
 
 def label_suspicion(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import Any, Self
 
@@ -21,7 +22,7 @@ from skrobust._validation import (
 )
 from skrobust.diagnosis._audit import audit_labels
 from skrobust.diagnosis._frame import DiagnosisMixin, row_scores, trusted_rows
-from skrobust.diagnosis._rate import count_trusted, warn_of_doubt
+from skrobust.diagnosis._rate import warn_of_doubt
 
 __all__ = ["RobustFilter", "RowFilter"]
 
@@ -223,7 +224,7 @@ class RobustFilter(RowFilter):
             self.corruption_rate_ = estimate.rate
             self.corruption_rate_interval_ = (estimate.low, estimate.high)
         n_rows = len(self.scores_)
-        n_dropped = n_rows - count_trusted(self.corruption_rate_, n_rows)
+        n_dropped = math.ceil(self.corruption_rate_ * n_rows - 1e-9)  # as learners count
         self.inlier_mask_ = np.ones(n_rows, dtype=bool)
         self.inlier_mask_[self.audit_.order[:n_dropped]] = False
 
@@ -239,3 +240,10 @@ class RobustFilter(RowFilter):
         self.scores_ = row_scores(model)
         if hasattr(model, "keep_frequency_"):
             self.keep_frequency_ = model.keep_frequency_
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        if hasattr(self.estimator, "__sklearn_tags__"):
+            inner = get_tags(self.estimator).input_tags
+            tags.input_tags.allow_nan, tags.input_tags.sparse = inner.allow_nan, inner.sparse
+        return tags

@@ -80,23 +80,6 @@ def warn_of_doubt(parameter: str, estimate: CorruptionEstimate) -> None:
         )
 
 
-def count_trusted(rate: float, n_rows: int) -> int:
-    """Count the rows that a rate leaves, n - ceil(rate n), whatever the rounding of the product.
-
-    Parameters
-    ----------
-    rate : float in [0, 1]
-        Share of corrupted rows.
-    n_rows : int
-        All rows.
-
-    Returns
-    -------
-    int
-    """
-    return n_rows - math.ceil(rate * n_rows - 1e-9)
-
-
 def interval_of_share(count: int, n_rows: int) -> tuple[float, float]:
     """Return Clopper's and Pearson's interval of 95 % of a share, ``count`` of ``n_rows``."""
     low = float(beta.ppf(0.025, count, n_rows - count + 1)) if count > 0 else 0.0

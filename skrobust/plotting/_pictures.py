@@ -11,7 +11,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from skrobust._validation import check_whole
-from skrobust.diagnosis import count_trusted, row_scores
+from skrobust.diagnosis import row_scores
 from skrobust.plotting._checks import bad_rows, check_has, check_known, numbers
 from skrobust.plotting._style import ANOMALY, NORMAL, Display, open_frame, split
 
@@ -348,6 +348,8 @@ class LossSurfaceDisplay(Display):
             raise ValueError("x and y must be finite")
         if not 0 <= rate < 1:
             raise ValueError(f"rate must be at least 0 and below 1, got {rate}")
+        from skrobust.supervised._base import count_trusted  # here, as it brings torch
+
         n_kept = count_trusted(rate, len(x))
         if n_kept < 1:
             raise ValueError(f"rate={rate} drops all {len(x)} rows")

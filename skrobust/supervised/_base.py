@@ -27,18 +27,13 @@ from skrobust._validation import (
     validate_examples,
     warn_caller,
 )
-from skrobust.diagnosis import (
-    CorruptionEstimate,
-    DiagnosisMixin,
-    count_trusted,
-    warn_of_doubt,
-)
+from skrobust.diagnosis import CorruptionEstimate, DiagnosisMixin, warn_of_doubt
 from skrobust.networks import NetworkEnsemble, StackedMLP
 from skrobust.supervised._estimate import estimate_rate
 from skrobust.supervised._looks import check_module, kind_of_numbers, refuse_other_numbers
 from skrobust.training import RobustNet, RobustStep, RowDataset
 
-__all__ = ["RobustLearner", "RowFunction"]
+__all__ = ["RobustLearner", "RowFunction", "count_trusted"]
 
 PILOT_RATE = 0.3
 
@@ -369,3 +364,8 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         tags.input_tags.allow_nan = self.missing == "mean"
         tags.input_tags.three_d_array = True
         return tags
+
+
+def count_trusted(rate: float, n_rows: int) -> int:
+    """Return n - ceil(rate n), whatever the rounding of the product."""
+    return n_rows - math.ceil(rate * n_rows - 1e-9)

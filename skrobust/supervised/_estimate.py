@@ -9,9 +9,8 @@ import numpy as np
 from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import (
     _safe_indexing,
-    check_consistent_length,
     check_random_state,
-    column_or_1d,
+    indexable,
 )
 
 from skrobust._validation import Integral
@@ -23,7 +22,13 @@ from skrobust.diagnosis import (
     wrong_label_rate,
     wrong_target_rate,
 )
-from skrobust.diagnosis._audit import check_predictions, encode_labels, fitted_models, make_splits
+from skrobust.diagnosis._audit import (
+    check_column,
+    check_predictions,
+    encode_labels,
+    fitted_models,
+    make_splits,
+)
 
 __all__ = ["estimate_corruption_rate", "estimate_rate"]
 
@@ -111,10 +116,10 @@ def estimate_corruption_rate(
     >>> abs(found.rate - 0.2) < 0.04, found.doubt
     (True, None)
     """
-    check_consistent_length(X, y)
+    X, y = indexable(X, y)
     if not (is_classifier(estimator) or is_regressor(estimator)):
         raise ValueError(f"estimator must be a classifier or a regressor, got {estimator!r}")
-    given = column_or_1d(y)
+    given = check_column(y)
     if is_classifier(estimator):
         encode_labels(given)  # labels that are none are an error here, and a doubt in fit
     pilot = estimator._pilot() if hasattr(estimator, "_pilot") else estimator

@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skrobust import (
@@ -36,6 +37,7 @@ from skrobust.corruption import corrupt_labels, corrupt_targets
 SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 3, "random_state": 0}
 SEMI = {**SMALL, "pretrain_epochs": 1, "min_steps": None}
 QUICK = PRLClassifier(**SMALL, early_stopping=False)
+FOREST = RandomForestClassifier(30, min_samples_leaf=5, random_state=0)
 ESTIMATORS = [
     BackdoorRobustClassifier(**SMALL, min_steps=None),
     FinePruningClassifier(**SMALL, min_steps=None),
@@ -60,7 +62,13 @@ def y(X):
     return (X["k"] > 0).astype(int)
 
 
-@parametrize_with_checks([RobustFilter(QUICK), RobustFilter(RCADetector(**SMALL))])
+@parametrize_with_checks(
+    [
+        RobustFilter(QUICK),
+        RobustFilter(RCADetector(**SMALL)),
+        RobustFilter(DecisionTreeClassifier(max_depth=3), random_state=0),
+    ]
+)
 def test_sklearn_checks(estimator, check):
     check(estimator)
 
@@ -185,9 +193,6 @@ def test_bad_input(X, y, estimator, error, message):
     assert vars(chosen) == vars(RobustFilter(estimator))
     with pytest.raises(ValueError, match="inconsistent"):
         RobustFilter(QUICK).fit_resample(X, y[:-1])
-
-
-FOREST = RandomForestClassifier(30, min_samples_leaf=5, random_state=0)
 
 
 def test_any_classifier_judges_rows_that_it_has_not_seen():
