@@ -16,7 +16,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skrobust._validation import Real, unchanged_on_error, warn_caller
-from skrobust.diagnosis import DiagnosisMixin, estimate_contamination, warn_of_doubt
+from skrobust.diagnosis import DiagnosisMixin, estimate_contamination
+from skrobust.diagnosis._rate import warn_of_doubt
 
 __all__ = ["PyODMixin"]
 

@@ -9,7 +9,6 @@ from skrobust.diagnosis._rate import (
     LEAST_ROWS,
     CorruptionEstimate,
     few_rows,
-    warn_of_doubt,
     wrong_label_rate,
     wrong_target_rate,
 )
@@ -26,7 +25,6 @@ __all__ = [
     "estimate_contamination",
     "few_rows",
     "row_scores",
-    "warn_of_doubt",
     "wrong_label_rate",
     "wrong_target_rate",
 ]

@@ -77,7 +77,7 @@ class RowFilter(DiagnosisMixin, BaseEstimator):
             self.sample_indices_ = np.flatnonzero(self.inlier_mask_)
             if not len(self.sample_indices_):
                 raise ValueError(f"{self.estimator!r} trusts none of the {len(self.scores_)} rows")
-            if is_classifier(self.estimator):
+            if is_classifier(getattr(self, "estimator_", self.estimator)):
                 self._warn_of_empty_classes(np.asarray(y))
         return self
 

@@ -27,7 +27,8 @@ from skrobust._validation import (
     validate_examples,
     warn_caller,
 )
-from skrobust.diagnosis import CorruptionEstimate, DiagnosisMixin, warn_of_doubt
+from skrobust.diagnosis import CorruptionEstimate, DiagnosisMixin
+from skrobust.diagnosis._rate import warn_of_doubt
 from skrobust.networks import NetworkEnsemble, StackedMLP
 from skrobust.supervised._estimate import estimate_rate
 from skrobust.supervised._looks import check_module, kind_of_numbers, refuse_other_numbers
