@@ -54,9 +54,9 @@ METHODS: dict[str, Callable[[int, str], Any]] = {
     ),
     "RobustRealNVP": lambda seed, device: RobustRealNVPDetector(
         SHARE,
-        margin=1.0,
+        margin=1.0,  # the default when it was measured
         random_state=seed,
-        device=device,  # the default when it was measured
+        device=device,
     ),
 }
 
