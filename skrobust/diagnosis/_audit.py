@@ -2,63 +2,70 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone, is_classifier, is_regressor
-from sklearn.model_selection import KFold, StratifiedKFold, check_cv
-from sklearn.utils import _safe_indexing, column_or_1d, indexable
-from tqdm import tqdm
+from sklearn.base import is_classifier, is_regressor
+from sklearn.utils import indexable
 
-from skrobust._validation import Integral, sorted_classes
-from skrobust.diagnosis._rate import CorruptionEstimate, wrong_label_rate, wrong_target_rate
+from skrobust.diagnosis._folds import (
+    check_given,
+    check_predictions,
+    encode_labels,
+    make_splits,
+    predict_unseen,
+)
+from skrobust.diagnosis._rate import (
+    CorruptionEstimate,
+    mean_of_estimates,
+    wrong_label_rate,
+    wrong_target_rate,
+)
 
-__all__ = [
-    "LabelAudit",
-    "audit_labels",
-    "check_column",
-    "check_predictions",
-    "encode_labels",
-    "fitted_models",
-    "label_suspicion",
-    "make_splits",
-    "target_suspicion",
-]
+__all__ = ["LabelAudit", "audit_labels", "label_suspicion"]
 
-_Split = tuple[np.ndarray, np.ndarray]
+_NORMAL = 1.4826  # standard deviation of normal residuals by their median deviation
 
 
 @dataclass(frozen=True)
 class LabelAudit:
     """What :func:`audit_labels` says of each row, in the order of the rows.
 
+    With several targets or labels a row has, and is judged by the one that is trusted least;
+    ``n_outputs`` is their number.
+
     Parameters
     ----------
     scores : array of shape (n_samples,)
         How little the given label or target is trusted; high means suspect. Classification: the
         log-odds against the given label, above 0 where it has less than half of the probability.
-        Regression: the distance between target and prediction, in the target's units.
+        Regression: the distance between target and prediction, in the target's units; of several
+        targets in median deviations of each.
     order : array of shape (n_samples,), int
         Places of the rows, least trusted first; of equal ones the first.
-    suggestions : array of shape (n_samples,)
+    suggestions : array of shape (n_samples,) or (n_samples, n_outputs)
         Classification: the most likely class. Regression: the predicted target.
-    predictions : array of shape (n_samples, n_classes) or (n_samples,), float64
-        Out of fold: probabilities, columns in the order of ``classes``, or predicted targets.
+    predictions : array of shape (n_samples, n_classes), (n_samples,) or (n_samples, n_outputs)
+        Of models that have not seen the row, float64: probabilities, columns in the order of
+        ``classes``; predicted targets; or the probability that each of several labels is there.
     classes : array of shape (n_classes,) or None
         The labels, sorted; None in regression.
-    given : array of shape (n_samples,)
+    given : array of shape (n_samples,) or (n_samples, n_outputs)
         Classification: the probability of the given label. Regression: the target minus its
         prediction.
-    folds : array of shape (n_samples,), int
-        Number of the fold, from 0, that held the row out.
-    y : array of shape (n_samples,)
+    folds : array of shape (n_samples,), int, or None
+        Number of the fold, from 0, that held the row out; None for predictions at hand.
+    y : array of shape (n_samples,) or (n_samples, n_outputs)
         The given labels or targets.
     index : Index or None
         That of the rows, if they had one.
+    outputs : array of shape (n_outputs,) or None
+        Names or numbers of several targets or labels.
+    worst : array of shape (n_samples,), int, or None
+        The place of the one that is trusted least.
     """
 
     scores: np.ndarray
@@ -67,32 +74,41 @@ class LabelAudit:
     predictions: np.ndarray
     classes: np.ndarray | None
     given: np.ndarray
-    folds: np.ndarray
+    folds: np.ndarray | None
     y: np.ndarray
     index: pd.Index | None = None
+    outputs: np.ndarray | None = None
+    worst: np.ndarray | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """Lay out what is said of each row, in the order of the rows.
 
         Returns
         -------
-        DataFrame of shape (n_samples, 6)
-            With the index of the rows that were audited, if they had one. Columns: "given" and
-            "suggestion"; "score", high for rows that are trusted little; "rank", 1 for the row that
-            is trusted least; "probability" of the given label or "residual" of the given target;
-            "fold".
+        DataFrame of n_samples rows
+            With the index of the rows that were audited, if they had one. Columns: "output", the
+            one that is trusted least, where there are several; "given" and "suggestion"; "score",
+            high for rows that are trusted little; "rank", 1 for the row that is trusted least;
+            "probability" of the given label or "residual" of the given target; "fold", where there
+            are folds.
         """
         rank = np.empty(len(self.order), dtype=int)
         rank[self.order] = np.arange(1, len(rank) + 1)
         columns = {
-            "given": self.y,
-            "suggestion": self.suggestions,
+            "given": self._worst_of(self.y),
+            "suggestion": self._worst_of(self.suggestions),
             "score": self.scores,
             "rank": rank,
-            "residual" if self.classes is None else "probability": self.given,
-            "fold": self.folds,
+            "residual" if self.classes is None else "probability": self._worst_of(self.given),
         }
+        if self.outputs is not None:
+            columns = {"output": self.outputs[self.worst], **columns}
+        if self.folds is not None:
+            columns["fold"] = self.folds
         return pd.DataFrame(columns, index=self.index)
+
+    def _worst_of(self, values: np.ndarray) -> np.ndarray:
+        return values if self.worst is None else values[np.arange(len(values)), self.worst]
 
     def estimate_rate(self) -> CorruptionEstimate:
         """Estimate which share of the labels or targets is wrong, from the same predictions.
@@ -102,41 +118,63 @@ class LabelAudit:
         CorruptionEstimate
             As :func:`estimate_corruption_rate` gives it.
         """
-        if self.classes is None:
-            return wrong_target_rate(self.y, self.predictions)
-        return wrong_label_rate(self.predictions, np.searchsorted(self.classes, self.y))
+        return rate_of(self.y, self.predictions, self.classes)
 
     def _repr_html_(self) -> str:
         """Show the rows in a notebook, least trusted first."""
         return self.to_frame().sort_values("rank").to_html(max_rows=20)
 
 
+def rate_of(
+    y: np.ndarray, predictions: np.ndarray, classes: np.ndarray | None
+) -> CorruptionEstimate:
+    """Share of wrong labels or targets by predictions; of several labels the mean share."""
+    if classes is None:
+        return wrong_target_rate(y, predictions)
+    if y.ndim == 2:
+        each = zip(_two_columns(predictions), y.T.astype(int), strict=True)
+        return mean_of_estimates([wrong_label_rate(*one) for one in each])
+    return wrong_label_rate(predictions, np.searchsorted(classes, y))
+
+
 def audit_labels(
-    estimator: Any,
-    X: Any,
-    y: Any,
+    estimator: Any = None,
+    X: Any = None,
+    y: Any = None,
     *,
+    pred_probs: Any = None,
+    predictions: Any = None,
     cv: int = 5,
+    groups: Any = None,
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
 ) -> LabelAudit:
     """Rank rows by how little their given label or target is trusted.
 
     The rows are split into folds, and each fold is judged by a model that is trained on the others:
-    no row vouches for itself.
+    no row vouches for itself. Predictions of rows by models that have not seen them may be passed
+    in the place of a model.
 
     Parameters
     ----------
-    estimator : classifier with ``predict_proba``, or regressor
+    estimator : classifier with ``predict_proba``, or regressor, optional
         It is cloned for each fold. One that withstands wrong labels, such as
-        :class:`PRLClassifier` or :class:`PRLRegressor`, as the other rows may be wrong too.
-    X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-        Inputs.
-    y : array-like of shape (n_samples,)
-        Given labels or targets, none missing.
+        :class:`PRLClassifier`, :class:`PRLRegressor` or a forest of large leaves, as the other rows
+        may be wrong too.
+    X : array-like of shape (n_samples, n_features) or (n_samples, ...), optional
+        Inputs, for the estimator.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Given labels or targets, none missing. Several labels are columns of 0 and 1.
+    pred_probs : array-like of shape (n_samples, n_classes) or (n_samples, n_outputs), optional
+        Probabilities by models that have not seen the row, in the place of ``estimator`` and ``X``;
+        columns in the order of the sorted labels, or of the columns of ``y``.
+    predictions : array-like of the shape of ``y``, optional
+        Predicted targets likewise.
     cv : int, splitter or iterable of (train, test), default=5
         Folds. An int makes so many, shuffled, and stratified for a classifier. Each row must be
         in exactly one test part, and not in the training part that belongs to it.
+    groups : array-like of shape (n_samples,), optional
+        Rows of one group are never in two folds, such as pictures of one patient.
     random_state : int, RandomState or None, default=None
         Seeds the shuffling of an int ``cv``; the estimator has a seed of its own.
     verbose : int, default=0
@@ -150,10 +188,10 @@ def audit_labels(
     Raises
     ------
     ValueError
-        If the estimator is of neither kind or has no ``predict_proba``, ``y`` is not one column
-        without missing or infinite cells, ``cv`` does not hold out each row once or asks for more
-        folds than there are rows (of the most frequent label, for a classifier), or fewer than two
-        labels occur more than once.
+        If the estimator is of neither kind or has no ``predict_proba``, predictions are not finite
+        or of another shape than ``y`` asks for, ``y`` has missing or infinite cells, ``cv`` does
+        not hold out each row once or asks for more folds than there are rows (of the most frequent
+        label, for a classifier), or fewer than two labels occur more than once.
 
     See Also
     --------
@@ -187,25 +225,84 @@ def audit_labels(
     >>> bool(audit.order[0] == place), str(audit.suggestions[place])
     (True, 'right')
     """
-    X, y = indexable(X, y)
+    labels = pred_probs is not None or (estimator is not None and is_classifier(estimator))
+    at_hand = check_source(estimator, X, pred_probs, predictions, y)
+    _, X, y, groups = indexable(at_hand, X, y, groups)
+    given = check_given(y, labels=labels)
+    classes, codes = classes_of(given) if labels else (None, given)
+    folds = None
+    if at_hand is None:
+        splits = make_splits(estimator, cv, X, codes, random_state, groups)
+        found = predict_unseen(estimator, X, given, classes, splits, verbose)
+        folds = _numbers(splits, len(given))
+    else:
+        found = check_at_hand(at_hand, given, classes)
+    index = next((own.index for own in (X, y) if isinstance(own, (pd.DataFrame, pd.Series))), None)
+    judge: Callable = _judge_targets if classes is None else _judge_labels
+    said, suggestions, scores = judge(given, codes, found, classes)
+    several = {}
+    if scores.ndim == 2:
+        worst = scores.argmax(axis=1)
+        outputs = np.asarray(getattr(y, "columns", np.arange(scores.shape[1])))
+        several, scores = {"outputs": outputs, "worst": worst}, scores.max(axis=1)
+    return LabelAudit(
+        scores=scores,
+        order=np.argsort(-scores, kind="stable"),
+        suggestions=suggestions,
+        predictions=found,
+        classes=classes,
+        given=said,
+        folds=folds,
+        y=given,
+        index=index,
+        **several,
+    )
+
+
+def check_source(estimator: Any, X: Any, pred_probs: Any, predictions: Any, y: Any) -> Any:
+    """Return predictions at hand, or None where an estimator is to make them."""
+    if y is None:
+        raise ValueError("this requires y to be passed, but the target y is None")
+    if (pred_probs is not None) + (predictions is not None) + (estimator is not None) != 1:
+        raise ValueError(
+            "pass one of: estimator with X, pred_probs (of labels) or predictions (of targets)"
+        )
+    if estimator is None:
+        return predictions if pred_probs is None else pred_probs
+    if X is None:
+        raise ValueError("X is missing, which the estimator is to be trained on")
     if not (is_classifier(estimator) or is_regressor(estimator)):
         raise ValueError(f"estimator must be a classifier or a regressor, got {estimator!r}")
-    labels = check_column(y)
-    judge = _audit_classes if is_classifier(estimator) else _audit_targets
-    index = next((given.index for given in (X, y) if _has_index(given)), None)
-    return judge(estimator, X, labels, cv, random_state, verbose, index)
+    if is_classifier(estimator) and not hasattr(estimator, "predict_proba"):
+        raise ValueError(f"{type(estimator).__name__} has no predict_proba, which the audit needs")
+    return None
 
 
-def _has_index(given: Any) -> bool:
-    return isinstance(given, (pd.DataFrame, pd.Series))
+def classes_of(given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sorted classes and the place of each label among them; several labels are there or not."""
+    return (np.array([0, 1]), given.astype(int)) if given.ndim == 2 else encode_labels(given)
 
 
-def check_column(y: Any) -> np.ndarray:
-    """Labels or targets as one column, which is not empty."""
-    column = column_or_1d(y)
-    if not len(column):
-        raise ValueError("y is empty: there are 0 rows (n_samples) to judge")
-    return column
+def check_at_hand(at_hand: Any, given: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
+    """Predictions at hand as they would come from folds, float64."""
+    found = np.asarray(at_hand, dtype=np.float64)
+    name = "predictions" if classes is None else "pred_probs"
+    if classes is not None and given.ndim == 1:
+        shape: tuple[int, ...] = (len(given), len(classes))
+        if found.shape == (len(given),) and len(classes) == 2:
+            found = np.column_stack([1 - found, found])
+    else:
+        shape = given.shape
+        if found.size == given.size:
+            found = found.reshape(shape)
+    if found.shape != shape:
+        columns = "" if classes is None else ", one column for each label of y"
+        raise ValueError(f"{name} must be of shape {shape}{columns}; got {found.shape}")
+    check_predictions(name, found)
+    if classes is not None and not ((found >= 0) & (found <= 1 + 1e-6)).all():
+        low, high = found.min(), found.max()
+        raise ValueError(f"pred_probs must be from 0 to 1, got {low:.3g} to {high:.3g}")
+    return found
 
 
 def label_suspicion(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -222,132 +319,39 @@ def label_suspicion(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(others.sum(axis=1), least)) - np.log(np.maximum(given, least))
 
 
-def target_suspicion(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """Distance between targets and predictions, both of shape (n,)."""
-    return np.abs(targets - predictions)
+def _judge_labels(
+    y: np.ndarray, codes: np.ndarray, found: np.ndarray, classes: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """Probability of the given labels, suggestions, scores."""
+    if y.ndim == 1:
+        given = found[np.arange(len(y)), codes]
+        return given, classes[found.argmax(axis=1)], label_suspicion(found, codes)
+    each = zip(_two_columns(found), codes.T, strict=True)
+    scores = np.column_stack([label_suspicion(*pair) for pair in each])
+    return np.where(codes == 1, found, 1 - found), (found > 0.5).astype(y.dtype), scores
 
 
-def _audit_classes(
-    estimator: Any, X: Any, y: Any, cv: Any, random_state: Any, verbose: Any, index: Any
-) -> LabelAudit:
-    if not hasattr(estimator, "predict_proba"):
-        raise ValueError(f"{type(estimator).__name__} has no predict_proba, which the audit needs")
-    classes, codes = encode_labels(y)
-    splits = make_splits(estimator, cv, X, codes, random_state)
-    probabilities = np.zeros((len(y), len(classes)))
-    for test, rows, model in fitted_models(estimator, X, y, splits, verbose):
-        known = np.searchsorted(classes, model.classes_)
-        probabilities[np.ix_(test, known)] = model.predict_proba(rows)
-    check_predictions(estimator, probabilities)
-    scores = label_suspicion(probabilities, codes)
-    return LabelAudit(
-        scores=scores,
-        order=_order(scores),
-        suggestions=classes[probabilities.argmax(axis=1)],
-        predictions=probabilities,
-        classes=classes,
-        given=probabilities[np.arange(len(y)), codes],
-        folds=_numbers(splits, len(y)),
-        y=y,
-        index=index,
-    )
+def _two_columns(found: np.ndarray) -> list[np.ndarray]:
+    """Probabilities (n, 2) that each of several labels is absent and there."""
+    return [np.column_stack([1 - column, column]) for column in found.T]
 
 
-def _audit_targets(
-    estimator: Any, X: Any, y: Any, cv: Any, random_state: Any, verbose: Any, index: Any
-) -> LabelAudit:
-    targets = np.asarray(y, dtype=np.float64)
-    if not np.isfinite(targets).all():
-        raise ValueError("y has missing or infinite targets")
-    splits = make_splits(estimator, cv, X, targets, random_state)
-    predictions = np.zeros(len(y))
-    for test, rows, model in fitted_models(estimator, X, targets, splits, verbose):
-        predictions[test] = column_or_1d(model.predict(rows))
-    check_predictions(estimator, predictions)
-    scores = target_suspicion(targets, predictions)
-    return LabelAudit(
-        scores=scores,
-        order=_order(scores),
-        suggestions=predictions,
-        predictions=predictions,
-        classes=None,
-        given=targets - predictions,
-        folds=_numbers(splits, len(y)),
-        y=targets,
-        index=index,
-    )
+def _judge_targets(
+    y: np.ndarray, codes: np.ndarray, found: np.ndarray, classes: None
+) -> tuple[np.ndarray, ...]:
+    """Residuals, suggestions, scores; those of several targets in units of their deviations."""
+    residuals = y - found
+    distances = np.abs(residuals)
+    if y.ndim == 2:
+        deviation = _NORMAL * np.median(np.abs(residuals - np.median(residuals, axis=0)), axis=0)
+        deviation = np.where(deviation > 0, deviation, residuals.std(axis=0))
+        distances = distances / np.where(deviation > 0, deviation, 1.0)
+    return residuals, found, distances
 
 
-def encode_labels(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted classes and the place of each label among them."""
-    if pd.isna(y).any():
-        raise ValueError("y has missing labels")
-    classes, codes, counts = sorted_classes(y)
-    if len(classes) < 2:
-        raise ValueError(f"y holds only one class: {classes[0]!r}")
-    if (counts > 1).sum() < 2:
-        raise ValueError(
-            f"{(counts > 1).sum()} of the {len(classes)} labels in y occur more than once, at "
-            "least two are needed"
-        )
-    return classes, codes
-
-
-def make_splits(estimator: Any, cv: Any, X: Any, y: np.ndarray, random_state: Any) -> list[_Split]:
-    """Rows to train on and rows to judge, of each fold."""
-    if isinstance(cv, Integral):
-        kind = StratifiedKFold if is_classifier(estimator) else KFold
-        if not 2 <= int(cv) <= len(y):
-            raise ValueError(f"cv must be from 2 to the number of rows, {len(y)}, got {cv}")
-        cv = kind(int(cv), shuffle=True, random_state=random_state)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        try:
-            splits = [(np.asarray(a), np.asarray(b)) for a, b in check_cv(cv).split(X, y)]
-        except ValueError as error:
-            if "groups" not in str(error):
-                raise
-            message = f"{type(cv).__name__} needs groups: pass cv=list(cv.split(X, y, groups))"
-            raise ValueError(message) from error
-    held_out = np.zeros(len(y), dtype=int)
-    for train, test in splits:
-        np.add.at(held_out, test, 1)
-        if np.isin(test, train).any():
-            raise ValueError("cv trains on rows that it holds out in the same fold")
-    if (held_out != 1).any():
-        raise ValueError(
-            f"cv must hold out each row once, which it does not for {(held_out != 1).sum()} rows"
-        )
-    return splits
-
-
-def fitted_models(
-    estimator: Any, X: Any, y: Any, splits: list[_Split], verbose: int
-) -> Iterator[tuple]:
-    """For each fold the rows to judge, their inputs, and a model that has not seen them."""
-    for train, test in tqdm(splits, desc="folds", unit="fold", disable=not verbose):
-        model = clone(estimator).fit(_safe_indexing(X, train), y[train])
-        yield test, _safe_indexing(X, test), model
-
-
-def check_predictions(estimator: Any, predictions: np.ndarray) -> None:
-    """Refuse predictions that are not finite: they would rank as trusted."""
-    bad = ~np.isfinite(predictions.reshape(len(predictions), -1)).all(axis=1)
-    if bad.any():
-        raise ValueError(
-            f"{type(estimator).__name__} predicts nan or infinity for {bad.sum()} of {len(bad)} "
-            f"rows that it has not seen, the first of them row {bad.argmax()}"
-        )
-
-
-def _numbers(splits: list[_Split], n_rows: int) -> np.ndarray:
+def _numbers(splits: list, n_rows: int) -> np.ndarray:
     """Number of the fold that holds each row out."""
     folds = np.empty(n_rows, dtype=int)
     for number, (_, test) in enumerate(splits):
         folds[test] = number
     return folds
-
-
-def _order(scores: np.ndarray) -> np.ndarray:
-    """Places of the highest scores first; of equal ones the first."""
-    return np.argsort(-scores, kind="stable")

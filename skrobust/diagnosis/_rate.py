@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -61,6 +62,24 @@ def few_rows(n_rows: int) -> CorruptionEstimate:
 
 def fallback(doubt: str, rate: float = FALLBACK_RATE) -> CorruptionEstimate:
     return CorruptionEstimate(rate, 0.0, 0.5, doubt)
+
+
+def mean_of_estimates(estimates: Sequence[CorruptionEstimate]) -> CorruptionEstimate:
+    """Average estimates of several labels, each as good as the other.
+
+    Parameters
+    ----------
+    estimates : sequence of CorruptionEstimate
+        At least one.
+
+    Returns
+    -------
+    CorruptionEstimate
+        Means; the first doubt of them.
+    """
+    rate, low, high = np.mean([estimate[:3] for estimate in estimates], axis=0).tolist()
+    doubts = [one.doubt for one in estimates if one.doubt is not None]
+    return CorruptionEstimate(rate, low, high, doubts[0] if doubts else None)
 
 
 def warn_of_doubt(parameter: str, estimate: CorruptionEstimate) -> None:

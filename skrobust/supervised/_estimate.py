@@ -6,29 +6,13 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier, is_regressor
-from sklearn.utils import (
-    _safe_indexing,
-    check_random_state,
-    indexable,
-)
+from sklearn.base import is_classifier
+from sklearn.utils import _safe_indexing, check_random_state, indexable
 
 from skrobust._validation import Integral
-from skrobust.diagnosis import (
-    FALLBACK_RATE,
-    LEAST_ROWS,
-    CorruptionEstimate,
-    few_rows,
-    wrong_label_rate,
-    wrong_target_rate,
-)
-from skrobust.diagnosis._audit import (
-    check_column,
-    check_predictions,
-    encode_labels,
-    fitted_models,
-    make_splits,
-)
+from skrobust.diagnosis import FALLBACK_RATE, LEAST_ROWS, CorruptionEstimate, few_rows
+from skrobust.diagnosis._audit import check_at_hand, check_source, classes_of, rate_of
+from skrobust.diagnosis._folds import check_given, make_splits, predict_unseen
 
 __all__ = ["estimate_corruption_rate", "estimate_rate"]
 
@@ -36,11 +20,14 @@ MOST_ROWS = 20_000
 
 
 def estimate_corruption_rate(
-    estimator: Any,
-    X: Any,
-    y: Any,
+    estimator: Any = None,
+    X: Any = None,
+    y: Any = None,
     *,
+    pred_probs: Any = None,
+    predictions: Any = None,
     cv: int = 3,
+    groups: Any = None,
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
 ) -> CorruptionEstimate:
@@ -52,17 +39,22 @@ def estimate_corruption_rate(
 
     Parameters
     ----------
-    estimator : classifier with ``predict_proba``, or regressor
+    estimator : classifier with ``predict_proba``, or regressor, optional
         It is cloned for each fold, and should withstand wrong labels or targets. The learners of
         this package are trained as for ``corruption_rate="auto"``, whatever their own settings say:
         classifiers drop a share of 0.3, :class:`PRLRegressor` minimises absolute errors.
-    X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-        Inputs.
-    y : array-like of shape (n_samples,)
-        Given labels or targets, one column.
-        Of more than 20,000 rows as many are drawn, unless ``cv`` is a splitter.
+    X : array-like of shape (n_samples, n_features) or (n_samples, ...), optional
+        Inputs, for the estimator.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Given labels or targets, as in :func:`audit_labels`. For an estimator: of more than 20,000
+        rows as many are drawn, unless ``cv`` is a splitter or there are ``groups``.
+    pred_probs, predictions : array-like, optional
+        Of models that have not seen the row, in the place of ``estimator`` and ``X``; as in
+        :func:`audit_labels`.
     cv : int, splitter or iterable of (train, test), default=3
         Folds, as in :func:`audit_labels`.
+    groups : array-like of shape (n_samples,), optional
+        Rows of one group are never in two folds.
     random_state : int, RandomState or None, default=None
         Seeds the shuffling of an int ``cv``; the estimator has a seed of its own.
     verbose : int, default=0
@@ -116,15 +108,17 @@ def estimate_corruption_rate(
     >>> abs(found.rate - 0.2) < 0.04, found.doubt
     (True, None)
     """
-    X, y = indexable(X, y)
-    if not (is_classifier(estimator) or is_regressor(estimator)):
-        raise ValueError(f"estimator must be a classifier or a regressor, got {estimator!r}")
-    given = check_column(y)
-    if is_classifier(estimator):
-        encode_labels(given)  # labels that are none are an error here, and a doubt in fit
+    labels = pred_probs is not None or (estimator is not None and is_classifier(estimator))
+    at_hand = check_source(estimator, X, pred_probs, predictions, y)
+    _, X, y, groups = indexable(at_hand, X, y, groups)
+    given = check_given(y, labels=labels)
+    # labels that are none are an error here, and a doubt in fit
+    classes = classes_of(given)[0] if labels else None
+    if at_hand is not None:
+        return rate_of(given, check_at_hand(at_hand, given, classes), classes)
     pilot = estimator._pilot() if hasattr(estimator, "_pilot") else estimator
     return estimate_rate(
-        estimator, pilot, X, given, cv=cv, random_state=random_state, verbose=verbose
+        estimator, pilot, X, given, cv=cv, groups=groups, random_state=random_state, verbose=verbose
     )
 
 
@@ -135,6 +129,7 @@ def estimate_rate(
     y: np.ndarray,
     *,
     cv: int = 3,
+    groups: Any = None,
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
 ) -> CorruptionEstimate:
@@ -144,31 +139,20 @@ def estimate_rate(
     """
     if len(y) < LEAST_ROWS:
         return few_rows(len(y))
-    if isinstance(cv, Integral) and len(y) > MOST_ROWS:
+    if isinstance(cv, Integral) and len(y) > MOST_ROWS and groups is None:
         rows = check_random_state(random_state).permutation(len(y))[:MOST_ROWS]
         X, y = _safe_indexing(X, rows), y[rows]
+    classes, codes = None, y
     if is_classifier(estimator):
         try:
-            classes, codes = encode_labels(y)
+            classes, codes = classes_of(y)
         except ValueError as error:
             return CorruptionEstimate(FALLBACK_RATE, 0.0, 0.5, str(error))
-        predictions = np.zeros((len(y), len(classes)))
-    else:
-        classes, codes = None, y.astype(np.float64)
-        predictions = np.zeros(codes.shape)
-    splits = make_splits(estimator, cv, X, codes, random_state)
+    splits = make_splits(estimator, cv, X, codes, random_state, groups)
     with warnings.catch_warnings():
         if pilot is not estimator:  # what it says of itself is not asked for
             warnings.simplefilter("ignore", UserWarning)
-        for test, rows, model in fitted_models(pilot, X, y, splits, verbose):
-            if classes is None:
-                predictions[test] = model.predict(rows)
-            else:
-                known = np.searchsorted(classes, model.classes_)
-                predictions[np.ix_(test, known)] = model.predict_proba(rows)
-    check_predictions(estimator, predictions)
+        predictions = predict_unseen(pilot, X, y, classes, splits, verbose)
     if hasattr(estimator, "_judge_rate"):
         return estimator._judge_rate(predictions, codes)
-    if classes is None:
-        return wrong_target_rate(codes, predictions)
-    return wrong_label_rate(predictions, codes)
+    return rate_of(y, predictions, classes)

@@ -1,17 +1,20 @@
 """audit_labels: a row never vouches for itself, planted errors come first, bad input is named."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits, load_wine
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from skrobust import PRLClassifier, PRLRegressor, audit_labels
+from skrobust import PRLClassifier, PRLRegressor, audit_labels, estimate_corruption_rate
 from skrobust.corruption import corrupt_labels
 from skrobust.diagnosis._audit import label_suspicion
 
@@ -169,7 +172,7 @@ def test_a_splitter_trains_on_its_own_training_rows():
         ({"y": [0.5, np.nan] * 30}, "missing labels"),
         ({"y": np.arange(60) * 0.37}, "continuous"),
         ({"y": np.array([1, "a"] * 30, dtype=object)}, "order|string|type"),
-        ({"y": np.ones((60, 2))}, "1d array"),
+        ({"y": np.full((60, 2), 3)}, "1d array of labels"),
         ({"y": ["a", "b"]}, "inconsistent numbers"),
         ({"estimator": LinearRegression(), "y": [1.0, np.inf] * 30}, "infinite"),
         ({"cv": 1}, "cv must be from 2"),
@@ -177,7 +180,11 @@ def test_a_splitter_trains_on_its_own_training_rows():
         ({"cv": 40}, "n_splits=40"),
         ({"cv": ShuffleSplit(2, random_state=0)}, "each row once"),
         ({"cv": [(np.arange(60), np.arange(60))]}, "trains on rows"),
-        ({"cv": GroupKFold(2)}, "groups"),
+        ({"cv": GroupKFold(2)}, "GroupKFold needs groups: pass groups="),
+        ({"y": None}, "requires y to be passed"),
+        ({"X": None}, "X is missing"),
+        ({"estimator": None}, "pass one of: estimator with X"),
+        ({"pred_probs": np.ones((60, 3)) / 3}, "pass one of: estimator with X"),
     ],
 )
 def test_refuses(change, words):
@@ -213,3 +220,95 @@ def test_the_rate_from_the_predictions_of_an_audit():
     audit = audit_labels(LogisticRegression(max_iter=200), X / 16, y, random_state=0)
     found = audit.estimate_rate()
     assert abs(found.rate - 0.2) < 0.05 and found.low < found.rate < found.high
+
+
+def test_predictions_at_hand_are_judged_as_those_of_a_model():
+    X, truth = three_classes()
+    y, wrong = corrupt_labels(truth, 0.15, random_state=0)
+    made = audit_labels(LogisticRegression(), X, y, random_state=0)
+    at_hand = audit_labels(y=y, pred_probs=made.predictions)
+    assert made.to_frame().drop(columns="fold").equals(at_hand.to_frame())
+    assert wrong[at_hand.order[: wrong.sum()]].mean() > 0.95
+    rate = estimate_corruption_rate(y=y, pred_probs=made.predictions)
+    assert rate == made.estimate_rate() == at_hand.estimate_rate()
+    assert abs(rate.rate - 0.15) < 0.05
+    targets = np.arange(60.0)
+    residuals = audit_labels(y=targets, predictions=targets - (targets == 7))
+    assert residuals.order[0] == 7 and residuals.given[7] == 1 and residuals.classes is None
+    two = np.array([0.2, 0.9] * 30)
+    np.testing.assert_allclose(
+        audit_labels(y=[0, 1] * 30, pred_probs=two).predictions, np.column_stack([1 - two, two])
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"pred_probs": np.ones((60, 2)) / 2}, r"pred_probs must be of shape \(60, 3\)"),
+        ({"pred_probs": np.ones((59, 3)) / 3}, "inconsistent numbers"),
+        ({"pred_probs": np.full((60, 3), np.nan)}, "pred_probs predicts nan or infinity for 60"),
+        ({"pred_probs": np.full((60, 3), 20.0)}, "from 0 to 1, got 20 to 20"),
+        ({"predictions": np.ones(59)}, "inconsistent numbers"),
+        ({"predictions": np.ones((60, 2))}, r"predictions must be of shape \(60,\)"),
+    ],
+)
+def test_refuses_predictions_that_do_not_fit(arguments, words):
+    y = np.arange(60) % 3
+    with pytest.raises(ValueError, match=words):
+        audit_labels(y=y, **arguments)
+    with pytest.raises(ValueError, match=words):
+        estimate_corruption_rate(y=y, **arguments)
+
+
+@pytest.mark.parametrize("kind", ["labels", "targets"])
+def test_groups_stay_together(kind):
+    """Of pairs of rows that are alike, one would vouch for the other."""
+    X = np.repeat(np.random.RandomState(0).normal(size=(60, 3)), 2, axis=0)
+    pairs = np.repeat(np.arange(60), 2)
+    y = pairs % 2 if kind == "labels" else pairs.astype(float)
+    model = RandomForestClassifier(5) if kind == "labels" else RandomForestRegressor(5)
+    for cv in (3, GroupKFold(3)):
+        folds = audit_labels(model, X, y, cv=cv, groups=pairs).folds
+        np.testing.assert_array_equal(folds[::2], folds[1::2])
+    apart = audit_labels(model, X, y, cv=3, random_state=0).folds
+    assert (apart[::2] != apart[1::2]).any()
+    rates = [estimate_corruption_rate(model, X, y, groups=g).rate for g in (None, pairs)]
+    assert kind == "targets" or rates[0] != rates[1]
+
+
+@pytest.mark.parametrize(
+    "model", [RandomForestClassifier(50, random_state=0), OneVsRestClassifier(LogisticRegression())]
+)
+def test_several_labels(model):
+    """scikit-learn gives their probabilities as a list of arrays or as one array."""
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(400, 4))
+    truth = (X[:, :3] > 0).astype(int)
+    wrong = rng.uniform(size=truth.shape) < [0.1, 0.0, 0.05]
+    audit = audit_labels(model, X, np.where(wrong, 1 - truth, truth), random_state=0)
+    first = audit.order[:30]
+    assert wrong[first, audit.worst[first]].mean() > 0.9
+    assert (audit.suggestions[first] == truth[first]).mean() > 0.9
+    assert audit.predictions.shape == (400, 3) and audit.given.max() <= 1
+    frame = audit.to_frame().loc[first]
+    assert (frame["output"] == audit.worst[first]).all()
+    assert (frame["suggestion"] == truth[first, audit.worst[first]]).mean() > 0.9
+    assert abs(audit.estimate_rate().rate - 0.05) < 0.05
+    at_hand = audit_labels(y=audit.y, pred_probs=audit.predictions)
+    np.testing.assert_array_equal(at_hand.order, audit.order)
+
+
+def test_several_targets_of_different_units():
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(400, 3))
+    y = pd.DataFrame(X @ rng.normal(size=(3, 2)) * [1, 1e6], columns=["mm", "km"])
+    y += rng.normal(size=y.shape) * [0.1, 1e5]
+    y.iloc[5, 0] += 3
+    y.iloc[9, 1] += 3e6
+    audit = audit_labels(LinearRegression(), X, y, random_state=0)
+    assert set(audit.order[:2]) == {5, 9}
+    frame = audit.to_frame()
+    assert frame.loc[[5, 9], "output"].tolist() == ["mm", "km"]
+    assert frame.loc[9, "residual"] == pytest.approx(3e6, rel=0.2)
+    assert audit.predictions.shape == (400, 2)
+    assert audit.estimate_rate().rate < 0.05
