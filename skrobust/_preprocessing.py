@@ -156,12 +156,13 @@ class TablePreprocessor:
     def _units(self, X: np.ndarray, columns: int | slice = slice(None)) -> np.ndarray:
         """Distances from the centre in units of the spread, at most 1e15."""
         with np.errstate(over="ignore"):
-            units = (X - self.center_[columns]) / self.spread_[columns]
-        return np.clip(units, -_LARGEST, _LARGEST)
+            units: np.ndarray = X - self.center_[columns]
+            units /= self.spread_[columns]
+        return np.clip(units, -_LARGEST, _LARGEST, out=units)
 
     def _completed(self, X: np.ndarray) -> np.ndarray:
         """Units (n_samples, n_features) of rows, missing ones filled, float64."""
-        units = self._units(X.astype(np.float64))
+        units = self._units(X)
         if self.unobserved_.any():
             units[:, self.unobserved_] = 0.0
         return np.where(np.isnan(units), self._fill, units) if self.missing == "mean" else units
@@ -186,11 +187,15 @@ class TablePreprocessor:
     def _scaled(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return rows, and what the limit cuts off."""
         units = self._completed(X)
-        limited = _limit(units)
-        scale = self.spread_ if self.scaling is None else 1.0 / self._width
-        cut = np.clip((units - limited) * scale, -_LARGEST, _LARGEST)
+        limited, cut = units, np.zeros(1)
+        if (np.abs(units) > _FENCE).any():
+            limited = _limit(units)
+            scale = self.spread_ if self.scaling is None else 1.0 / self._width
+            cut = np.clip((units - limited) * scale, -_LARGEST, _LARGEST)
         if self.scaling is not None:
-            return (limited - self._start) / self._width, cut
+            scaled: np.ndarray = limited - self._start
+            scaled /= self._width
+            return scaled, cut
         rows = np.where(np.isnan(X) | (units != limited), self._unscaled(limited), X)
         return np.clip(rows, -_LARGEST, _LARGEST), cut
 

@@ -299,11 +299,23 @@ class RobustDetector(RobustEstimator, PyODMixin):
         function: Any = self._score_chunks
         if per_feature:
             function = partial(function, per_feature=True)
-        excess: list[np.ndarray] = []
-        prepare = partial(self._preprocessor.transform, excess=excess)
+        charges: list[tuple[int, np.ndarray]] = []  # of blocks with far values, and their places
+        n_seen = 0
+
+        def prepare(rows: np.ndarray) -> np.ndarray:
+            nonlocal n_seen
+            excess: list[np.ndarray] = []
+            scaled = self._preprocessor.transform(rows, excess=excess)
+            if excess[0].any():
+                squares = excess[0] ** 2
+                charges.append((n_seen, squares if per_feature else squares.sum(axis=1)))
+            n_seen += len(rows)
+            return scaled
+
         scores = map_rows(function, X, prepare, self.device_, self.n_threads)
-        charged = np.concatenate(excess) ** 2
-        return scores + (charged if per_feature else charged.sum(axis=1))
+        for start, charged in charges:
+            scores[start : start + len(charged)] += charged
+        return scores
 
     def _score_chunks(self, chunks: Tensor) -> Tensor:
         """Scores (n_chunks, n_rows) of chunks (n_chunks, n_rows, n_features)."""

@@ -1,6 +1,7 @@
 """scikit-learn's contract: all of its checks, and what its own estimators are tested for."""
 
 import pickle
+import tracemalloc
 
 import joblib
 import numpy as np
@@ -248,3 +249,18 @@ def test_data_frames_give_feature_names(contaminated, make):
 
 def test_html_representation(contaminated):
     assert "RCADetector" in RCADetector()._repr_html_()
+
+
+@pytest.mark.parametrize("make", [RCADetector, RobustRealNVPDetector])
+@pytest.mark.parametrize("per_feature", [False, True])
+def test_scoring_needs_little_more_memory_than_its_result(make, per_feature):
+    X = np.random.RandomState(0).normal(size=(400_000, 10))
+    short = {"max_epochs": 1, "hidden_layer_sizes": (8,), "random_state": 0}
+    short |= {"n_passes": 0} if make is RCADetector else {"n_couplings": 2}
+    detector = make(0.1, **short).fit(X[:200])
+    score = detector.feature_scores if per_feature else detector.decision_function
+    tracemalloc.start()
+    result = score(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2.5 * result.nbytes + X.nbytes / 2
