@@ -163,9 +163,9 @@ def test_unlabelled_rows_help():
     pixels, labels = digits.data / 16, digits.target
     settings = {"corruption_rate": 0.0, "random_state": 0, "truncate": None}
     settings |= {"pretrain_batch_size": 200}
-    alone = SemiSupervisedBackdoorClassifier(pretrain_epochs=360, **settings)
+    alone = SemiSupervisedBackdoorClassifier(pretrain_epochs=180, **settings)
     alone.fit(pixels[:200], labels[:200])
-    helped = SemiSupervisedBackdoorClassifier(pretrain_epochs=40, **settings)
+    helped = SemiSupervisedBackdoorClassifier(pretrain_epochs=20, **settings)
     helped.fit(pixels[:200], labels[:200], pixels[200:])
     gain = helped.score(pixels[200:], labels[200:]) - alone.score(pixels[200:], labels[200:])
     assert gain > 0.01

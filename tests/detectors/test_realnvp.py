@@ -241,7 +241,7 @@ def moons(**parameters):
             contamination=0.08 / 1.08,
             preprocessing=None,
             hidden_layer_sizes=(32, 32),
-            max_epochs=100,
+            max_epochs=60,
             lr=3e-3,
             random_state=seed,
             **{"lipschitz": 1.5, **parameters},

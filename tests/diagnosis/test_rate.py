@@ -205,13 +205,15 @@ def test_planted_targets(rate):
     X, y, wrong = friedman(rate)
     model = PRLRegressor(corruption_rate="auto", **LONG).fit(X, y)
     assert abs(model.corruption_rate_ - wrong.mean()) < 0.06
-    several = PRLRegressor(corruption_rate="auto", **LONG).fit(X, np.c_[y, -2 * y])
+    small = PRLRegressor(corruption_rate="auto", hidden_layer_sizes=(64,), **LONG)
+    several = small.fit(X, np.c_[y, -2 * y])
     assert abs(several.corruption_rate_ - wrong.mean()) < 0.06
 
 
 def test_the_function_agrees_with_the_learner():
     X, y, wrong = digits(0.2)
-    settings = PRLClassifier(selection="min", corruption_rate=0.9, n_networks=2, **LONG)
+    short = {"hidden_layer_sizes": (64,), "max_epochs": 40, "random_state": 0}
+    settings = PRLClassifier(selection="min", corruption_rate=0.9, n_networks=2, **short)
     found = estimate_corruption_rate(settings, X, y, random_state=0)
     assert abs(found.rate - wrong.mean()) < 0.04
     assert settings.corruption_rate == 0.9 and settings.selection == "min"
