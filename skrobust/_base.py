@@ -25,6 +25,7 @@ __all__ = ["RobustEstimator"]
 _NET_PREFIXES = ("module__", "optimizer__", "iterator_train__", "iterator_valid__", "callbacks__")
 _VALID_ROWS = 1024
 _ENOUGH_ROWS = 1000
+_SMALLEST_BATCH, _LARGEST_BATCH = 128, 512
 _NET_NAMES = ("compile", "iterator_train", "iterator_valid", "train_split")
 
 
@@ -82,7 +83,8 @@ class RobustEstimator(BaseEstimator):
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 raise TypeError(f"{type(self).__name__} got an unexpected keyword {name!r}{hint}")
         super()._validate_params()
-        sizes: Any = getattr(self, "hidden_layer_sizes", (1,))
+        sizes: Any = getattr(self, "hidden_layer_sizes", None)
+        sizes = (1,) if sizes is None else sizes
         if not len(sizes) or not all(isinstance(w, (int, np.integer)) and w > 0 for w in sizes):
             raise ValueError(
                 f"hidden_layer_sizes must be a non-empty sequence of positive ints, got {sizes!r}"
@@ -173,7 +175,7 @@ class RobustEstimator(BaseEstimator):
             callbacks.append(("progress_bar", EpochProgressBar(type(self).__name__)))
         own = {
             **self._length(n_rows),
-            "batch_size": self.batch_size,
+            "batch_size": self._rows_per_step(n_rows),
             "lr": self.lr,
             "optimizer": self.optimizer,
             "callbacks": callbacks,
@@ -188,6 +190,12 @@ class RobustEstimator(BaseEstimator):
             return {"max_epochs": self.max_epochs, "max_steps": self.max_steps}
         length = {"max_epochs": self.usual_epochs, "min_steps": self._least_steps(n_rows)}
         return {**length, "max_steps": self.max_steps}
+
+    def _rows_per_step(self, n_rows: int) -> int:
+        """Rows of a batch; left open, one in 64 of all, from 128 to 512."""
+        if isinstance(self.batch_size, Integral):
+            return int(self.batch_size)
+        return min(max(n_rows // 64, _SMALLEST_BATCH), _LARGEST_BATCH)
 
     def _least_steps(self, n_rows: int) -> int | None:
         """Steps that a training of the usual length has at least."""
@@ -237,7 +245,7 @@ class RobustEstimator(BaseEstimator):
                 f"validation_fraction={self.validation_fraction} leaves {n_trained} of {n_rows} "
                 "rows to train on; pass more rows, a smaller fraction or early_stopping=False"
             )
-        steps = count_batches(n_trained, self.batch_size)
+        steps = count_batches(n_trained, self._rows_per_step(n_rows))
         stop = EarlyStopping(
             monitor="valid_loss",
             patience=math.ceil(self.patience / steps),
@@ -247,7 +255,7 @@ class RobustEstimator(BaseEstimator):
         )
         return {
             "train_split": ValidSplit(self.validation_fraction, random_state=draw_seed(None)),
-            "iterator_valid__batch_size": max(self.batch_size, _VALID_ROWS),
+            "iterator_valid__batch_size": max(self._rows_per_step(n_rows), _VALID_ROWS),
             "callbacks": [("early_stopping", stop)],
             # scores are of other epochs than the networks that are kept; what is remembered is not
             "rescore": getattr(self, "memory", "none") is None,

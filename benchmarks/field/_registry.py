@@ -10,10 +10,12 @@ __all__ = ["BENCHMARKS", "RESULTS"]
 
 RESULTS = Path(__file__).parent / "results"
 _WHAT = {
+    "labels-people": "Labels that people got wrong, on features of pictures",
+    "tables": "Wrong labels of five kinds on tables",
     "clean": "What scaling by the middle of the values costs on clean tables",
     "fresh": "How many fresh normal rows detectors flag",
     "relations": "Which estimators keep their results when a table is changed",
 }
 BENCHMARKS: dict[str, Entry] = {
-    name: Entry(f"benchmarks.field.{name}", what) for name, what in _WHAT.items()
+    name: Entry(f"benchmarks.field.{name.replace('-', '_')}", what) for name, what in _WHAT.items()
 }

@@ -147,6 +147,7 @@ def run_fit(rounds: int) -> Iterator[Row]:
         ("regressor", PRLRegressor, X[:, 0]),
     ):
         settings: dict[str, Any] = {"max_epochs": 10, "batch_size": 1024, "early_stopping": False}
+        settings |= {"hidden_layer_sizes": (256, 256), "selection": "loss-gradient"}
         model = estimator(device="cpu", random_state=0, **settings)
         raw = _raw_fit(X, y, what == "classifier", 10, 1024)
         ratio = compare(partial(model.fit, X, y), raw, rounds=rounds)

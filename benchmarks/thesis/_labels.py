@@ -73,11 +73,10 @@ ALTERNATIVES: dict[str, dict[str, Any]] = {
     "Co-PRL(L) average": {**_CO, "memory": "average"},
 }
 
-_PERCEPTRON: dict[str, Any] = {
-    "hidden_layer_sizes": (128, 128),
-    "max_epochs": 30,
-}
-_CHAPTER: dict[str, Any] = {"module": CNN9, "max_epochs": 50, "n_threads": None}
+_FORM: dict[str, Any] = {"selection": "loss-gradient", "batch_size": 128}  # the chapter's
+_PERCEPTRON: dict[str, Any] = {**_FORM, "hidden_layer_sizes": (128, 128), "max_epochs": 30}
+_CHAPTER: dict[str, Any] = {**_FORM, "module": CNN9, "max_epochs": 50, "n_threads": None}
+PERCEPTRON: dict[str, Any] = {**_FORM, "hidden_layer_sizes": (256, 256)}
 
 
 def split_pictures(name: str, kind: str, rate: float, seed: int) -> CorruptedData:

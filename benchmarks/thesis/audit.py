@@ -17,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils import check_random_state
 
 from benchmarks._results import Cell, Grid
+from benchmarks.thesis._labels import PERCEPTRON
 from skrobust import LabelAudit, PRLClassifier, PRLRegressor, audit_labels
 from skrobust.corruption import corrupt_labels
 from skrobust.datasets import fetch_regression
@@ -106,7 +107,7 @@ def _predict(
         model: Any = PRLRegressor(**settings, device=device)
     else:
         given, mask = corrupt_labels(y, float(rate), kind=kind, random_state=seed)
-        model = PRLClassifier(**settings, device=device)
+        model = PRLClassifier(**settings, **PERCEPTRON, device=device)
     return given, mask, audit_labels(model, X, given, random_state=seed)
 
 

@@ -26,7 +26,12 @@ BATCH_SIZE = 128
 STEPS_PER_EPOCH = 391  # of 50,000 pictures
 N_STEPS = {"cpu": 4, "cuda": 200}
 
-_PLAIN: dict[str, Any] = {"margin": 0.0, "early_stopping": False, "warmup": 0}
+_PLAIN: dict[str, Any] = {
+    "selection": "loss-gradient",
+    "margin": 0.0,
+    "early_stopping": False,
+    "warmup": 0,
+}
 
 # Parameters of PRLClassifier.
 METHODS: dict[str, dict[str, Any]] = {

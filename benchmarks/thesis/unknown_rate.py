@@ -23,6 +23,7 @@ from sklearn.utils import check_random_state
 from skorch.callbacks import Callback
 
 from benchmarks._results import Cell, Grid
+from benchmarks.thesis._labels import PERCEPTRON
 from benchmarks.thesis._odds import split
 from benchmarks.thesis._rates import LABEL_WAYS, SCORE_WAYS, TARGET_WAYS, loss_mixture
 from benchmarks.thesis._regression import CLEAN, split_regression
@@ -191,9 +192,10 @@ def _model(name: str, rate: float | str, seed: int, device: str):
     if name in TARGETS:
         return PRLRegressor(corruption_rate=rate, **common)
     if name in PICTURES:
-        return PRLClassifier(corruption_rate=rate, preprocessing=None, **_NETWORK, **common)
+        form = {**PERCEPTRON, **_NETWORK, "preprocessing": None}
+        return PRLClassifier(corruption_rate=rate, **form, **common)
     if name in LABELS:
-        return PRLClassifier(corruption_rate=rate, **_STEPS, **common)
+        return PRLClassifier(corruption_rate=rate, **PERCEPTRON, **_STEPS, **common)
     # rates above one half cannot be told to a detector, and do not occur
     return DETECTORS[name.split()[1]](contamination=rate, **common)
 

@@ -110,7 +110,7 @@ def plan_epochs(n_rows: int, estimator: Any, wanted: int | None) -> dict[str, An
     """Parameters of the training's length, by default the estimator's in 500 to 20,000 steps."""
     if wanted is not None:
         return {"max_epochs": wanted}
-    steps = skrobust.training.count_batches(n_rows, estimator.batch_size)
+    steps = skrobust.training.count_batches(n_rows, estimator._rows_per_step(n_rows))
     most = max(LEAST_EPOCHS, MOST_STEPS // steps)
     if estimator.usual_epochs > most:
         return {"max_epochs": most}

@@ -192,7 +192,8 @@ class RobustDetector(RobustEstimator, PyODMixin):
                 self.net_ = self._make_net(self._step(rate), len(rows), rows.shape[1], **settings)
                 self.net_.fit(RowDataset(rows))
                 self._after_training(rows)
-                _, self.sample_scores_, self.keep_frequency_, self.history_ = self.net_.result(rows)
+                trained = self.net_.result(rows)
+                _, self.sample_scores_, self.keep_frequency_, self.history_, _ = trained
                 self.decision_scores_ = self._score(X)
             blank = np.isnan(X).all(axis=1)  # nothing is known of these rows
             known = self.decision_scores_[~blank] if not blank.all() else self.decision_scores_

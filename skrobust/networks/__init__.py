@@ -6,6 +6,7 @@ from skrobust.networks._ensemble import NetworkEnsemble
 from skrobust.networks._flow import CouplingFlow, LipschitzBound
 from skrobust.networks._lipschitz import SpectralConstraint
 from skrobust.networks._stacked import LinearHead, StackedLinear, StackedMLP
+from skrobust.networks._tabular import TabularMLP
 
 __all__ = [
     "CNN9",
@@ -19,5 +20,6 @@ __all__ = [
     "SpectralConstraint",
     "StackedLinear",
     "StackedMLP",
+    "TabularMLP",
     "VariationalAutoencoder",
 ]

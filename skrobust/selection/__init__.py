@@ -1,5 +1,6 @@
 """Which rows of a batch train which network: scores, rules, schedules, exchange, memory."""
 
+from skrobust.selection._classes import PriorTrim, leaving_ratio
 from skrobust.selection._memory import ScoreMemory, ScoreWindow
 from skrobust.selection._rules import (
     Selection,
@@ -44,6 +45,7 @@ from skrobust.selection._spectral import spectral_signature_scores
 __all__ = [
     "LIMIT_ROWS",
     "DropSchedule",
+    "PriorTrim",
     "Progress",
     "ScoreMemory",
     "ScoreWindow",
@@ -72,6 +74,7 @@ __all__ = [
     "keep_lowest",
     "keep_lowest_per_group",
     "keep_single_lowest",
+    "leaving_ratio",
     "output_gradient_norm",
     "score_of",
     "spectral_signature_scores",

@@ -58,8 +58,10 @@ class Progress(NamedTuple):
 class Selector(Protocol):
     """Turns the scores of a batch into the rows that are trained on: what ``selection=`` takes.
 
-    An object that is called as below is enough. Two attributes are looked for besides: ``score``,
-    what the scores are to be ("loss", the default, "loss-gradient" or "gradient"), and
+    An object that is called as below is enough. Three attributes are looked for besides: ``score``,
+    what the scores are to be ("loss", the default, "loss-gradient" or "gradient");
+    ``rescore(scores, outputs, y) -> scores``, which sees the networks' outputs (n_networks, n_rows,
+    ...) before each choice; and
     ``keep_held_out(scores, losses) -> Selection``, which held-out rows count for early stopping
     (without it those of lowest loss, all but the corruption rate). ``fit`` works with a deep copy,
     so that the object may keep what it has seen in a training.

@@ -29,7 +29,7 @@ from skrobust._validation import (
 )
 from skrobust.diagnosis import CorruptionEstimate, DiagnosisMixin
 from skrobust.diagnosis._rate import warn_of_doubt
-from skrobust.networks import NetworkEnsemble, StackedMLP
+from skrobust.networks import NetworkEnsemble, StackedMLP, TabularMLP
 from skrobust.supervised._estimate import estimate_rate
 from skrobust.supervised._looks import check_module, kind_of_numbers, refuse_other_numbers
 from skrobust.training import RobustNet, RobustStep, RowDataset
@@ -37,6 +37,8 @@ from skrobust.training import RobustNet, RobustStep, RowDataset
 __all__ = ["RobustLearner", "RowFunction", "count_trusted"]
 
 PILOT_RATE = 0.3
+_WIDTH = 512
+_MOST_ENCODED = 64  # columns that are cut into bins
 
 RowFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -76,7 +78,7 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         **RobustEstimator._stopping_constraints,
         "module": [None, callable],
         "corruption_rate": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
-        "hidden_layer_sizes": ["array-like"],
+        "hidden_layer_sizes": [None, "array-like"],
         "preprocessing": [None, StrOptions({"minmax", "standard"})],
         "missing": [StrOptions({"error", "mean"})],
     }
@@ -167,7 +169,8 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
                 self.net_, rows = self._prepare_net(rows, codes, n_outputs, extra)
                 self.net_.fit(RowDataset(rows, codes), targets)
                 trained = self.net_.result(rows, codes)
-                _, self.sample_scores_, self.keep_frequency_, self.history_ = trained
+                _, self.sample_scores_, self.keep_frequency_, self.history_, selector = trained
+                self._after_selection(selector)
                 self._after_training(rows, codes, extra)
                 n_trusted = count_trusted(self.corruption_rate_, len(X))
                 self.inlier_mask_ = np.zeros(len(X), dtype=bool)  # of equal scores the first
@@ -228,6 +231,9 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         }
         if self.module is not None:
             settings["before_training"] = self._before_training
+        elif self.hidden_layer_sizes is None:
+            settings["before_training"] = TabularMLP.set_edges
+            settings["rescore"] = self.memory is None  # without the noise of dropout
         return self._make_net(self._step(len(x)), len(x), x.shape[1:], n_outputs, **settings), x
 
     def _held_out_rows(self, X: Any, y: Any) -> RowDataset:
@@ -235,6 +241,9 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         X = self._row_like(validate_examples(self, X, reset=False, missing=self.missing))
         parts = self._preprocessor.transform(X), self._encode_more(y)
         return RowDataset(*(torch.from_numpy(part).to(self.device_) for part in parts))
+
+    def _after_selection(self, selector: Any) -> None:
+        """Note how rows were chosen."""
 
     def _after_training(self, x: Tensor, y: Tensor, extra: Any) -> None:
         """Do what is left once the networks are trained, under the seed of ``fit``."""
@@ -256,9 +265,15 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         nn.Module
             Maps rows (n_networks, n_rows, ...) to outputs (n_networks, n_rows, n_outputs) and has
             the attribute ``n_networks`` and the method ``embed``: a
-            :class:`skrobust.networks.StackedMLP` or :class:`skrobust.networks.NetworkEnsemble`.
+            :class:`skrobust.networks.StackedMLP`, such as
+            :class:`skrobust.networks.TabularMLP`, or :class:`skrobust.networks.NetworkEnsemble`.
         """
         n_inputs = math.prod(in_shape)
+        if self.module is None and self.hidden_layer_sizes is None:
+            is_table = len(in_shape) == 1 and n_inputs <= _MOST_ENCODED
+            settings = {"n_networks": self.n_networks, "n_bins": 16 if is_table else 0}
+            sizes = (n_inputs, _WIDTH, n_outputs)
+            return TabularMLP(sizes, **{**settings, **module_parameters})
         if self.module is None:
             sizes = (n_inputs, *self.hidden_layer_sizes, n_outputs)
             settings = {"n_networks": self.n_networks, "narrow_output": True}

@@ -7,13 +7,15 @@ from typing import Any
 
 import torch
 
-from skrobust._validation import Interval, Real, StrOptions
+from skrobust._validation import Integral, Interval, Real, StrOptions
 from skrobust.selection import crossentropy, crossentropy_gradient_norm
 from skrobust.supervised._base import RowFunction
 from skrobust.supervised._classes import LabelMixin, bootstrap_functions
 from skrobust.supervised._selecting import SelectingLearner
 
 __all__ = ["PRLClassifier"]
+
+_SELECTIONS = {"auto", "loss-gradient", "prior-adjusted", "gradient", "loss", "min", "disagreement"}
 
 
 class PRLClassifier(LabelMixin, SelectingLearner):
@@ -37,12 +39,16 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         all rows. Rates above 0.5 are allowed with a warning.
         "auto" estimates it first, by three networks and the rows that each has not seen (see
         :func:`estimate_corruption_rate`), which makes ``fit`` take up to four times as long.
-    selection : {"loss-gradient", "gradient", "loss", "min", "disagreement", None} or Selector, \
-            default="loss-gradient"
-        What tells rows to drop: the norm of the loss's gradient at the network's output (PRL(L),
-        Algorithm 4), that of its gradient by all parameters (PRL(G), Algorithm 3), or the loss
-        (self-paced learning, trimmed loss). "min" keeps the one row of smallest loss in a batch
-        (Min-SGD). "disagreement" keeps the rows that two or more networks label differently
+    selection : {"auto", "loss-gradient", "prior-adjusted", "gradient", "loss", "min", \
+            "disagreement", None} or Selector, default="auto"
+        What tells rows to drop. "loss-gradient" is the norm of the loss's gradient at the network's
+        output (PRL(L), Algorithm 4); "prior-adjusted" that at logits from which the logarithm of
+        the labels' shares is subtracted, so that right rows of a rare label do not go first; "auto"
+        subtracts half of it in the warm-up, and then all, half or nothing, by which labels seem to
+        be mistaken more often (:class:`skrobust.selection.PriorTrim`; ``selection_`` says which).
+        "gradient" is the norm of the gradient by all parameters (PRL(G), Algorithm 3), "loss" the
+        loss (self-paced learning, trimmed loss). "min" keeps the one row of smallest loss in a
+        batch (Min-SGD). "disagreement" keeps the rows that two or more networks label differently
         (Decouple). None trains on all rows.
         An object of one's own chooses rows by itself, see :class:`skrobust.selection.Selector`.
     n_networks : int, default=1
@@ -73,8 +79,10 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         the present one.
     memory_decay : float in [0, 1), default=0.9
         Weight of the past for ``memory="average"``.
-    hidden_layer_sizes : sequence of int, default=(256, 256)
-        Hidden widths of the perceptron that ``module=None`` builds.
+    hidden_layer_sizes : sequence of int or None, default=None
+        Hidden widths of a plain perceptron, for ``module=None``. None builds a
+        :class:`skrobust.networks.TabularMLP`: one hidden layer of 512 units with a dropout of 0.5,
+        on columns that are cut into 16 bins where there are at most 64 of them.
     preprocessing : {"standard", "minmax", None}, default="standard"
         Scaling of tables, fitted on the training rows. Arrays of other shapes are not scaled.
     missing : {"error", "mean"}, default="error"
@@ -99,8 +107,8 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         Share of the training rows to hold out for ``early_stopping``.
     patience : int, default=500
         Steps without improvement, for ``early_stopping``.
-    batch_size : int, default=128
-        Rows per training step.
+    batch_size : int or "auto", default="auto"
+        Rows per training step. "auto" is one in 64 of the training rows, from 128 to 512.
     lr : float, default=1e-3
         Learning rate.
     optimizer : callable, default=torch.optim.Adam
@@ -139,6 +147,8 @@ class PRLClassifier(LabelMixin, SelectingLearner):
     keep_frequency_ : array of shape (n_samples,)
         Share of the epochs after warm-up in which the row was kept; nan for rows that
         ``train_split`` held out.
+    selection_ : {"loss-gradient", "mixture", "prior-adjusted"} or what ``selection`` was
+        How rows were chosen.
     inlier_mask_ : array of shape (n_samples,), bool
         The n - ceil(corruption_rate n) rows of lowest ``sample_scores_``; of equal ones the first.
     history_ : skorch.history.History
@@ -159,7 +169,8 @@ class PRLClassifier(LabelMixin, SelectingLearner):
 
     Notes
     -----
-    Parameters reach these systems of the chapter: PRL(L) is ``margin=0, early_stopping=False``;
+    Parameters reach these systems of the chapter: PRL(L) is ``selection="loss-gradient", margin=0,
+    early_stopping=False``, with a plain perceptron or a ``module``;
     PRL(G) adds ``selection="gradient"``, self-paced learning ``selection="loss"``, Co-PRL(L)
     ``n_networks=2``, Co-teaching both of the last, Min-SGD ``selection="min"``, Decouple
     ``selection="disagreement", n_networks=2``; Standard is PRL(L) with ``selection=None``, and so
@@ -199,12 +210,9 @@ class PRLClassifier(LabelMixin, SelectingLearner):
 
     _parameter_constraints: dict = {
         **SelectingLearner._parameter_constraints,
-        "selection": [
-            None,
-            StrOptions({"loss-gradient", "gradient", "loss", "min", "disagreement"}),
-            callable,
-        ],
+        "selection": [None, StrOptions(_SELECTIONS), callable],
         "loss": [StrOptions({"cross_entropy", "bootstrap-hard", "bootstrap-soft"}), callable],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "bootstrap_weight": [None, Interval(Real, 0, 1, closed="right")],
     }
 
@@ -213,7 +221,7 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         module: Any = None,
         *,
         corruption_rate: float | str = 0.2,
-        selection: Any = "loss-gradient",
+        selection: Any = "auto",
         n_networks: int = 1,
         loss: Any = "cross_entropy",
         bootstrap_weight: float | None = None,
@@ -222,7 +230,7 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         max_norm: float = 1.0,
         memory: str | None = None,
         memory_decay: float = 0.9,
-        hidden_layer_sizes: Any = (256, 256),
+        hidden_layer_sizes: Any = None,
         preprocessing: str | None = "standard",
         missing: str = "error",
         margin: float = 1.0,
@@ -232,7 +240,7 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         patience: int = 500,
-        batch_size: int = 128,
+        batch_size: int | str = "auto",
         lr: float = 1e-3,
         optimizer: Callable = torch.optim.Adam,
         warmup: float | str = 10,

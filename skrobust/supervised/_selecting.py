@@ -13,6 +13,7 @@ from skrobust._validation import Integral, Interval, Real, StrOptions
 from skrobust.selection import (
     LIMIT_ROWS,
     DropSchedule,
+    PriorTrim,
     Selector,
     Trim,
     huber,
@@ -114,18 +115,28 @@ class SelectingLearner(RobustLearner):
         if callable(self.selection):
             return self.selection
         rate = 0.0 if self.selection is None else self.corruption_rate_
-        return Trim(
-            DropSchedule(rate, warmup=self.warmup, margin=self.margin),
-            rule=_RULES.get(self.selection, keep_lowest),
-            score_limit=self.score_limit,
-            n_recent=min(LIMIT_ROWS, n_rows),
-        )
+        settings: dict[str, Any] = {
+            "schedule": DropSchedule(rate, warmup=self.warmup, margin=self.margin),
+            "rule": _RULES.get(self.selection, keep_lowest),
+            "score_limit": self.score_limit,
+            "n_recent": min(LIMIT_ROWS, n_rows),
+        }
+        if self.selection in ("auto", "prior-adjusted"):
+            settings["norm"] = self._losses()[1]
+            if self.selection == "prior-adjusted":
+                settings |= {"strength": 1.0, "is_decided": True}
+            return PriorTrim(**settings)
+        return Trim(**settings)
+
+    def _after_selection(self, selector: Any) -> None:
+        self.selection_ = selector.name if self.selection == "auto" else self.selection
 
     def _step(self, n_rows: int) -> RobustStep:
         ranked = score_of(self.selection) if callable(self.selection) else self.selection
         selector = self._selector(n_rows)
         loss, gradient_norm = self._losses()
-        score = {"loss-gradient": gradient_norm, "disagreement": predicted_class}.get(ranked)
+        by_norm = dict.fromkeys(("auto", "prior-adjusted", "loss-gradient"), gradient_norm)
+        score = {**by_norm, "disagreement": predicted_class}.get(ranked)
         settings: dict[str, Any] = {
             "loss": loss,
             "selector": selector,

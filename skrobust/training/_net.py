@@ -265,8 +265,10 @@ class RobustNet(ScoringNet):
         """Scores (n_rows,) of rows by the net as it is, dropout off, mean over the networks."""
         self._set_training(False)
         batches = DeviceBatches(RowDataset(x, y), self.batch_size)
+        state = getattr(self, "state_", None)
         scores = [
-            self.step.score_rows(self.module_, self._shared(x), t)[1] for x, (t, _) in batches
+            self.step.score_rows(self.module_, self._shared(x), t, state)[1]
+            for x, (t, _) in batches
         ]
         return torch.cat(scores, dim=1).mean(dim=0)
 
@@ -279,8 +281,9 @@ class RobustNet(ScoringNet):
         if missing.any():
             scores[missing] = self.score_rows(x[missing], None if y is None else y[missing])
         frequency = record.keep_frequency.double().cpu().numpy()
+        selector = self.state_.selector
         del self.state_
-        return Trained(self, scores.double().cpu().numpy(), frequency, self.history)
+        return Trained(self, scores.double().cpu().numpy(), frequency, self.history, selector)
 
     def fit_loop(
         self,

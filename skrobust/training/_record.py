@@ -145,6 +145,11 @@ class StepState:
             state.memory = ScoreMemory(n_networks, n_rows, **settings)
         return state
 
+    def rescore(self, scores: Tensor, output: Any, y: Tensor) -> Tensor:
+        """Let a selector that looks at the networks' outputs change the scores."""
+        rescore = getattr(self.selector, "rescore", None)
+        return scores if rescore is None else rescore(scores, output, y)
+
     def end_epoch(self) -> None:
         """Count the epoch, in the record too."""
         self.record.end_epoch()
@@ -164,9 +169,12 @@ class Trained(NamedTuple):
         Share of the epochs after warm-up in which the row was kept; nan for held-out rows.
     history : skorch.history.History
         One entry per epoch.
+    selector : Selector
+        What chose the rows, as it is in the end.
     """
 
     net: Any  # RobustNet
     scores: np.ndarray
     keep_frequency: np.ndarray
     history: History
+    selector: Selector

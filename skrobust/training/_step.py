@@ -154,7 +154,11 @@ class RobustStep(TrainingStep):
             return self._known(output, target, self.loss, losses, gradients.norms())
         with torch.no_grad():
             output = networks(x)
-            return self._known(output, target, self.loss, self.loss(output, target))
+            ranked, noted = self._known(output, target, self.loss, self.loss(output, target))
+            if state is None:
+                return ranked, noted
+            scores = state.rescore(ranked, output, y)
+            return scores, scores if self.noted is None else noted
 
     def held_out_loss(self, output: Any, x: Tensor, y: Tensor, selector: Any = None) -> Tensor:
         """Loss of rows that the networks have not seen, which are as corrupted as the others.
@@ -223,6 +227,7 @@ class SharedPass(RobustStep):
         output, target = networks(x), x if self.reconstructs else y
         losses = minimised(output, target)
         scores = losses.detach() if ranked is minimised else ranked(output, target).detach()
+        scores = state.rescore(scores, output, y)
         noted = scores if self.noted is None else self.noted(output, target).detach()
         own, kept = self.choose(scores, y, row_ids, state)
         loss = kept.weighted_mean(losses.gather(1, kept.rows)).sum()

@@ -90,7 +90,7 @@ def test_folds_of_a_table_in_order_are_shuffled():
 def test_planted_labels_come_first_with_the_right_suggestion():
     X, truth = three_classes()
     y, wrong = corrupt_labels(truth, 0.1, random_state=0)
-    model = PRLClassifier(corruption_rate=0.1, max_epochs=30, random_state=0)
+    model = PRLClassifier(corruption_rate=0.1, random_state=0)
     audit = audit_labels(model, X, y, random_state=0)
     first = audit.order[: wrong.sum()]
     assert wrong[first].mean() > 0.95

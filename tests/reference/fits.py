@@ -211,6 +211,14 @@ def quiet(fit: Callable[[], Numbers]) -> Numbers:
 rca = partial(fit_detector, kind=RCADetector)
 flow = partial(fit_detector, kind=RobustRealNVPDetector)
 labels = partial(fit_classifier, PRLClassifier)
+# with the plain perceptron, the batches and the ranking of the chapter
+CHAPTER = {"selection": "loss-gradient", "hidden_layer_sizes": (256, 256), "batch_size": 128}
+
+
+def chapter_labels(**settings) -> Callable[[], Numbers]:
+    return labels(**{**CHAPTER, **settings})
+
+
 defence = partial(fit_classifier, BackdoorRobustClassifier)
 RCA_SHORT = {"max_epochs": 8, "n_passes": 5}
 CNN = {"module": SmallCNN, "module__image_size": 8, "module__width": 4}
@@ -233,29 +241,38 @@ _FITS: dict[str, Callable[[], Numbers]] = {
     "flow early stopping": flow(early_stopping=True, patience=4, batch_size=64, max_epochs=12),
     "flow auto": flow(contamination="auto", **SHORT),
     "labels": labels(),
-    "labels two networks": labels(n_networks=2, **SHORT),
-    "labels gradient": labels(selection="gradient", **SHORT),
-    "labels loss": labels(selection="loss", **SHORT),
-    "labels min": labels(selection="min", **SHORT),
-    "labels disagreement": labels(selection="disagreement", n_networks=2, **SHORT),
-    "labels plain": labels(selection=None, **SHORT),
-    "labels clip batch": labels(clip="batch", **SHORT),
-    "labels clip row": labels(clip="row", max_norm=0.5, **SHORT),
-    "labels clip row, gradient": labels(clip="row", selection="gradient", max_norm=0.5, **SHORT),
-    "labels bootstrap hard": labels(loss="bootstrap-hard", **SHORT),
-    "labels bootstrap soft": labels(loss="bootstrap-soft", bootstrap_weight=0.9, **SHORT),
-    "labels reforward": labels(reforward=True, warmup=1, **SHORT),
-    "labels reforward gradient": labels(reforward=True, selection="gradient", warmup=1, **SHORT),
-    "labels memory sum": labels(memory="sum", warmup=1, **SHORT),
-    "labels memory average": labels(memory="average", warmup=0.5, **SHORT),
-    "labels auto": labels(corruption_rate="auto", max_epochs=15),
-    "labels early stopping": labels(early_stopping=True, patience=10, max_epochs=30),
-    "labels network": labels(data=images, warmup=1, **CNN, **SHORT),
-    "labels network, gradient": labels(
+    "labels default, two networks": labels(n_networks=2, **SHORT),
+    "labels prior-adjusted": labels(selection="prior-adjusted", **SHORT),
+    "labels chapter": chapter_labels(),
+    "labels two networks": chapter_labels(n_networks=2, **SHORT),
+    "labels gradient": chapter_labels(selection="gradient", **SHORT),
+    "labels loss": chapter_labels(selection="loss", **SHORT),
+    "labels min": chapter_labels(selection="min", **SHORT),
+    "labels disagreement": chapter_labels(selection="disagreement", n_networks=2, **SHORT),
+    "labels plain": chapter_labels(selection=None, **SHORT),
+    "labels clip batch": chapter_labels(clip="batch", **SHORT),
+    "labels clip row": chapter_labels(clip="row", max_norm=0.5, **SHORT),
+    "labels clip row, gradient": chapter_labels(
+        clip="row", selection="gradient", max_norm=0.5, **SHORT
+    ),
+    "labels bootstrap hard": chapter_labels(loss="bootstrap-hard", **SHORT),
+    "labels bootstrap soft": chapter_labels(loss="bootstrap-soft", bootstrap_weight=0.9, **SHORT),
+    "labels reforward": chapter_labels(reforward=True, warmup=1, **SHORT),
+    "labels reforward gradient": chapter_labels(
+        reforward=True, selection="gradient", warmup=1, **SHORT
+    ),
+    "labels memory sum": chapter_labels(memory="sum", warmup=1, **SHORT),
+    "labels memory average": chapter_labels(memory="average", warmup=0.5, **SHORT),
+    "labels auto": chapter_labels(corruption_rate="auto", max_epochs=15),
+    "labels early stopping": chapter_labels(early_stopping=True, patience=10, max_epochs=30),
+    "labels network": chapter_labels(data=images, warmup=1, **CNN, **SHORT),
+    "labels network, gradient": chapter_labels(
         data=images, module=GroupNormCNN, selection="gradient", warmup=1, n_networks=2, **SHORT
     ),
-    "labels batch norm": labels(data=images, module=BatchNormCNN, n_networks=2, warmup=1, **SHORT),
-    "labels batch norm, reforward": labels(
+    "labels batch norm": chapter_labels(
+        data=images, module=BatchNormCNN, n_networks=2, warmup=1, **SHORT
+    ),
+    "labels batch norm, reforward": chapter_labels(
         data=images, module=BatchNormCNN, reforward=True, warmup=1, **SHORT
     ),
     "targets": fit_regressor(),
@@ -319,4 +336,4 @@ def wine() -> tuple[np.ndarray, np.ndarray]:
     return X, corrupt_labels(truth, 0.2, random_state=0)[0]
 
 
-FITS["labels few rows"] = partial(quiet, fit_classifier(PRLClassifier, data=wine, max_epochs=20))
+FITS["labels few rows"] = partial(quiet, chapter_labels(data=wine, max_epochs=20))

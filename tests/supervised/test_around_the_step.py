@@ -91,13 +91,23 @@ def rare():
 
 def test_a_class_that_vanishes_is_named():
     X, y = rare()
-    model = PRLClassifier(**SMALL)  # at a rate of 0.2, where nothing is wrong
+    # at a rate of 0.2, where nothing is wrong
+    model = PRLClassifier(selection="loss-gradient", **SMALL)
     with pytest.warns(UserWarning, match="more than half of the rows labelled 1 are not trusted"):
         assert model.fit(X, y).score(X[:64], y[:64]) < 0.5
     with pytest.warns(UserWarning, match="no row labelled 1 is left"):
         RobustFilter(model).fit(X, y)
     with pytest.warns(UserWarning, match="labelled 1 are not trusted"):
         audit_labels(model, X, y, cv=2, random_state=0)
+
+
+def test_a_rare_class_is_kept_at_a_rate_that_is_too_high():
+    X, y = rare()
+    model = PRLClassifier(**SMALL).fit(X, y)
+    assert model.score(X[:64], y[:64]) > 0.9
+    assert model.selection_ in ("mixture", "prior-adjusted")
+    told = PRLClassifier(selection="prior-adjusted", **SMALL).fit(X, y)
+    assert told.score(X[:64], y[:64]) > 0.6 and told.selection_ == "prior-adjusted"
 
 
 def test_no_warning_where_no_class_vanishes(recwarn):
@@ -209,7 +219,7 @@ def test_odd_labels_are_named(labels, message):
 
 def test_groups_are_asked_for():
     X, y = half_plane(100)
-    with pytest.raises(ValueError, match=r"GroupKFold needs groups: pass cv=list\("):
+    with pytest.raises(ValueError, match="GroupKFold needs groups: pass groups="):
         audit_labels(LogisticRegression(), X, y, cv=GroupKFold(2))
     splits = list(GroupKFold(2).split(X, y, np.arange(100) // 10))
     assert len(audit_labels(LogisticRegression(), X, y, cv=splits).order) == 100

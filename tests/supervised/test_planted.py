@@ -270,8 +270,8 @@ def accuracy(**parameters):
         {"selection": "gradient"},
         {"selection": "loss"},
         {"n_networks": 2},
-        {"margin": 0.0},
-        {"memory": "average"},
+        {"selection": "loss-gradient", "margin": 0.0},
+        {"selection": "loss-gradient", "memory": "average"},
     ],
     ids=str,
 )
@@ -435,8 +435,9 @@ def test_gross_errors_among_the_held_out_rows_do_not_end_the_training():
 @pytest.mark.parametrize("margin", [0.0, 2.0])
 def test_margin_drops_more_but_leaves_the_inlier_mask(margin):
     X, y, *_ = planted()
+    settings = {"warmup": 0, "batch_size": 100, "max_epochs": 3, "random_state": 0}
     model = PRLClassifier(
-        corruption_rate=0.2, margin=margin, warmup=0, batch_size=100, max_epochs=3, random_state=0
+        corruption_rate=0.2, selection="loss-gradient", margin=margin, **settings
     ).fit(X, y)
     expected = 0.2 + margin * np.sqrt(0.16 / 100)
     assert model.keep_frequency_.mean() == pytest.approx(1 - expected, abs=0.011)
@@ -469,7 +470,8 @@ def test_memory_keeps_a_row_that_was_trusted_before(mode):
 def test_scores_of_the_last_epoch_are_recorded_in_the_order_of_the_rows():
     X, y, *_ = planted()
     for make, loss in [(PRLClassifier, crossentropy), (PRLRegressor, None)]:
-        model = make(lr=1e-12, max_epochs=1, random_state=0).fit(X, y)
+        model = make(selection="loss-gradient", hidden_layer_sizes=(64,), lr=1e-12, max_epochs=1)
+        model.set_params(random_state=0).fit(X, y)
         x = torch.from_numpy(model._preprocessor.transform(X))
         with torch.no_grad():
             output = model.net_.module_(x[None])[0]
