@@ -212,7 +212,7 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
     def _step(self, n_rows: int) -> RobustStep:
         return SharedPass(loss=crossentropy, selector=Trim(DropSchedule(0.0)))
 
-    def _pilot(self) -> PRLClassifier:
+    def _pilot(self, X: Any) -> PRLClassifier:
         """Return what the rate is estimated with: nothing is pruned for that."""
         names = PRLClassifier._get_param_names()
         shared = {k: v for k, v in self.get_params(deep=False).items() if k in names}

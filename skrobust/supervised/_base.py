@@ -34,11 +34,11 @@ from skrobust.supervised._estimate import estimate_rate
 from skrobust.supervised._looks import check_module, kind_of_numbers, refuse_other_numbers
 from skrobust.training import RobustNet, RobustStep, RowDataset
 
-__all__ = ["RobustLearner", "RowFunction", "count_trusted"]
+__all__ = ["MOST_ENCODED", "RobustLearner", "RowFunction", "count_trusted"]
 
 PILOT_RATE = 0.3
 _WIDTH = 512
-_MOST_ENCODED = 64  # columns that are cut into bins
+MOST_ENCODED = 64  # columns that are cut into bins
 
 RowFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -188,7 +188,7 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
             seed = draw_seed(self.random_state)
             if isinstance(X, Tensor):
                 X, y = X.cpu().numpy(), y.cpu().numpy()
-            estimate = estimate_rate(self, pilot or self._pilot(), X, y, random_state=seed)
+            estimate = estimate_rate(self, pilot or self._pilot(X), X, y, random_state=seed)
             warn_of_doubt("corruption_rate", estimate)
             self.corruption_rate_ = estimate.rate
             self.corruption_rate_interval_ = (estimate.low, estimate.high)
@@ -206,8 +206,8 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
             )
         self.corruption_rate_ = float(rate)
 
-    def _pilot(self) -> RobustLearner:
-        """Return what the rate is estimated with."""
+    def _pilot(self, X: Any) -> Any:
+        """Return what the rate is estimated with, for inputs (n_samples, ...)."""
         pilot = copy(self).set_params(**self._pilot_settings)
         # a split of one's own may be made for all rows
         pilot._net_parameters.pop("train_split", None)
@@ -270,7 +270,7 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         """
         n_inputs = math.prod(in_shape)
         if self.module is None and self.hidden_layer_sizes is None:
-            is_table = len(in_shape) == 1 and n_inputs <= _MOST_ENCODED
+            is_table = len(in_shape) == 1 and n_inputs <= MOST_ENCODED
             settings = {"n_networks": self.n_networks, "n_bins": 16 if is_table else 0}
             sizes = (n_inputs, _WIDTH, n_outputs)
             return TabularMLP(sizes, **{**settings, **module_parameters})

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import QuantileTransformer
 
-from skrobust._validation import Integral, Interval, Real, StrOptions
+from skrobust._validation import Integral, Interval, Real, StrOptions, warn_caller
 from skrobust.selection import crossentropy, crossentropy_gradient_norm
-from skrobust.supervised._base import RowFunction
+from skrobust.supervised._base import MOST_ENCODED, RowFunction
 from skrobust.supervised._classes import LabelMixin, bootstrap_functions
 from skrobust.supervised._selecting import SelectingLearner
 
 __all__ = ["PRLClassifier"]
 
+_PILOT_LEAF = 20
+_MOSTLY, _ENOUGH = 0.9, 20  # of the rows that are dropped
 _SELECTIONS = {"auto", "loss-gradient", "prior-adjusted", "gradient", "loss", "min", "disagreement"}
 
 
@@ -37,8 +43,9 @@ class PRLClassifier(LabelMixin, SelectingLearner):
     corruption_rate : float in [0, 1) or "auto", default=0.2
         Share of corrupted labels (the thesis's epsilon), which training drops. 0 trains on
         all rows. Rates above 0.5 are allowed with a warning.
-        "auto" estimates it first, by three networks and the rows that each has not seen (see
-        :func:`estimate_corruption_rate`), which makes ``fit`` take up to four times as long.
+        "auto" estimates it first, by three models and the rows that each has not seen (see
+        :func:`estimate_corruption_rate`): forests for tables of at most 64 columns, otherwise
+        networks of its own, which make ``fit`` take up to four times as long.
     selection : {"auto", "loss-gradient", "prior-adjusted", "gradient", "loss", "min", \
             "disagreement", None} or Selector, default="auto"
         What tells rows to drop. "loss-gradient" is the norm of the loss's gradient at the network's
@@ -257,6 +264,27 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.poor_score = self.selection == "min"  # one row a step is not enough
         return tags
+
+    def _pilot(self, X: Any) -> Any:
+        """A forest for tables, whose confident predictions few wrong labels can move."""
+        n_columns = np.shape(X)[1]
+        if self.module is not None or np.ndim(X) != 2 or n_columns > MOST_ENCODED:
+            return super()._pilot(X)
+        forest = RandomForestClassifier(min_samples_leaf=_PILOT_LEAF, random_state=0)
+        return make_pipeline(QuantileTransformer(random_state=0), forest)  # in any unit
+
+    def _warn_of_result(self, targets: np.ndarray) -> None:
+        super()._warn_of_result(targets)
+        dropped = np.bincount(targets[~self.inlier_mask_], minlength=len(self.classes_))
+        label, total = int(dropped.argmax()), int(dropped.sum())
+        is_rare = np.mean(targets == label) < 0.5
+        if self._selects() and is_rare and dropped[label] > max(_MOSTLY * total, _ENOUGH):
+            warn_caller(
+                f"{dropped[label]} of the {total} rows that are not trusted are labelled "
+                f"{self.classes_[label]!r}, which is the label of fewer than half of the rows: if "
+                "mistakes go one way, as with positives that are recorded as negatives, these may "
+                "be the right ones; selection='prior-adjusted' ranks labels apart"
+            )
 
     def _row_functions(self) -> tuple[RowFunction, RowFunction]:
         if self.loss == "cross_entropy":

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binom
 from sklearn.base import clone
 from sklearn.cluster import KMeans
-from sklearn.datasets import load_diabetes, load_digits, make_friedman1
+from sklearn.datasets import load_diabetes, load_digits, make_classification, make_friedman1
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -358,9 +358,25 @@ class Noting(PRLClassifier):
 def test_pilots_are_asked_about_rows_that_they_have_not_seen():
     """Does not survive pilots that are scored on rows that they trained on."""
     rng = np.random.RandomState(0)
-    X = np.c_[np.arange(300.0), rng.normal(size=(300, 3))]
+    X = np.c_[np.arange(300.0), rng.normal(size=(300, 70))]  # too many columns for a forest
     y = (X[:, 1] > 0).astype(int)
     Noting.trained, Noting.asked = [], []
     Noting(corruption_rate="auto", **SMALL).fit(X, y)
     assert [len(rows) for rows in Noting.trained] == [300, 200, 200, 200]
     np.testing.assert_array_equal(np.sort(np.concatenate(Noting.asked)), np.arange(300))
+
+
+def test_tables_of_few_columns_are_judged_by_forests():
+    """In any unit and with missing cells; labels that are right cost next to nothing."""
+    X, y = make_classification(900, 8, n_informative=5, flip_y=0.0, random_state=0)
+    noisy, wrong = corrupt_labels(y, 0.25, random_state=0)
+    rates = []
+    for labels in (y, noisy):
+        found = estimate_corruption_rate(PRLClassifier(), X, labels, random_state=0)
+        scaled = np.where(np.arange(8) == 3, 1e300 * X, 1e-200 * X)
+        assert estimate_corruption_rate(PRLClassifier(), scaled, labels, random_state=0) == found
+        rates.append(found.rate)
+    assert rates[0] < 0.03 and abs(rates[1] - wrong.mean()) < 0.05
+    X[::7, 2] = np.nan
+    model = PRLClassifier(corruption_rate="auto", missing="mean", max_epochs=2, random_state=0)
+    assert abs(model.fit(X, noisy).corruption_rate_ - wrong.mean()) < 0.06

@@ -1,5 +1,7 @@
 """Ranking that leaves out how common labels are: which strength is chosen, and what it does."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -91,7 +93,11 @@ def test_positives_that_are_recorded_as_negatives():
     found = {}
     for selection in ("auto", "loss-gradient"):
         model = PRLClassifier(corruption_rate=rate, selection=selection, random_state=0)
-        model.fit(X[:1000], y[:1000])
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.fit(X[:1000], y[:1000])
+        told = [str(w.message) for w in caught if "rows that are not trusted are" in str(w.message)]
+        assert len(told) == (selection == "loss-gradient")
         dropped = ~model.inlier_mask_
         right = balanced_accuracy_score(truth[1000:], model.predict(X[1000:]))
         found[selection] = model.selection_, y[:1000][dropped].mean(), right
