@@ -92,18 +92,18 @@ class PriorTrim(Trim):
 
     def rescore(self, scores: Tensor, outputs: Tensor, y: Tensor) -> Tensor:
         """Score rows by adjusted logits (n_networks, n_rows, n_classes), see :class:`Selector`."""
-        labels = F.one_hot(y, outputs.shape[-1]).to(outputs.dtype)
+        labels = F.one_hot(y, outputs.shape[-1]).float()
         if self.given is None:
             self.given = torch.ones_like(labels[0])
         if not self.is_decided:
             self.given = self.given + labels.sum(dim=0)
-            believed = outputs.detach().softmax(dim=-1).mean(dim=0) ** _SHARPNESS
+            believed = outputs.detach().float().softmax(dim=-1).mean(dim=0) ** _SHARPNESS
             past = 0.0 if self.counts is None else self.counts * (1.0 - 1.0 / _REMEMBERED)
             self.counts = past + believed.T @ labels
         if self.strength == 0:
             return scores
         logs = (self.given / self.given.sum()).log()
-        return self.norm(outputs.detach() - self.strength * logs, y)
+        return self.norm(outputs.detach() - (self.strength * logs).to(outputs.dtype), y)
 
     def __call__(self, scores: Tensor, y: Tensor, row_ids: Tensor, progress: Progress) -> Selection:
         """Choose the rows that are kept, see :class:`Selector`."""
