@@ -51,12 +51,12 @@ def _linear(seed: int, rate: float) -> Any:
 
 METHODS: dict[str, Callable[[int, float], Any]] = {
     "PRLClassifier": _prl(),
-    "its network, no selection": _prl(selection=None),
+    "its network without selection": _prl(selection=None),
     "PRLClassifier auto": _prl(corruption_rate="auto"),
     "Co-PRL": _prl(n_networks=2),
     "Co-teaching": _prl(n_networks=2, selection="loss", margin=0.0),
     "Bootstrap": _prl(selection=None, loss="bootstrap-soft"),
-    "plain perceptron 256-256, no selection": _prl(
+    "plain perceptron without selection": _prl(
         selection=None, hidden_layer_sizes=(256, 256), batch_size=128
     ),
     "logistic regression": _linear,

@@ -70,11 +70,11 @@ def _linear(seed: int, rate: float = 0.0) -> Any:
 
 METHODS: dict[str, Callable[[int, float], Any]] = {
     "PRLClassifier": _prl(),
-    "its network, no selection": _prl(selection=None),
+    "its network without selection": _prl(selection=None),
     "PRLClassifier auto": _prl(corruption_rate="auto"),
-    "PRLClassifier, 0.2 unless told": _prl(corruption_rate=0.2),
+    "PRLClassifier at 0.2": _prl(corruption_rate=0.2),
     "logistic regression": _linear,
-    "forest, leaves of 20": _forest,
+    "forest with leaves of 20": _forest,
     "boosting": _boosting,
     "cleanlab + boosting": _boosting,
     "filtered boosting": _boosting,
