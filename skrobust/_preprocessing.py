@@ -167,27 +167,28 @@ class TablePreprocessor:
             units[:, self.unobserved_] = 0.0
         return np.where(np.isnan(units), self._fill, units) if self.missing == "mean" else units
 
-    def transform(self, X: np.ndarray, excess: list[np.ndarray] | None = None) -> np.ndarray:
+    def transform(
+        self, X: np.ndarray, charges: list[np.ndarray] | None = None, per_feature: bool = False
+    ) -> np.ndarray:
         """Return float32 rows (n_samples, n_features).
 
-        How far values lie from where they are put, in the scale of the result, is appended to
-        ``excess`` as an array of the same shape, float64.
+        How far values lie from where they are put, in the scale of the result, is squared and
+        appended to ``charges``, block of rows by block, float64: its sums (n_rows,), or
+        ``per_feature`` (n_rows, n_features), with one column where nothing is put elsewhere.
         """
         rows = np.empty(X.shape, dtype=np.float32)
-        beyond = None if excess is None else np.empty(X.shape)
         for start in range(0, len(X), _BLOCK_ROWS):  # not to hold a large table several times
             part = slice(start, start + _BLOCK_ROWS)
             rows[part], cut = self._scaled(X[part])
-            if beyond is not None:
-                beyond[part] = cut
-        if excess is not None and beyond is not None:
-            excess.append(beyond)
+            if charges is not None:
+                squares = np.zeros((len(X[part]), 1)) if cut is None else cut**2
+                charges.append(squares if per_feature else squares.sum(axis=1))
         return rows
 
-    def _scaled(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return rows, and what the limit cuts off."""
+    def _scaled(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return rows, and what the limit cuts off, if there is anything."""
         units = self._completed(X)
-        limited, cut = units, np.zeros(1)
+        limited, cut = units, None
         if (np.abs(units) > _FENCE).any():
             limited = _limit(units)
             scale = self.spread_ if self.scaling is None else 1.0 / self._width

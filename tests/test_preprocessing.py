@@ -25,9 +25,9 @@ def scaled(X, scaling, missing="error"):
 
 
 def cut_off(preprocessor, X):
-    excess = []
-    preprocessor.transform(X, excess=excess)
-    return excess[0]
+    charges = []
+    preprocessor.transform(X, charges=charges, per_feature=True)
+    return np.sqrt(charges[0]) * np.ones(X.shape)
 
 
 @pytest.mark.parametrize("scaling", SCALINGS)

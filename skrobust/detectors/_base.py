@@ -300,22 +300,12 @@ class RobustDetector(RobustEstimator, PyODMixin):
         function: Any = self._score_chunks
         if per_feature:
             function = partial(function, per_feature=True)
-        charges: list[tuple[int, np.ndarray]] = []  # of blocks with far values, and their places
-        n_seen = 0
-
-        def prepare(rows: np.ndarray) -> np.ndarray:
-            nonlocal n_seen
-            excess: list[np.ndarray] = []
-            scaled = self._preprocessor.transform(rows, excess=excess)
-            if excess[0].any():
-                squares = excess[0] ** 2
-                charges.append((n_seen, squares if per_feature else squares.sum(axis=1)))
-            n_seen += len(rows)
-            return scaled
-
-        scores = map_rows(function, X, prepare, self.device_, self.n_threads)
-        for start, charged in charges:
-            scores[start : start + len(charged)] += charged
+        charges: list[np.ndarray] = []
+        prepare = partial(self._preprocessor.transform, charges=charges, per_feature=per_feature)
+        scores, start = map_rows(function, X, prepare, self.device_, self.n_threads), 0
+        for charge in charges:
+            scores[start : start + len(charge)] += charge
+            start += len(charge)
         return scores
 
     def _score_chunks(self, chunks: Tensor) -> Tensor:

@@ -1,6 +1,5 @@
 """Which rows of a batch train which network: scores, rules, schedules, exchange, memory."""
 
-from skrobust.selection._classes import PriorTrim, leaving_ratio
 from skrobust.selection._memory import ScoreMemory, ScoreWindow
 from skrobust.selection._rules import (
     Selection,
@@ -34,10 +33,12 @@ from skrobust.selection._scores import (
 from skrobust.selection._selectors import (
     LIMIT_ROWS,
     DropSchedule,
+    PriorTrim,
     Progress,
     Selector,
     Trim,
     binomial_margin,
+    leaving_ratio,
     score_of,
 )
 from skrobust.selection._spectral import spectral_signature_scores

@@ -170,7 +170,9 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
                 self.net_.fit(RowDataset(rows, codes), targets)
                 trained = self.net_.result(rows, codes)
                 _, self.sample_scores_, self.keep_frequency_, self.history_, selector = trained
-                self._after_selection(selector)
+                if hasattr(self, "selection"):
+                    chosen = getattr(selector, "name", None)
+                    self.selection_ = chosen if self.selection == "auto" else self.selection
                 self._after_training(rows, codes, extra)
                 n_trusted = count_trusted(self.corruption_rate_, len(X))
                 self.inlier_mask_ = np.zeros(len(X), dtype=bool)  # of equal scores the first
@@ -241,9 +243,6 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         X = self._row_like(validate_examples(self, X, reset=False, missing=self.missing))
         parts = self._preprocessor.transform(X), self._encode_more(y)
         return RowDataset(*(torch.from_numpy(part).to(self.device_) for part in parts))
-
-    def _after_selection(self, selector: Any) -> None:
-        """Note how rows were chosen."""
 
     def _after_training(self, x: Tensor, y: Tensor, extra: Any) -> None:
         """Do what is left once the networks are trained, under the seed of ``fit``."""

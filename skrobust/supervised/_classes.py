@@ -18,6 +18,7 @@ from skrobust.supervised._looks import check_module
 
 __all__ = ["LabelMixin", "bootstrap_functions"]
 
+_MOSTLY, _ENOUGH = 0.9, 20  # of the rows that are dropped
 _HARD_WEIGHT, _SOFT_WEIGHT = 0.8, 0.95
 
 
@@ -92,6 +93,16 @@ class LabelMixin(ClassifierMixin):
             return
         n_rows = np.bincount(targets, minlength=len(self.classes_))
         n_kept = np.bincount(targets[self.inlier_mask_], minlength=len(self.classes_))
+        n_lost = n_rows - n_kept
+        most, total = int(n_lost.argmax()), int(n_lost.sum())
+        is_one = n_lost[most] > max(_MOSTLY * total, _ENOUGH) and 2 * n_rows[most] < n_rows.sum()
+        if is_one and hasattr(self, "selection"):  # poison may well have one label
+            warn_caller(
+                f"{n_lost[most]} of the {total} rows that are not trusted are labelled "
+                f"{self.classes_[most]!r}, which is the label of fewer than half of the rows: if "
+                "mistakes go one way, as with positives that are recorded as negatives, these may "
+                "be the right ones; selection='prior-adjusted' ranks labels apart"
+            )
         lost = self.classes_[2 * n_kept < n_rows]
         if len(lost):
             names = ", ".join(map(repr, lost.tolist()))

@@ -11,7 +11,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer
 
-from skrobust._validation import Integral, Interval, Real, StrOptions, warn_caller
+from skrobust._validation import Integral, Interval, Real, StrOptions
 from skrobust.selection import crossentropy, crossentropy_gradient_norm
 from skrobust.supervised._base import MOST_ENCODED, RowFunction
 from skrobust.supervised._classes import LabelMixin, bootstrap_functions
@@ -20,7 +20,6 @@ from skrobust.supervised._selecting import SelectingLearner
 __all__ = ["PRLClassifier"]
 
 _PILOT_LEAF = 20
-_MOSTLY, _ENOUGH = 0.9, 20  # of the rows that are dropped
 _SELECTIONS = {"auto", "loss-gradient", "prior-adjusted", "gradient", "loss", "min", "disagreement"}
 
 
@@ -272,19 +271,6 @@ class PRLClassifier(LabelMixin, SelectingLearner):
             return super()._pilot(X)
         forest = RandomForestClassifier(min_samples_leaf=_PILOT_LEAF, random_state=0)
         return make_pipeline(QuantileTransformer(random_state=0), forest)  # in any unit
-
-    def _warn_of_result(self, targets: np.ndarray) -> None:
-        super()._warn_of_result(targets)
-        dropped = np.bincount(targets[~self.inlier_mask_], minlength=len(self.classes_))
-        label, total = int(dropped.argmax()), int(dropped.sum())
-        is_rare = np.mean(targets == label) < 0.5
-        if self._selects() and is_rare and dropped[label] > max(_MOSTLY * total, _ENOUGH):
-            warn_caller(
-                f"{dropped[label]} of the {total} rows that are not trusted are labelled "
-                f"{self.classes_[label]!r}, which is the label of fewer than half of the rows: if "
-                "mistakes go one way, as with positives that are recorded as negatives, these may "
-                "be the right ones; selection='prior-adjusted' ranks labels apart"
-            )
 
     def _row_functions(self) -> tuple[RowFunction, RowFunction]:
         if self.loss == "cross_entropy":

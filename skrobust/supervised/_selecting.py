@@ -115,21 +115,17 @@ class SelectingLearner(RobustLearner):
         if callable(self.selection):
             return self.selection
         rate = 0.0 if self.selection is None else self.corruption_rate_
-        settings: dict[str, Any] = {
-            "schedule": DropSchedule(rate, warmup=self.warmup, margin=self.margin),
-            "rule": _RULES.get(self.selection, keep_lowest),
-            "score_limit": self.score_limit,
-            "n_recent": min(LIMIT_ROWS, n_rows),
-        }
-        if self.selection in ("auto", "prior-adjusted"):
-            settings["norm"] = self._losses()[1]
-            if self.selection == "prior-adjusted":
-                settings |= {"strength": 1.0, "is_decided": True}
-            return PriorTrim(**settings)
-        return Trim(**settings)
-
-    def _after_selection(self, selector: Any) -> None:
-        self.selection_ = selector.name if self.selection == "auto" else self.selection
+        schedule = DropSchedule(rate, warmup=self.warmup, margin=self.margin)
+        if self.selection == "auto":
+            return PriorTrim(schedule, self._losses()[1])
+        if self.selection == "prior-adjusted":
+            return PriorTrim(schedule, self._losses()[1], strength=1.0, is_decided=True)
+        return Trim(
+            schedule,
+            rule=_RULES.get(self.selection, keep_lowest),
+            score_limit=self.score_limit,
+            n_recent=min(LIMIT_ROWS, n_rows),
+        )
 
     def _step(self, n_rows: int) -> RobustStep:
         ranked = score_of(self.selection) if callable(self.selection) else self.selection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from typing import Any, Self
 
@@ -265,11 +266,8 @@ class RobustNet(ScoringNet):
         """Scores (n_rows,) of rows by the net as it is, dropout off, mean over the networks."""
         self._set_training(False)
         batches = DeviceBatches(RowDataset(x, y), self.batch_size)
-        state = getattr(self, "state_", None)
-        scores = [
-            self.step.score_rows(self.module_, self._shared(x), t, state)[1]
-            for x, (t, _) in batches
-        ]
+        score = partial(self.step.score_rows, self.module_, state=getattr(self, "state_", None))
+        scores = [score(self._shared(x), t)[1] for x, (t, _) in batches]
         return torch.cat(scores, dim=1).mean(dim=0)
 
     def result(self, x: Tensor, y: Tensor | None = None) -> Trained:

@@ -145,11 +145,6 @@ class StepState:
             state.memory = ScoreMemory(n_networks, n_rows, **settings)
         return state
 
-    def rescore(self, scores: Tensor, output: Any, y: Tensor) -> Tensor:
-        """Let a selector that looks at the networks' outputs change the scores."""
-        rescore = getattr(self.selector, "rescore", None)
-        return scores if rescore is None else rescore(scores, output, y)
-
     def end_epoch(self) -> None:
         """Count the epoch, in the record too."""
         self.record.end_epoch()

@@ -155,9 +155,10 @@ class RobustStep(TrainingStep):
         with torch.no_grad():
             output = networks(x)
             ranked, noted = self._known(output, target, self.loss, self.loss(output, target))
-            if state is None:
+            rescore = getattr(getattr(state, "selector", None), "rescore", None)
+            if rescore is None:
                 return ranked, noted
-            scores = state.rescore(ranked, output, y)
+            scores = rescore(ranked, output, y)
             return scores, scores if self.noted is None else noted
 
     def held_out_loss(self, output: Any, x: Tensor, y: Tensor, selector: Any = None) -> Tensor:
@@ -227,7 +228,8 @@ class SharedPass(RobustStep):
         output, target = networks(x), x if self.reconstructs else y
         losses = minimised(output, target)
         scores = losses.detach() if ranked is minimised else ranked(output, target).detach()
-        scores = state.rescore(scores, output, y)
+        rescore = getattr(state.selector, "rescore", None)  # by what else the outputs say
+        scores = scores if rescore is None else rescore(scores, output, y)
         noted = scores if self.noted is None else self.noted(output, target).detach()
         own, kept = self.choose(scores, y, row_ids, state)
         loss = kept.weighted_mean(losses.gather(1, kept.rows)).sum()
