@@ -236,7 +236,7 @@ def audit_labels(
         found = predict_unseen(estimator, X, given, classes, splits, verbose)
         folds = _numbers(splits, len(given))
     else:
-        found = check_at_hand(at_hand, given, classes)
+        found = check_at_hand(at_hand, y, given, classes)
     index = next((own.index for own in (X, y) if isinstance(own, (pd.DataFrame, pd.Series))), None)
     judge: Callable = _judge_targets if classes is None else _judge_labels
     said, suggestions, scores = judge(given, codes, found, classes)
@@ -283,8 +283,13 @@ def classes_of(given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (np.array([0, 1]), given.astype(int)) if given.ndim == 2 else encode_labels(given)
 
 
-def check_at_hand(at_hand: Any, given: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
-    """Predictions at hand as they would come from folds, float64."""
+def check_at_hand(
+    at_hand: Any, y: Any, given: np.ndarray, classes: np.ndarray | None
+) -> np.ndarray:
+    """Predictions at hand as they would come from folds, float64; named columns by their names."""
+    names = classes if classes is not None and given.ndim == 1 else getattr(y, "columns", None)
+    if names is not None and set(getattr(at_hand, "columns", [])) == set(names):
+        at_hand = at_hand[list(names)]
     found = np.asarray(at_hand, dtype=np.float64)
     name = "predictions" if classes is None else "pred_probs"
     if classes is not None and given.ndim == 1:

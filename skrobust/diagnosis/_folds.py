@@ -47,7 +47,7 @@ def check_given(y: Any, *, labels: bool) -> np.ndarray:
             "y should be a 1d array of labels, or have a column of zeros and ones for each label; "
             f"got shape {given.shape}"
         )
-    return given
+    return given.astype(int) if labels and given.ndim == 2 else given
 
 
 def encode_labels(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

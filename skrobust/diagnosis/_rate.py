@@ -75,11 +75,12 @@ def mean_of_estimates(estimates: Sequence[CorruptionEstimate]) -> CorruptionEsti
     Returns
     -------
     CorruptionEstimate
-        Means; the first doubt of them.
+        Means over those without a doubt; with the first doubt where these are fewer than half.
     """
-    rate, low, high = np.mean([estimate[:3] for estimate in estimates], axis=0).tolist()
+    judged = [estimate for estimate in estimates if estimate.doubt is None]
+    rate, low, high = np.mean([one[:3] for one in judged or estimates], axis=0).tolist()
     doubts = [one.doubt for one in estimates if one.doubt is not None]
-    return CorruptionEstimate(rate, low, high, doubts[0] if doubts else None)
+    return CorruptionEstimate(rate, low, high, doubts[0] if len(doubts) > len(judged) else None)
 
 
 def warn_of_doubt(parameter: str, estimate: CorruptionEstimate) -> None:

@@ -76,15 +76,16 @@ class TabularMLP(StackedMLP):
         A column of so few values that at most two bins have a width stays as it is. The first
         layer's weights are drawn for all bins, and grow by as much as there are fewer.
         """
-        if not self.n_bins:
+        if not self.n_bins or bool(self.scale.any()):  # placed already, as in a loaded training
             return
         rows = x.flatten(1)[:: -(-x.numel() // _QUANTILE_NUMBERS)]
         levels = torch.linspace(0, 1, self.n_bins + 1, device=x.device)
         edges = torch.quantile(rows, levels, dim=0).T
         widths = edges.diff(dim=1)
-        few = (widths > 0).sum(dim=1) <= _FEW_BINS
+        is_live = widths > torch.finfo(widths.dtype).tiny
+        few = is_live.sum(dim=1) <= _FEW_BINS
         self.start.copy_(edges[:, :-1])
-        self.scale.copy_(torch.where(widths > 0, 1.0 / widths, 0.0))
+        self.scale.copy_(torch.where(is_live, 1.0 / widths, 0.0))
         self.highest.fill_(1.0)
         self.lowest[:, 0], self.highest[:, -1] = -_FARTHEST, 1.0 + _FARTHEST
         self.start[few], self.scale[few], self.scale[few, 0] = 0.0, 0.0, 1.0

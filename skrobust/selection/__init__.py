@@ -13,6 +13,7 @@ from skrobust.selection._rules import (
     keep_lowest,
     keep_lowest_per_group,
     keep_single_lowest,
+    keep_some_of_each,
 )
 from skrobust.selection._scores import (
     absolute_error,
@@ -75,6 +76,7 @@ __all__ = [
     "keep_lowest",
     "keep_lowest_per_group",
     "keep_single_lowest",
+    "keep_some_of_each",
     "leaving_ratio",
     "output_gradient_norm",
     "score_of",

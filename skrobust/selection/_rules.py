@@ -27,7 +27,10 @@ __all__ = [
     "keep_lowest",
     "keep_lowest_per_group",
     "keep_single_lowest",
+    "keep_some_of_each",
 ]
+
+_LEAST_KEPT = 0.25
 
 
 class Selection(NamedTuple):
@@ -254,6 +257,31 @@ def keep_lowest_per_group(scores: Tensor, drop_rate: float, groups: Tensor) -> S
     size = same.sum(dim=2).double()
     n_kept = torch.floor((1.0 - drop_rate) * size + 1e-9).clamp(min=1)
     return Selection(order, (rank < n_kept).to(scores.dtype))
+
+
+def keep_some_of_each(kept: Selection, scores: Tensor, labels: Tensor) -> Selection:
+    """Keep the best quarter of the rows of each label besides those that are chosen already.
+
+    Parameters
+    ----------
+    kept : Selection
+        What another rule has chosen.
+    scores : Tensor of shape (n_networks, n_rows)
+        One score per network and row.
+    labels : Tensor of shape (n_rows, n_classes)
+        1 in the column of each row's label, 0 elsewhere.
+
+    Returns
+    -------
+    Selection
+        All rows, of weight 0 where dropped.
+    """
+    order = torch.sort(scores, dim=-1, stable=True).indices
+    ordered = labels[order]  # (n_networks, n_rows, n_classes)
+    place = (ordered.cumsum(dim=1) * ordered).sum(dim=2)  # within the label, from 1
+    least = (ordered * torch.floor(_LEAST_KEPT * labels.sum(dim=0))).sum(dim=2)
+    chosen = kept.mask(scores.shape[1]).gather(1, order) | (place <= least)
+    return kept._replace(rows=order, weights=chosen.to(scores.dtype))
 
 
 def keep_both(first: Selection, second: Selection, n_rows: int) -> Selection:

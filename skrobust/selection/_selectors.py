@@ -19,6 +19,7 @@ from skrobust.selection._rules import (
     keep_count,
     keep_lowest,
     keep_lowest_per_group,
+    keep_some_of_each,
 )
 from skrobust.selection._scores import crossentropy_gradient_norm
 
@@ -42,7 +43,6 @@ _LEAST_ROWS = 10.0  # of right labels, which each class is given besides
 _REMEMBERED = 50  # batches
 _OVERLAP = 0.05  # of each class, that is not counted
 _UNEQUAL = 1.5
-_LEAST_KEPT = 0.25  # of each label
 
 
 class Progress(NamedTuple):
@@ -69,10 +69,10 @@ class Progress(NamedTuple):
 class Selector(Protocol):
     """Turns the scores of a batch into the rows that are trained on: what ``selection=`` takes.
 
-    An object that is called as below is enough. Three attributes are looked for besides: ``score``,
+    An object that is called as below is enough. Four attributes are looked for besides: ``score``,
     what the scores are to be ("loss", the default, "loss-gradient" or "gradient");
     ``rescore(scores, outputs, y) -> scores``, which sees the networks' outputs (n_networks, n_rows,
-    ...) before each choice; and
+    ...) before each choice; ``is_over``, which is set to True after the last one; and
     ``keep_held_out(scores, losses) -> Selection``, which held-out rows count for early stopping
     (without it those of lowest loss, all but the corruption rate). ``fit`` works with a deep copy,
     so that the object may keep what it has seen in a training.
@@ -326,8 +326,8 @@ class PriorTrim:
         Score of rows by logits; by default the norm of the gradient of the cross-entropy.
     strength : {0, 0.5, 1}, default=0.5
         How much of the logarithm is subtracted.
-    is_decided : bool, default=False
-        Whether ``strength`` stays as it is.
+    is_open : bool, default=True
+        Whether ``strength`` is chosen anew after the warm-up, or the first epoch if that is longer.
 
     Attributes
     ----------
@@ -343,7 +343,9 @@ class PriorTrim:
     schedule: DropSchedule
     norm: Callable[[Tensor, Tensor], Tensor] = crossentropy_gradient_norm
     strength: float = 0.5
-    is_decided: bool = False
+    is_open: bool = True
+    is_over: bool = field(default=False, init=False)  # the counting
+    first: int | None = field(default=None, init=False, repr=False)  # epoch
     name: str = field(default="mixture", init=False)
     given: Tensor | None = field(default=None, init=False, repr=False)
     counts: Tensor | None = field(default=None, init=False, repr=False)
@@ -353,8 +355,9 @@ class PriorTrim:
         labels = F.one_hot(y, outputs.shape[-1]).float()
         if self.given is None:
             self.given = torch.ones_like(labels[0])
-        if not self.is_decided:
+        if not self.is_over:
             self.given = self.given + labels.sum(dim=0)
+        if not self.is_over and self.is_open:
             believed = outputs.detach().float().softmax(dim=-1).mean(dim=0) ** _SHARPNESS
             past = 0.0 if self.counts is None else self.counts * (1.0 - 1.0 / _REMEMBERED)
             self.counts = past + believed.T @ labels
@@ -366,9 +369,11 @@ class PriorTrim:
     def __call__(self, scores: Tensor, y: Tensor, row_ids: Tensor, progress: Progress) -> Selection:
         """Choose the rows that are kept, see :class:`Selector`."""
         reached = self.schedule.reached(progress)
-        is_over = reached >= self.schedule.rate
-        if is_over and not self.is_decided and self.counts is not None and self.given is not None:
-            self.is_decided = True
+        is_warm = reached >= self.schedule.rate
+        self.first = progress.epoch if self.first is None else self.first
+        is_time = is_warm and self.is_open and not self.is_over and progress.epoch > self.first
+        if is_time and self.counts is not None and self.given is not None:
+            self.is_over = True  # a whole epoch at least has been counted
             ratio = leaving_ratio(self.counts, self.given / self.given.sum())
             if ratio > _UNEQUAL:
                 self.strength, self.name = 1.0, "prior-adjusted"
@@ -376,22 +381,12 @@ class PriorTrim:
                 self.strength, self.name = 0.0, "loss-gradient"
         kept = keep_lowest(scores, self.schedule.drop_rate(progress, scores.shape[1]))
         if self.given is not None and reached > 0:
-            kept = _keep_some_of_each(kept, scores, F.one_hot(y, len(self.given)))
-        return kept._replace(counts=is_over)
+            kept = keep_some_of_each(kept, scores, F.one_hot(y, len(self.given)))
+        return kept._replace(counts=is_warm)
 
     def keep_held_out(self, scores: Tensor, losses: Tensor) -> Selection:
         """Choose held-out rows, see :meth:`Trim.keep_held_out`."""
         return Trim(self.schedule).keep_held_out(scores, losses)
-
-
-def _keep_some_of_each(kept: Selection, scores: Tensor, labels: Tensor) -> Selection:
-    """Keep the best quarter of each label besides; ``labels`` are (n_rows, n_classes), 0 or 1."""
-    order = torch.sort(scores, dim=-1, stable=True).indices
-    ordered = labels[order]  # (n_networks, n_rows, n_classes)
-    place = (ordered.cumsum(dim=1) * ordered).sum(dim=2)  # within the label, from 1
-    least = (ordered * torch.floor(_LEAST_KEPT * labels.sum(dim=0))).sum(dim=2)
-    chosen = kept.mask(scores.shape[1]).gather(1, order) | (place <= least)
-    return kept._replace(rows=order, weights=chosen.to(scores.dtype))
 
 
 def _highest(scores: Tensor, n_kept: int) -> Tensor:

@@ -171,8 +171,8 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
                 trained = self.net_.result(rows, codes)
                 _, self.sample_scores_, self.keep_frequency_, self.history_, selector = trained
                 if hasattr(self, "selection"):
-                    chosen = getattr(selector, "name", None)
-                    self.selection_ = chosen if self.selection == "auto" else self.selection
+                    own = type(selector).__name__ if callable(self.selection) else self.selection
+                    self.selection_ = getattr(selector, "name", own) if own == "auto" else own
                 self._after_training(rows, codes, extra)
                 n_trusted = count_trusted(self.corruption_rate_, len(X))
                 self.inlier_mask_ = np.zeros(len(X), dtype=bool)  # of equal scores the first
@@ -234,7 +234,7 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         if self.module is not None:
             settings["before_training"] = self._before_training
         elif self.hidden_layer_sizes is None:
-            settings["before_training"] = TabularMLP.set_edges
+            settings["before_training"] = _place_bins
             settings["rescore"] = self.memory is None  # without the noise of dropout
         return self._make_net(self._step(len(x)), len(x), x.shape[1:], n_outputs, **settings), x
 
@@ -379,6 +379,13 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         tags.input_tags.allow_nan = self.missing == "mean"
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _place_bins(networks: nn.Module, x: Tensor) -> None:
+    """Place the bins of the default network, which a subclass may not have."""
+    network = getattr(networks, "_orig_mod", networks)  # of torch.compile
+    if isinstance(network, TabularMLP):
+        network.set_edges(x)
 
 
 def count_trusted(rate: float, n_rows: int) -> int:

@@ -154,7 +154,7 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         Share of the epochs after warm-up in which the row was kept; nan for rows that
         ``train_split`` held out.
     selection_ : {"loss-gradient", "mixture", "prior-adjusted"} or what ``selection`` was
-        How rows were chosen.
+        How rows were chosen; of an object the name of its class.
     inlier_mask_ : array of shape (n_samples,), bool
         The n - ceil(corruption_rate n) rows of lowest ``sample_scores_``; of equal ones the first.
     history_ : skorch.history.History
@@ -266,8 +266,7 @@ class PRLClassifier(LabelMixin, SelectingLearner):
 
     def _pilot(self, X: Any) -> Any:
         """A forest for tables, whose confident predictions few wrong labels can move."""
-        n_columns = np.shape(X)[1]
-        if self.module is not None or np.ndim(X) != 2 or n_columns > MOST_ENCODED:
+        if self.module is not None or np.ndim(X) != 2 or np.shape(X)[1] > MOST_ENCODED:
             return super()._pilot(X)
         forest = RandomForestClassifier(min_samples_leaf=_PILOT_LEAF, random_state=0)
         return make_pipeline(QuantileTransformer(random_state=0), forest)  # in any unit

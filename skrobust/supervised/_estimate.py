@@ -119,7 +119,7 @@ def estimate_corruption_rate(
     # labels that are none are an error here, and a doubt in fit
     classes = classes_of(given)[0] if labels else None
     if at_hand is not None:
-        return rate_of(given, check_at_hand(at_hand, given, classes), classes)
+        return rate_of(given, check_at_hand(at_hand, y, given, classes), classes)
     pilot = estimator._pilot(X) if hasattr(estimator, "_pilot") else estimator
     return estimate_rate(
         estimator, pilot, X, given, cv=cv, groups=groups, random_state=random_state, verbose=verbose

@@ -119,7 +119,7 @@ class SelectingLearner(RobustLearner):
         if self.selection == "auto":
             return PriorTrim(schedule, self._losses()[1])
         if self.selection == "prior-adjusted":
-            return PriorTrim(schedule, self._losses()[1], strength=1.0, is_decided=True)
+            return PriorTrim(schedule, self._losses()[1], strength=1.0, is_open=False)
         return Trim(
             schedule,
             rule=_RULES.get(self.selection, keep_lowest),

@@ -272,14 +272,15 @@ class RobustNet(ScoringNet):
 
     def result(self, x: Tensor, y: Tensor | None = None) -> Trained:
         """Give what training has found out of all rows, and forget how it came to it."""
-        record, memory = self.state_.record, self.state_.memory
+        record, memory, selector = self.state_.record, self.state_.memory, self.state_.selector
+        if hasattr(selector, "is_over"):
+            selector.is_over = True
         known = record.scores if memory is None else memory.means(self.state_.progress.epoch)
         scores = known.mean(dim=0)
         missing = torch.ones_like(record.seen) if self.rescore else ~record.seen
         if missing.any():
             scores[missing] = self.score_rows(x[missing], None if y is None else y[missing])
         frequency = record.keep_frequency.double().cpu().numpy()
-        selector = self.state_.selector
         del self.state_
         return Trained(self, scores.double().cpu().numpy(), frequency, self.history, selector)
 

@@ -151,15 +151,22 @@ class RobustStep(TrainingStep):
         if self.by_gradient:
             gradients = self._gradients(networks, state)
             output, losses = gradients.forward(x, target, self.loss)
-            return self._known(output, target, self.loss, losses, gradients.norms())
+            known = self._known(output, target, self.loss, losses, gradients.norms())
+            return self.rescored(*known, output, y, state)
         with torch.no_grad():
             output = networks(x)
             ranked, noted = self._known(output, target, self.loss, self.loss(output, target))
-            rescore = getattr(getattr(state, "selector", None), "rescore", None)
-            if rescore is None:
-                return ranked, noted
-            scores = rescore(ranked, output, y)
-            return scores, scores if self.noted is None else noted
+            return self.rescored(ranked, noted, output, y, state)
+
+    def rescored(
+        self, scores: Tensor, noted: Tensor, output: Any, y: Tensor, state: StepState | None
+    ) -> tuple[Tensor, Tensor]:
+        """Let a selector that looks at the networks' outputs change what it ranks."""
+        rescore = getattr(getattr(state, "selector", None), "rescore", None)
+        if rescore is None:
+            return scores, noted
+        changed = rescore(scores, output, y)
+        return changed, changed if noted is scores else noted
 
     def held_out_loss(self, output: Any, x: Tensor, y: Tensor, selector: Any = None) -> Tensor:
         """Loss of rows that the networks have not seen, which are as corrupted as the others.
@@ -303,7 +310,8 @@ class ByRowGradients(RobustStep):
             gradients, target = self._gradients(networks, state), x if self.reconstructs else y
             output, losses = gradients.forward(x, target, minimised)
             norms = gradients.norms()
-            scores, noted = self._known(output, target, minimised, losses, norms)
+            known = self._known(output, target, minimised, losses, norms)
+            scores, noted = self.rescored(*known, output, y, state)
             own, kept = self.choose(scores, y, row_ids, state)
             state.record.add(row_ids, noted, own)
             weights = kept.mean_weights(len(y))

@@ -312,3 +312,19 @@ def test_several_targets_of_different_units():
     assert frame.loc[9, "residual"] == pytest.approx(3e6, rel=0.2)
     assert audit.predictions.shape == (400, 2)
     assert audit.estimate_rate().rate < 0.05
+
+
+def test_columns_with_names_are_taken_by_their_names():
+    X, y = three_classes()
+    made = audit_labels(LogisticRegression(), X, y, random_state=0)
+    named = pd.DataFrame(made.predictions, columns=made.classes)[["oak", "ash", "elm"]]
+    np.testing.assert_array_equal(audit_labels(y=y, pred_probs=named).scores, made.scores)
+
+
+def test_labels_that_are_never_there_say_nothing_of_the_rate():
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(300, 4))
+    y = pd.DataFrame(np.c_[X[:, :2] > 0, np.zeros((300, 1))]).astype("Int64")
+    forest = RandomForestClassifier(30, random_state=0)
+    found = estimate_corruption_rate(forest, X, y, random_state=0)
+    assert found.rate < 0.05 and found.doubt is None

@@ -57,8 +57,8 @@ def test_which_ranking_is_chosen():
 @pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
 def test_scores_leave_out_so_much_of_the_prior(strength):
     """Of rows that nothing is known of, those of the rare label have the larger gradient."""
-    selector = PriorTrim(DropSchedule(0.2), strength=strength, is_decided=True)
-    selector.given = 1000 * GIVEN
+    selector = PriorTrim(DropSchedule(0.2), strength=strength, is_open=False)
+    selector.given, selector.is_over = 1000 * GIVEN, True
     logits, y = GIVEN.log().expand(1, 2, 2), torch.tensor([0, 1])
     frequent, rare = selector.rescore(crossentropy_gradient_norm(logits, y), logits, y)[0].tolist()
     expected = {0.0: 2**0.5 * 0.8, 0.5: 2**0.5 * 2 / 3, 1.0: 2**0.5 * 0.5}[strength]
@@ -70,7 +70,7 @@ def test_some_rows_of_each_label_are_always_kept():
     rng = np.random.RandomState(0)
     y = torch.from_numpy((np.arange(100) % 10 == 0).astype(int))
     scores = torch.from_numpy(rng.uniform(size=(2, 100))) + y  # the rare label fits worst
-    selector = PriorTrim(DropSchedule(0.3), strength=0.0, is_decided=True)
+    selector = PriorTrim(DropSchedule(0.3), strength=0.0, is_open=False)
     logits = torch.zeros(2, 100, 2)
     scores = selector.rescore(scores, logits, y)
     kept = selector(scores, y, torch.arange(100), Progress(1, 2, 1, 2)).mask(100)
@@ -104,3 +104,46 @@ def test_positives_that_are_recorded_as_negatives():
     assert found["auto"][0] == "prior-adjusted"
     assert found["auto"][1] < found["loss-gradient"][1] - 0.2
     assert found["auto"][2] > found["loss-gradient"][2] + 0.03
+
+
+def test_told_to_leave_out_the_prior_it_does():
+    """The labels' shares are counted in training, though nothing is decided."""
+    y = torch.from_numpy((np.arange(100) % 10 == 0).astype(int))
+    selector = PriorTrim(DropSchedule(0.2), strength=1.0, is_open=False)
+    logits = torch.randn(1, 100, 2)
+    plain = crossentropy_gradient_norm(logits, y)
+    for epoch in range(2):
+        changed = selector.rescore(plain, logits, y)
+        selector(changed, y, torch.arange(100), Progress(epoch, 2, epoch, 2))
+    shares = selector.given / selector.given.sum()
+    torch.testing.assert_close(shares, torch.tensor([0.9, 0.1]), atol=0.01, rtol=0)
+    expected = crossentropy_gradient_norm(logits - shares.log(), y)
+    torch.testing.assert_close(changed, expected)
+    assert not torch.allclose(changed, plain)
+    selector.is_over = True  # after training nothing is counted any more
+    before = selector.given.clone()
+    assert torch.equal(selector.rescore(plain, logits, y), selector.rescore(plain, logits, y))
+    assert torch.equal(selector.given, before)
+
+
+@pytest.mark.parametrize("warmup", [0, 0.0])
+def test_nothing_is_decided_before_an_epoch_is_counted(warmup):
+    selector = PriorTrim(DropSchedule(0.2, warmup=warmup))
+    y = torch.tensor([0, 0, 0, 1])
+    logits = 4.0 * torch.eye(2)[torch.tensor([0, 0, 1, 1])].unsqueeze(0)
+    for step in range(4):
+        scores = selector.rescore(crossentropy_gradient_norm(logits, y), logits, y)
+        selector(scores, y, torch.arange(4), Progress(step // 2, 2, step, 4))
+        assert selector.is_over == (step >= 2)
+
+
+@pytest.mark.parametrize("more", [{"clip": "row"}, {"reforward": True}, {}])
+def test_every_step_ranks_by_what_was_asked_for(more):
+    X, y = make_classification(400, 6, weights=[0.85], class_sep=0.5, random_state=0)
+    short = {"corruption_rate": 0.2, "max_epochs": 15, "warmup": 3, "random_state": 0, **more}
+    found = [
+        PRLClassifier(selection=selection, **short).fit(X, y).predict_proba(X)
+        for selection in ("prior-adjusted", "auto", "loss-gradient")
+    ]
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        assert np.abs(found[first] - found[second]).max() > 1e-3
