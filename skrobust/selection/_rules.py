@@ -30,8 +30,6 @@ __all__ = [
     "keep_some_of_each",
 ]
 
-_LEAST_KEPT = 0.25
-
 
 class Selection(NamedTuple):
     """Rows chosen from one batch, one choice per network.
@@ -259,8 +257,10 @@ def keep_lowest_per_group(scores: Tensor, drop_rate: float, groups: Tensor) -> S
     return Selection(order, (rank < n_kept).to(scores.dtype))
 
 
-def keep_some_of_each(kept: Selection, scores: Tensor, labels: Tensor) -> Selection:
-    """Keep the best quarter of the rows of each label besides those that are chosen already.
+def keep_some_of_each(
+    kept: Selection, scores: Tensor, labels: Tensor, share: float = 0.25
+) -> Selection:
+    """Keep the best rows of each label besides those that are chosen already.
 
     Parameters
     ----------
@@ -270,6 +270,8 @@ def keep_some_of_each(kept: Selection, scores: Tensor, labels: Tensor) -> Select
         One score per network and row.
     labels : Tensor of shape (n_rows, n_classes)
         1 in the column of each row's label, 0 elsewhere.
+    share : float in [0, 1], default=0.25
+        Of each label that is kept at least, rounded down.
 
     Returns
     -------
@@ -279,7 +281,7 @@ def keep_some_of_each(kept: Selection, scores: Tensor, labels: Tensor) -> Select
     order = torch.sort(scores, dim=-1, stable=True).indices
     ordered = labels[order]  # (n_networks, n_rows, n_classes)
     place = (ordered.cumsum(dim=1) * ordered).sum(dim=2)  # within the label, from 1
-    least = (ordered * torch.floor(_LEAST_KEPT * labels.sum(dim=0))).sum(dim=2)
+    least = (ordered * torch.floor(share * labels.sum(dim=0))).sum(dim=2)
     chosen = kept.mask(scores.shape[1]).gather(1, order) | (place <= least)
     return kept._replace(rows=order, weights=chosen.to(scores.dtype))
 

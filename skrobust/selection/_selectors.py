@@ -329,6 +329,9 @@ class PriorTrim:
     is_open : bool, default=True
         Whether ``strength`` is chosen anew after the warm-up, or the first epoch if that is longer.
 
+    least_kept : float in [0, 1], default=0.25
+        Share of each label in a batch that is kept.
+
     Attributes
     ----------
     name : str
@@ -344,6 +347,7 @@ class PriorTrim:
     norm: Callable[[Tensor, Tensor], Tensor] = crossentropy_gradient_norm
     strength: float = 0.5
     is_open: bool = True
+    least_kept: float = 0.25
     is_over: bool = field(default=False, init=False)  # the counting
     first: int | None = field(default=None, init=False, repr=False)  # epoch
     name: str = field(default="mixture", init=False)
@@ -380,8 +384,9 @@ class PriorTrim:
             elif ratio < 1.0 / _UNEQUAL:
                 self.strength, self.name = 0.0, "loss-gradient"
         kept = keep_lowest(scores, self.schedule.drop_rate(progress, scores.shape[1]))
-        if self.given is not None and reached > 0:
-            kept = keep_some_of_each(kept, scores, F.one_hot(y, len(self.given)))
+        if self.given is not None and reached > 0 and self.least_kept > 0:
+            labels = F.one_hot(y, len(self.given))
+            kept = keep_some_of_each(kept, scores, labels, self.least_kept)
         return kept._replace(counts=is_warm)
 
     def keep_held_out(self, scores: Tensor, losses: Tensor) -> Selection:

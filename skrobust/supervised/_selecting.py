@@ -116,10 +116,12 @@ class SelectingLearner(RobustLearner):
             return self.selection
         rate = 0.0 if self.selection is None else self.corruption_rate_
         schedule = DropSchedule(rate, warmup=self.warmup, margin=self.margin)
-        if self.selection == "auto":
-            return PriorTrim(schedule, self._losses()[1])
-        if self.selection == "prior-adjusted":
-            return PriorTrim(schedule, self._losses()[1], strength=1.0, is_open=False)
+        if self.selection in ("auto", "prior-adjusted"):
+            strength = 0.5 if self.selection == "auto" else 1.0
+            # a second pass is of the rows that are kept, as many as the rate says
+            least = 0.0 if self.reforward else 0.25
+            is_open = self.selection == "auto"
+            return PriorTrim(schedule, self._losses()[1], strength, is_open, least)
         return Trim(
             schedule,
             rule=_RULES.get(self.selection, keep_lowest),
