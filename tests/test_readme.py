@@ -24,7 +24,7 @@ def test_tables_are_those_of_the_committed_results():
 
 
 def test_a_text_without_markers_is_refused():
-    with pytest.raises(ValueError, match="odds: begin"):
+    with pytest.raises(ValueError, match="people: begin"):
         readme.fill("no markers")
 
 

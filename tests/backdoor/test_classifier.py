@@ -96,7 +96,11 @@ def test_results_follow_the_random_state_and_global_state_is_untouched(X, y):
 
 @pytest.mark.parametrize(
     ("rule", "settings"),
-    [("prl", {}), ("spl", {"selection": "loss"}), (None, {"selection": None})],
+    [
+        ("prl", {"selection": "loss-gradient"}),
+        ("spl", {"selection": "loss"}),
+        (None, {"selection": None}),
+    ],
 )
 def test_without_perturbation_it_is_chapter_4_to_the_bit(X, y, rule, settings):
     common = {**QUICK, "corruption_rate": 0.2, "optimizer": torch.optim.AdamW, "warmup": 1}

@@ -243,7 +243,7 @@ def test_robust_start_minimises_hubers_loss_for_its_share_of_the_steps():
 @pytest.mark.parametrize("learner", MAKERS)
 def test_one_forward_pass_equals_two_without_dropout_only(learner):
     X, y, *_ = planted()
-    parameters = {"corruption_rate": 0.3, **SMALL, **THESIS}
+    parameters = {"corruption_rate": 0.3, "selection": "loss-gradient", **SMALL, **THESIS}
 
     def predictions(**more):
         return MAKERS[learner](**parameters, **more).fit(X, y)._predictions(X)

@@ -243,7 +243,7 @@ def test_in_a_pipeline():
     y = (table["flow"] > 0).to_numpy()
     model = make_pipeline(
         TableEncoder(),
-        PRLClassifier(preprocessing=None, missing="mean", max_epochs=20, random_state=0),
+        PRLClassifier(preprocessing=None, missing="mean", max_epochs=100, random_state=0),
     )
     assert model.fit(table, y).score(table, y) > 0.9
 
