@@ -19,13 +19,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from benchmarks._results import Cell, Grid
-from skrobust import PRLClassifier
+from benchmarks.field.tables import linear, prl
 from skrobust.datasets import get_data_home
 
 VALUES = ["accuracy", "true_rate", "rate", "low", "high"]
@@ -39,28 +36,18 @@ LABELS = {
 SET = "cifar10 features"
 
 
-def _prl(**settings: Any) -> Callable[[int, float], Any]:
-    return lambda seed, rate: PRLClassifier(
-        **{"corruption_rate": rate, "random_state": seed, **settings}
-    )
-
-
-def _linear(seed: int, rate: float) -> Any:
-    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000))
-
-
 METHODS: dict[str, Callable[[int, float], Any]] = {
-    "PRLClassifier": _prl(),
-    "its network without selection": _prl(selection=None),
-    "PRLClassifier auto": _prl(corruption_rate="auto"),
-    "Co-PRL": _prl(n_networks=2),
-    "Co-teaching": _prl(n_networks=2, selection="loss", margin=0.0),
-    "Bootstrap": _prl(selection=None, loss="bootstrap-soft"),
-    "plain perceptron without selection": _prl(
+    "PRLClassifier": prl(),
+    "its network without selection": prl(selection=None),
+    "PRLClassifier auto": prl(corruption_rate="auto"),
+    "Co-PRL": prl(n_networks=2),
+    "Co-teaching": prl(n_networks=2, selection="loss", margin=0.0),
+    "Bootstrap": prl(selection=None, loss="bootstrap-soft"),
+    "plain perceptron without selection": prl(
         selection=None, hidden_layer_sizes=(256, 256), batch_size=128
     ),
-    "logistic regression": _linear,
-    "cleanlab + logistic regression": _linear,
+    "logistic regression": linear,
+    "cleanlab + logistic regression": linear,
 }
 cells = Grid([SET], LABELS, METHODS)
 

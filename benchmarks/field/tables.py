@@ -50,7 +50,8 @@ KINDS = [
 _SEED_OF_LABELS = 1_000
 
 
-def _prl(**settings: Any) -> Callable[[int, float], Any]:
+def prl(**settings: Any) -> Callable[[int, float], Any]:
+    """Make a classifier for a seed and the true rate, unless settings say another."""
     return lambda seed, rate: PRLClassifier(
         **{"corruption_rate": rate, "random_state": seed, **settings}
     )
@@ -64,16 +65,17 @@ def _boosting(seed: int, rate: float = 0.0) -> HistGradientBoostingClassifier:
     return HistGradientBoostingClassifier(random_state=seed)
 
 
-def _linear(seed: int, rate: float = 0.0) -> Any:
+def linear(seed: int, rate: float = 0.0) -> Any:
+    """Make what one would try first."""
     return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000))
 
 
 METHODS: dict[str, Callable[[int, float], Any]] = {
-    "PRLClassifier": _prl(),
-    "its network without selection": _prl(selection=None),
-    "PRLClassifier auto": _prl(corruption_rate="auto"),
-    "PRLClassifier at 0.2": _prl(corruption_rate=0.2),
-    "logistic regression": _linear,
+    "PRLClassifier": prl(),
+    "its network without selection": prl(selection=None),
+    "PRLClassifier auto": prl(corruption_rate="auto"),
+    "PRLClassifier at 0.2": prl(corruption_rate=0.2),
+    "logistic regression": linear,
     "forest with leaves of 20": _forest,
     "boosting": _boosting,
     "cleanlab + boosting": _boosting,
