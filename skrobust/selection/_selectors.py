@@ -328,7 +328,6 @@ class PriorTrim:
         How much of the logarithm is subtracted.
     is_open : bool, default=True
         Whether ``strength`` is chosen anew after the warm-up, or the first epoch if that is longer.
-
     least_kept : float in [0, 1], default=0.25
         Share of each label in a batch that is kept.
 
