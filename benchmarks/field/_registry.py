@@ -11,7 +11,7 @@ __all__ = ["BENCHMARKS", "RESULTS"]
 RESULTS = Path(__file__).parent / "results"
 _WHAT = {
     "labels-people": "Labels that people got wrong, on features of pictures",
-    "tables": "Wrong labels of five kinds on tables",
+    "tables": "Wrong labels of four kinds on tables",
     "clean": "What scaling by the middle of the values costs on clean tables",
     "fresh": "How many fresh normal rows detectors flag",
     "relations": "Which estimators keep their results when a table is changed",

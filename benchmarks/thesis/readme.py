@@ -239,7 +239,7 @@ def people_table() -> str:
         "The first four columns: accuracy on CIFAR-10N, labels by paid annotators (40, 17, 9 and "
         "0 % wrong), on features of a frozen network. The others: "
         f"{len(tables.REPORTED_ON)} tables that no default was chosen on, mean of "
-        f"{len(tables.KINDS) - 1} kinds of wrong labels, and clean. "
+        f"{len(tables.KINDS) - 1} settings of wrong labels, and clean. "
         "Means over one to three seeds."
     )
     return f"{markdown(header, rows)}\n\n{told}"
