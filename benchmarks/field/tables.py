@@ -1,7 +1,7 @@
 """Wrong labels of four kinds on tables, beside what one would otherwise do in a minute.
 
 Eight tables for classification (of ADBench, the anomalies are one of two classes), at most 2,500
-training rows; four of them are those that the defaults were chosen on. Settings: labels as they are;
+training rows; four of them are those that the defaults were chosen on. Settings: right labels;
 "symmetric", any other label at a rate of 0.1, 0.2 or 0.4; "asymmetric", 15 % of every second class
 and 45 % of the others are given the next label; "region", 44 % of the rows on one side of a plane
 that halves the table; "unrecorded", 40 % of the rows of class 1 are given as class 0. Told are the
