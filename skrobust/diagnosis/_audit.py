@@ -225,18 +225,13 @@ def audit_labels(
     >>> bool(audit.order[0] == place), str(audit.suggestions[place])
     (True, 'right')
     """
-    labels = pred_probs is not None or (estimator is not None and is_classifier(estimator))
-    at_hand = check_source(estimator, X, pred_probs, predictions, y)
-    _, X, y, groups = indexable(at_hand, X, y, groups)
-    given = check_given(y, labels=labels)
-    classes, codes = classes_of(given) if labels else (None, given)
+    taken = take_in(estimator, X, y, pred_probs, predictions, groups)
+    X, groups, found, given, classes, codes = taken
     folds = None
-    if at_hand is None:
+    if found is None:
         splits = make_splits(estimator, cv, X, codes, random_state, groups)
         found = predict_unseen(estimator, X, given, classes, splits, verbose)
         folds = _numbers(splits, len(given))
-    else:
-        found = check_at_hand(at_hand, y, given, classes)
     index = next((own.index for own in (X, y) if isinstance(own, (pd.DataFrame, pd.Series))), None)
     judge: Callable = _judge_targets if classes is None else _judge_labels
     said, suggestions, scores = judge(given, codes, found, classes)
@@ -257,6 +252,19 @@ def audit_labels(
         index=index,
         **several,
     )
+
+
+def take_in(
+    estimator: Any, X: Any, y: Any, pred_probs: Any, predictions: Any, groups: Any
+) -> tuple[Any, Any, np.ndarray | None, np.ndarray, np.ndarray | None, np.ndarray]:
+    """Check what an audit is given: X, groups, predictions at hand, labels, classes, codes."""
+    labels = pred_probs is not None or (estimator is not None and is_classifier(estimator))
+    at_hand = check_source(estimator, X, pred_probs, predictions, y)
+    _, X, y, groups = indexable(at_hand, X, y, groups)
+    given = check_given(y, labels=labels)
+    classes, codes = classes_of(given) if labels else (None, given)
+    found = None if at_hand is None else check_at_hand(at_hand, y, given, classes)
+    return X, groups, found, given, classes, codes
 
 
 def check_source(estimator: Any, X: Any, pred_probs: Any, predictions: Any, y: Any) -> Any:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.utils import _safe_indexing, check_random_state, column_or_1d, indexable
+from sklearn.utils import _safe_indexing, check_random_state, column_or_1d
 
 from skrobust._validation import Integral
 from skrobust.diagnosis import FALLBACK_RATE, LEAST_ROWS, CorruptionEstimate, few_rows
-from skrobust.diagnosis._audit import check_at_hand, check_source, classes_of, rate_of
-from skrobust.diagnosis._folds import check_given, make_splits, predict_unseen
+from skrobust.diagnosis._audit import classes_of, rate_of, take_in
+from skrobust.diagnosis._folds import make_splits, predict_unseen
 
 __all__ = ["estimate_corruption_rate", "estimate_rate"]
 
@@ -110,16 +110,12 @@ def estimate_corruption_rate(
     >>> abs(found.rate - 0.2) < 0.04, found.doubt
     (True, None)
     """
-    labels = pred_probs is not None or (estimator is not None and is_classifier(estimator))
-    at_hand = check_source(estimator, X, pred_probs, predictions, y)
-    _, X, y, groups = indexable(at_hand, X, y, groups)
-    if labels and hasattr(estimator, "_pilot"):
-        column_or_1d(y)  # the classifiers of this package know one label a row
-    given = check_given(y, labels=labels)
-    # labels that are none are an error here, and a doubt in fit
-    classes = classes_of(given)[0] if labels else None
-    if at_hand is not None:
-        return rate_of(given, check_at_hand(at_hand, y, given, classes), classes)
+    taken = take_in(estimator, X, y, pred_probs, predictions, groups)
+    X, groups, found, given, classes, _ = taken
+    if found is not None:
+        return rate_of(given, found, classes)
+    if classes is not None and hasattr(estimator, "_pilot"):
+        given = column_or_1d(given)  # the classifiers of this package know one label a row
     pilot = estimator._pilot(X) if hasattr(estimator, "_pilot") else estimator
     return estimate_rate(
         estimator, pilot, X, given, cv=cv, groups=groups, random_state=random_state, verbose=verbose
