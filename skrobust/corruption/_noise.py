@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from skrobust._validation import check_choice
-from skrobust.corruption._common import draw_mask, find_classes
+from skrobust.corruption._common import draw_mask, draw_order, find_classes
 
 __all__ = ["corrupt_labels", "corrupt_targets", "mask_missing"]
 
 _MIXED = ("linadv", "signflip", "uninoise", "pairflip")
-_KINDS = (*_MIXED, "maximum", "mixture")
+_KINDS = (*_MIXED, "maximum", "swap", "shift", "scale", "stuck", "mixture")
 
 
 def corrupt_labels(
@@ -77,14 +77,18 @@ def corrupt_targets(
     weight_scale: float = 1.0,
     bounds: tuple[float, float] = (-5.0, 5.0),
     group_size: int = 2,
+    shift: tuple[float, float] = (1.0, 3.0),
+    factor: float = 1_000.0,
+    quantile: float = 0.9,
     mixture_of: Sequence[str] = _MIXED,
     random_state: int | np.random.RandomState | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give a share of the rows wrong targets.
 
-    The thesis's corruptions (section 4.4), which suppose targets of mean 0 and variance 1
-    ("maximum": any). It gives neither the distribution of W nor the permutation of the landmarks;
-    the defaults are ours.
+    Kinds "linadv" to "maximum" and their mixture are the thesis's (section 4.4), which suppose
+    targets of mean 0 and variance 1 ("maximum": any). It gives neither the distribution of W nor
+    the permutation of the landmarks; the defaults are ours. "swap", "shift", "scale" and "stuck"
+    are errors of sensors and tables, for targets in any units.
 
     Parameters
     ----------
@@ -92,7 +96,8 @@ def corrupt_targets(
         Finite targets.
     rate : float in [0, 1]
         Share of the rows; exactly floor(rate n_samples) are changed (the thesis's epsilon).
-    kind : {"linadv", "signflip", "uninoise", "pairflip", "maximum", "mixture"}, default="linadv"
+    kind : {"linadv", "signflip", "uninoise", "pairflip", "maximum", "swap", "shift", "scale", \
+            "stuck", "mixture"}, default="linadv"
         What the targets of a changed row become:
 
         - "linadv": ``X @ W`` with one random matrix W.
@@ -101,6 +106,11 @@ def corrupt_targets(
         - "pairflip": the row's own targets in the wrong places; every group of ``group_size``
           columns (the coordinates of a landmark) gets what belongs to the one before it.
         - "maximum": the largest target in ``y``, of each column.
+        - "swap": those of another changed row, as when a column was sorted on its own.
+        - "shift": too high by a random number of standard deviations of ``y``, within ``shift``,
+          as of a sensor that has drifted.
+        - "scale": ``factor * y``, as in another unit.
+        - "stuck": the ``quantile`` of ``y``, as of a sensor that repeats one value.
         - "mixture": in each row one of ``mixture_of``, all equally likely.
     X : array-like of shape (n_samples, n_features), optional
         Features, for "linadv" only.
@@ -110,6 +120,12 @@ def corrupt_targets(
         Range of the noise.
     group_size : int, default=2
         Columns per group.
+    shift : (float, float), default=(1.0, 3.0)
+        Least and most standard deviations of "shift"; negative ones are too low.
+    factor : float, default=1000.0
+        Of "scale".
+    quantile : float in [0, 1], default=0.9
+        Of "stuck".
     mixture_of : sequence of str, default=("linadv", "signflip", "uninoise", "pairflip")
         The other kinds that are mixed.
     random_state : int, RandomState or None, default=None
@@ -126,7 +142,7 @@ def corrupt_targets(
     ------
     ValueError
         If a parameter is not one of the above, a target is not finite, "linadv" has no ``X`` of
-        as many rows, or "pairflip" has no two groups.
+        as many rows, "pairflip" has no two groups, or "swap" is to change one row only.
 
     Examples
     --------
@@ -140,6 +156,12 @@ def corrupt_targets(
         raise ValueError(f"mixture_of must name at least one kind, got {mixture_of!r}")
     for part in mixture_of:
         check_choice("each of mixture_of", part, _KINDS[:-1])
+    if not 0 <= quantile <= 1:
+        raise ValueError(f"quantile must be from 0 to 1, got {quantile!r}")
+    if not np.isfinite(factor):
+        raise ValueError(f"factor must be a finite number, got {factor!r}")
+    if len(shift) != 2 or not np.isfinite(shift).all() or shift[0] > shift[1]:
+        raise ValueError(f"shift must be (least, most), both finite, got {shift!r}")
     given = np.array(y, dtype=np.float64)
     if given.ndim not in (1, 2) or not np.isfinite(given).all():
         raise ValueError(
@@ -156,11 +178,14 @@ def corrupt_targets(
         "uninoise": lambda: rng.uniform(*bounds, size=targets.shape),
         "pairflip": lambda: _next_group(targets, group_size),
         "maximum": lambda: np.broadcast_to(targets.max(axis=0), targets.shape),
+        "shift": lambda: targets + targets.std(axis=0) * rng.uniform(*shift, size=targets.shape),
+        "scale": lambda: factor * targets,
+        "stuck": lambda: np.broadcast_to(np.quantile(targets, quantile, axis=0), targets.shape),
     }
     corrupted = targets.copy()
     for i, name in enumerate(kinds):
         rows = mask & (which == i)
-        corrupted[rows] = wrong[name]()[rows]
+        corrupted[rows] = _swap(targets[rows], rng) if name == "swap" else wrong[name]()[rows]
     return corrupted.reshape(given.shape), mask
 
 
@@ -173,6 +198,16 @@ def _linear(X: Any, targets: np.ndarray, scale: float, rng: np.random.RandomStat
             f"X must be a table of {len(targets)} rows, as y has; got an array of shape {X.shape}"
         )
     return X @ (scale * rng.normal(size=(X.shape[1], targets.shape[1])))
+
+
+def _swap(targets: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+    """Give each row what another one has: the next in a random circle."""
+    if len(targets) == 1:
+        raise ValueError("kind='swap' needs at least two rows to change: raise rate")
+    circle = draw_order(len(targets), rng)
+    swapped = np.empty_like(targets)
+    swapped[circle] = targets[np.roll(circle, 1)]
+    return swapped
 
 
 def _next_group(targets: np.ndarray, size: int) -> np.ndarray:

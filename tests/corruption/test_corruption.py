@@ -14,7 +14,8 @@ RNG = np.random.RandomState(0)
 X = RNG.normal(size=(2000, 5))
 Y = RNG.normal(size=(2000, 10))
 LABELS = np.array(["ant", "bee", "cat", "dog"])[RNG.randint(4, size=2000)]
-KINDS = ["linadv", "signflip", "uninoise", "pairflip", "maximum", "mixture"]
+FIELD = ["swap", "shift", "scale", "stuck"]
+KINDS = ["linadv", "signflip", "uninoise", "pairflip", "maximum", *FIELD, "mixture"]
 
 
 @given(st.integers(2, 300), st.integers(0, 100))
@@ -102,6 +103,43 @@ def test_signflip_maximum_and_noise():
     assert kstest(corrupted[mask].ravel(), "uniform", args=(-5, 10)).pvalue > 0.01
     corrupted, mask = corrupt_targets(Y, 0.5, kind="uninoise", bounds=(1, 2), random_state=0)
     assert corrupted[mask].min() > 1 and corrupted[mask].max() < 2
+
+
+@pytest.mark.parametrize("y", [Y, Y[:, 0]], ids=["ten outputs", "one output"])
+def test_errors_of_sensors_and_tables(y):
+    y = 5.0 + 100.0 * y
+    swapped, mask = corrupt_targets(y, 0.4, kind="swap", random_state=0)
+    assert (swapped != y).reshape(len(y), -1).any(axis=1)[mask].all()
+    order = np.argsort(y.reshape(len(y), -1)[mask][:, 0])
+    of_swapped = np.argsort(swapped.reshape(len(y), -1)[mask][:, 0])
+    np.testing.assert_array_equal(swapped[mask][of_swapped], y[mask][order])  # whole rows
+    assert abs(np.corrcoef(order, of_swapped)[0, 1]) < 0.1
+    shifted, mask = corrupt_targets(y, 0.4, kind="shift", random_state=0)
+    steps = ((shifted - y) / y.std(axis=0))[mask]
+    assert kstest(steps.ravel(), "uniform", args=(1, 2)).pvalue > 0.01
+    lower, mask = corrupt_targets(y, 0.4, kind="shift", shift=(-2, -1.5), random_state=0)
+    assert -2 <= ((lower - y) / y.std(axis=0))[mask].max() <= -1.5
+    np.testing.assert_array_equal(
+        corrupt_targets(y, 0.4, kind="scale", random_state=0)[0][mask], 1000 * y[mask]
+    )
+    stuck = corrupt_targets(y, 0.4, kind="stuck", quantile=0.3, random_state=0)[0][mask]
+    assert (stuck == np.quantile(y, 0.3, axis=0)).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"kind": "stuck", "quantile": 1.5}, "quantile must be from 0 to 1, got 1.5"),
+        ({"kind": "scale", "factor": np.inf}, "factor must be a finite number, got inf"),
+        ({"kind": "shift", "shift": (3, 1)}, r"shift must be \(least, most\).*got \(3, 1\)"),
+        ({"kind": "shift", "shift": (1, np.nan)}, "shift must be .least, most., both finite"),
+    ],
+)
+def test_settings_of_targets_that_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        corrupt_targets(Y, 0.2, **settings)
+    with pytest.raises(ValueError, match="needs at least two rows"):
+        corrupt_targets(Y[:10], 0.1, kind="swap")
 
 
 def test_pairflip_keeps_the_coordinates_of_a_landmark_together():
