@@ -21,9 +21,11 @@ from skrobust.diagnosis._folds import (
 from skrobust.diagnosis._rate import (
     CorruptionEstimate,
     mean_of_estimates,
+    with_counted,
     wrong_label_rate,
     wrong_target_rate,
 )
+from skrobust.diagnosis._stuck import above_others, find_stuck
 
 __all__ = ["LabelAudit", "audit_labels", "label_suspicion"]
 
@@ -43,7 +45,7 @@ class LabelAudit:
         How little the given label or target is trusted; high means suspect. Classification: the
         log-odds against the given label, above 0 where it has less than half of the probability.
         Regression: the distance between target and prediction, in the target's units; of several
-        targets in median deviations of each.
+        targets in median deviations of each. Targets that are ``stuck`` are above all others.
     order : array of shape (n_samples,), int
         Places of the rows, least trusted first; of equal ones the first.
     suggestions : array of shape (n_samples,) or (n_samples, n_outputs)
@@ -66,6 +68,10 @@ class LabelAudit:
         Names or numbers of several targets or labels.
     worst : array of shape (n_samples,), int, or None
         The place of the one that is trusted least.
+    stuck : array of shape (n_samples,), bool, or None
+        Rows whose target repeats a value that many rows have and the features do not explain, as a
+        sensor does that is stuck; no model is trained on them. None for labels, and for predictions
+        at hand.
     """
 
     scores: np.ndarray
@@ -79,6 +85,7 @@ class LabelAudit:
     index: pd.Index | None = None
     outputs: np.ndarray | None = None
     worst: np.ndarray | None = None
+    stuck: np.ndarray | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """Lay out what is said of each row, in the order of the rows.
@@ -118,7 +125,7 @@ class LabelAudit:
         CorruptionEstimate
             As :func:`estimate_corruption_rate` gives it.
         """
-        return rate_of(self.y, self.predictions, self.classes)
+        return rate_of(self.y, self.predictions, self.classes, self.stuck)
 
     def _repr_html_(self) -> str:
         """Show the rows in a notebook, least trusted first."""
@@ -126,9 +133,17 @@ class LabelAudit:
 
 
 def rate_of(
-    y: np.ndarray, predictions: np.ndarray, classes: np.ndarray | None
+    y: np.ndarray,
+    predictions: np.ndarray,
+    classes: np.ndarray | None,
+    stuck: np.ndarray | None = None,
 ) -> CorruptionEstimate:
-    """Share of wrong labels or targets by predictions; of several labels the mean share."""
+    """Share of wrong labels or targets by predictions; of several labels the mean share.
+
+    Targets that are ``stuck`` are counted, and the others judged.
+    """
+    if classes is None and stuck is not None:
+        return with_counted(wrong_target_rate(y[~stuck], predictions[~stuck]), stuck.mean())
     if classes is None:
         return wrong_target_rate(y, predictions)
     if y.ndim == 2:
@@ -227,10 +242,11 @@ def audit_labels(
     """
     taken = take_in(estimator, X, y, pred_probs, predictions, groups)
     X, groups, found, given, classes, codes = taken
-    folds = None
+    folds = stuck = None
     if found is None:
         splits = make_splits(estimator, cv, X, codes, random_state, groups)
-        found = predict_unseen(estimator, X, given, classes, splits, verbose)
+        stuck = None if classes is not None else find_stuck(X, given)
+        found = predict_unseen(estimator, X, given, classes, splits, verbose, stuck)
         folds = _numbers(splits, len(given))
     index = next((own.index for own in (X, y) if isinstance(own, (pd.DataFrame, pd.Series))), None)
     judge: Callable = _judge_targets if classes is None else _judge_labels
@@ -240,6 +256,8 @@ def audit_labels(
         worst = scores.argmax(axis=1)
         outputs = np.asarray(getattr(y, "columns", np.arange(scores.shape[1])))
         several, scores = {"outputs": outputs, "worst": worst}, scores.max(axis=1)
+    if stuck is not None:
+        scores = above_others(scores, stuck)
     return LabelAudit(
         scores=scores,
         order=np.argsort(-scores, kind="stable"),
@@ -250,6 +268,7 @@ def audit_labels(
         folds=folds,
         y=given,
         index=index,
+        stuck=stuck,
         **several,
     )
 

@@ -104,8 +104,11 @@ def predict_unseen(
     classes: np.ndarray | None,
     splits: list[_Split],
     verbose: int = 0,
+    left_out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Have the rows of each fold predicted by a clone that is trained on the others.
+
+    Rows that are ``left_out`` are not trained on.
 
     Returns
     -------
@@ -115,6 +118,8 @@ def predict_unseen(
     shape = y.shape if classes is None or y.ndim == 2 else (len(y), len(classes))
     predictions = np.zeros(shape)
     for train, test in tqdm(splits, desc="folds", unit="fold", disable=not verbose):
+        if left_out is not None:
+            train = train[~left_out[train]]
         model = clone(estimator).fit(_safe_indexing(X, train), y[train])
         rows = _safe_indexing(X, test)
         if classes is None:

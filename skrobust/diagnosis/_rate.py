@@ -83,6 +83,12 @@ def mean_of_estimates(estimates: Sequence[CorruptionEstimate]) -> CorruptionEsti
     return CorruptionEstimate(rate, low, high, doubts[0] if len(doubts) > len(judged) else None)
 
 
+def with_counted(estimate: CorruptionEstimate, counted: float) -> CorruptionEstimate:
+    """Add a share of rows that are known to be wrong to the estimate of the others."""
+    rate, low, high = (counted + (1.0 - counted) * share for share in estimate[:3])
+    return CorruptionEstimate(min(rate, LARGEST_RATE), min(low, LARGEST_RATE), high, estimate.doubt)
+
+
 def warn_of_doubt(parameter: str, estimate: CorruptionEstimate) -> None:
     """Warn the caller where an estimate that a parameter asked for cannot be relied on.
 

@@ -27,7 +27,7 @@ from skrobust._validation import (
     validate_examples,
     warn_caller,
 )
-from skrobust.diagnosis import CorruptionEstimate, DiagnosisMixin
+from skrobust.diagnosis import DiagnosisMixin
 from skrobust.diagnosis._rate import warn_of_doubt
 from skrobust.networks import NetworkEnsemble, StackedMLP, TabularMLP
 from skrobust.supervised._estimate import estimate_rate
@@ -95,10 +95,6 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
     def _step(self, n_rows: int) -> RobustStep:
         """Describe the training step, at the rate ``corruption_rate_``."""
 
-    @abstractmethod
-    def _judge_rate(self, predictions: np.ndarray, targets: np.ndarray) -> CorruptionEstimate:
-        """Estimate the rate from predictions (n, n_outputs) and targets of unseen rows."""
-
     @staticmethod
     @abstractmethod
     def _combine(outputs: Tensor) -> Tensor:
@@ -155,6 +151,7 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
             )
             if labelled is not None:
                 X, y, extra = X[labelled], y[labelled], (X[~labelled], *extra)
+            self._look_at(X, y)
             targets, n_outputs = self._encode(y)
             self._set_rate(given if hasattr(given, "iloc") else X, y)  # columns may have names
             self._row_shape = X.shape[1:]
@@ -174,12 +171,19 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
                     own = type(selector).__name__ if callable(self.selection) else self.selection
                     self.selection_ = getattr(selector, "name", own) if own == "auto" else own
                 self._after_training(rows, codes, extra)
-                n_trusted = count_trusted(self.corruption_rate_, len(X))
-                self.inlier_mask_ = np.zeros(len(X), dtype=bool)  # of equal scores the first
-                self.inlier_mask_[np.argsort(self.sample_scores_, kind="stable")[:n_trusted]] = True
+                self._rank_rows(len(X))
                 self._check_result(X)
             self._warn_of_result(targets)
         return self
+
+    def _look_at(self, X: np.ndarray, y: np.ndarray) -> None:
+        """Look at the checked rows, before anything is learnt from them."""
+
+    def _rank_rows(self, n_rows: int) -> None:
+        """Set which rows are trusted, by their scores; of equal ones the first."""
+        n_trusted = count_trusted(self.corruption_rate_, n_rows)
+        self.inlier_mask_ = np.zeros(n_rows, dtype=bool)
+        self.inlier_mask_[np.argsort(self.sample_scores_, kind="stable")[:n_trusted]] = True
 
     def _set_rate(self, X: Any, y: Any, pilot: Any = None) -> None:
         """Set the rate, if it is not known by what networks say of rows that they have not seen."""

@@ -13,6 +13,7 @@ from skrobust._validation import Integral
 from skrobust.diagnosis import FALLBACK_RATE, LEAST_ROWS, CorruptionEstimate, few_rows
 from skrobust.diagnosis._audit import classes_of, rate_of, take_in
 from skrobust.diagnosis._folds import make_splits, predict_unseen
+from skrobust.diagnosis._stuck import find_stuck
 
 __all__ = ["estimate_corruption_rate", "estimate_rate"]
 
@@ -152,7 +153,8 @@ def estimate_rate(
     with warnings.catch_warnings():
         if pilot is not estimator:  # what it says of itself is not asked for
             warnings.simplefilter("ignore", UserWarning)
-        predictions = predict_unseen(pilot, X, y, classes, splits, verbose)
-    if hasattr(estimator, "_judge_rate"):
+        stuck = None if is_classifier(estimator) else find_stuck(X, y)
+        predictions = predict_unseen(pilot, X, y, classes, splits, verbose, stuck)
+    if is_classifier(estimator) and hasattr(estimator, "_judge_rate"):
         return estimator._judge_rate(predictions, codes)
-    return rate_of(y, predictions, classes)
+    return rate_of(y, predictions, classes, stuck)

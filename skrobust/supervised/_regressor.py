@@ -12,8 +12,8 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from torch import Tensor
 
 from skrobust._preprocessing import TargetScaler
-from skrobust._validation import Interval, Real, StrOptions
-from skrobust.diagnosis import CorruptionEstimate, wrong_target_rate
+from skrobust._validation import Interval, Real, StrOptions, warn_caller
+from skrobust.diagnosis._stuck import above_others, find_stuck
 from skrobust.selection import (
     absolute_error,
     absolute_gradient_norm,
@@ -25,8 +25,11 @@ from skrobust.selection import (
 )
 from skrobust.supervised._base import PILOT_RATE, RowFunction
 from skrobust.supervised._selecting import SelectingLearner
+from skrobust.training import RobustNet, WithoutRows
 
 __all__ = ["PRLRegressor"]
+
+_MORE_THAN_TOLD = 0.01
 
 
 class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
@@ -86,6 +89,12 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         threshold at which the last 2,048 rows together would be cut. It protects from gross errors
         in batches that hold more corrupted rows than are dropped, and does little else. None is
         the thesis's rule.
+    drop_stuck : bool, default=True
+        Whether to leave out rows whose target repeats one value, which 5 % of the targets or more
+        have, for no reason that the features know: the readings of a sensor that is stuck. They
+        count for ``corruption_rate``, and all of them go, even if they are more. Without a
+        selection, with one of one's own or with a rate of 0 none are looked for. False is the
+        thesis's rule.
     max_epochs, min_steps, max_steps : as in PRLClassifier
         Length of the training.
     early_stopping, validation_fraction, patience : as in PRLClassifier
@@ -106,6 +115,9 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         The same, and what ``fit`` leaves.
     feature_names_in_ : as in PRLClassifier
         Names of the columns, if the table had them.
+    stuck_mask_ : array of shape (n_samples,), bool
+        Rows that ``drop_stuck`` has left out of training. They are not in ``inlier_mask_``, and
+        their ``sample_scores_`` are above those of all others.
 
     See Also
     --------
@@ -115,7 +127,7 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
     Notes
     -----
     Parameters reach these systems of the chapter: PRL(L) is ``robust_start=0,
-    score_limit=None, early_stopping=False``; PRL(G) adds ``selection="gradient"``, Co-PRL(L)
+    score_limit=None, drop_stuck=False, early_stopping=False``; PRL(G) adds ``selection="gradient"``, Co-PRL(L)
     ``n_networks=2``, Min-SGD ``selection="min"``; Standard is PRL(L) with ``selection=None``, and
     so are the two forms of norm clipping with their ``clip`` and Huber with ``loss="huber"``. With
     the squared error ``selection="loss"`` ranks as "loss-gradient" does.
@@ -158,6 +170,7 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         "huber_delta": [Interval(Real, 0, None, closed="neither")],
         "robust_start": [Interval(Real, 0, 1, closed="left")],
         "score_limit": [None, Interval(Real, 1, None, closed="left")],
+        "drop_stuck": ["boolean"],
     }
 
     _pilot_settings: dict = {
@@ -187,6 +200,7 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         missing: str = "error",
         margin: float = 0.0,
         score_limit: float | None = 2.0,
+        drop_stuck: bool = True,
         max_epochs: int | None = None,
         min_steps: int | str | None = None,
         max_steps: int | None = None,
@@ -223,11 +237,39 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         targets = self._scaler.inverse_transform(predictions)
         return targets[:, 0] if self._is_column else targets
 
+    def _look_at(self, X: np.ndarray, y: np.ndarray) -> None:
+        self.stuck_mask_ = np.zeros(len(y), dtype=bool)
+        if not self.drop_stuck or self.corruption_rate == 0 or not isinstance(self.selection, str):
+            return
+        self.stuck_mask_ = find_stuck(X, y)
+        share, rate = float(self.stuck_mask_.mean()), self.corruption_rate
+        if isinstance(rate, Real) and share > rate + _MORE_THAN_TOLD:
+            warn_caller(
+                f"{share:.0%} of the targets repeat a value that the features do not explain, more "
+                f"than corruption_rate={rate:.3g}; fit leaves all of them out"
+            )
+
+    def _rate_in_training(self) -> float:
+        stuck = float(self.stuck_mask_.mean())
+        return max(self.corruption_rate_ - stuck, 0.0) / (1.0 - stuck)
+
+    def _prepare_net(self, *args: Any) -> tuple[RobustNet, Tensor]:
+        net, x = super()._prepare_net(*args)
+        if self.stuck_mask_.any():
+            net.train_split = WithoutRows(self.stuck_mask_, net.train_split)
+        return net, x
+
+    def _rank_rows(self, n_rows: int) -> None:
+        self.sample_scores_ = above_others(self.sample_scores_, self.stuck_mask_)
+        self.keep_frequency_[self.stuck_mask_] = 0.0
+        super()._rank_rows(n_rows)
+        self.inlier_mask_ &= ~self.stuck_mask_
+
     def _encode(self, y: np.ndarray) -> tuple[np.ndarray, int]:
         self._is_column = y.ndim == 1
         targets = y.reshape(len(y), -1)
         rate = self.corruption_rate if isinstance(self.corruption_rate, Real) else PILOT_RATE
-        self._scaler = TargetScaler(rate).fit(targets)
+        self._scaler = TargetScaler(rate).fit(targets[~self.stuck_mask_])
         return self._scaler.transform(targets), targets.shape[1]
 
     def _encode_more(self, y: Any) -> np.ndarray:
@@ -246,9 +288,6 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
             return absolute_error, _absolute_score
         delta = self.huber_delta
         return partial(huber, delta=delta), partial(_huber_score, delta=delta)
-
-    def _judge_rate(self, predictions: np.ndarray, targets: np.ndarray) -> CorruptionEstimate:
-        return wrong_target_rate(targets, predictions)
 
     @staticmethod
     def _combine(outputs: Tensor) -> Tensor:

@@ -93,6 +93,10 @@ class SelectingLearner(RobustLearner):
             return self._row_functions()
         return own, partial(output_gradient_norm, loss=own)
 
+    def _rate_in_training(self) -> float:
+        """Share of the rows that are trained on which is corrupted."""
+        return self.corruption_rate_
+
     def _check_combination(self) -> None:
         if self.selection == "disagreement" and self.n_networks < 2:
             raise ValueError(
@@ -114,7 +118,7 @@ class SelectingLearner(RobustLearner):
     def _selector(self, n_rows: int) -> Selector:
         if callable(self.selection):
             return self.selection
-        rate = 0.0 if self.selection is None else self.corruption_rate_
+        rate = 0.0 if self.selection is None else self._rate_in_training()
         schedule = DropSchedule(rate, warmup=self.warmup, margin=self.margin)
         if self.selection in ("auto", "prior-adjusted"):
             strength = 0.5 if self.selection == "auto" else 1.0
@@ -146,7 +150,7 @@ class SelectingLearner(RobustLearner):
             "memory_decay": self.memory_decay,
             "start": self.robust_start,
             "start_loss": partial(huber, delta=_START_DELTA) if self.robust_start > 0 else None,
-            "rate": self.corruption_rate_,
+            "rate": self._rate_in_training(),
         }
         if self.reforward:
             return ScoredApart(**settings, training=True)
