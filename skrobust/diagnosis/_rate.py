@@ -8,17 +8,19 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import expit
-from scipy.stats import beta, chi2_contingency, norm
+from scipy.stats import beta, mannwhitneyu, norm
 
 from skrobust._validation import warn_caller
 
 LEAST_ROWS = 50
 FALLBACK_RATE = 0.2
 LARGEST_RATE = 0.45
-_CONFIDENT_SHARES, _CONFIDENT_ROWS = (0.3, 0.6), (200, 1000)
+_CONFIDENT_SHARES, _CONFIDENT_ROWS = (0.25, 0.6), (100, 1000)
+_MODEL_ERROR = 0.02  # what the models get wrong besides
+_MOST_OVERLAP = 0.14
 _MOST_UNEXPLAINED = 0.5
 _DOUBTFUL_TARGETS = 0.35
-_BY_CHANCE = 0.01
+_BY_CHANCE = 0.05
 _RARE = 0.01
 _LEAST_WIDTH = 12.0
 _N_TURNS, _SETTLED, _TINY = 1000, 1e-6, 1e-6
@@ -33,8 +35,8 @@ class CorruptionEstimate(NamedTuple):
         The share. Where nothing can be estimated, 0.2.
     low, high : float
         Interval of 95 % for wrong labels and targets: what chance does to the rows that the
-        estimate rests on, not what the model gets wrong. For anomalies the range of the ways that
-        are averaged. Where nothing can be estimated, 0 and 0.5.
+        estimate rests on; for labels a little wider, as models are wrong, too. For anomalies the
+        range of the ways that are averaged. Where nothing can be estimated, 0 and 0.5.
     doubt : str or None
         Why the estimate cannot be relied on, where the data show a reason.
     """
@@ -118,9 +120,9 @@ def wrong_label_rate(probabilities: np.ndarray, codes: np.ndarray) -> Corruption
 
     Of the rows that are predicted to be of a class, the most confident are all but certain to be
     of it if the model has learnt the task, whatever their given labels say. Where these differ,
-    they are wrong; wrong labels are taken to be as frequent among the other rows. Of each class
-    three tenths are looked at; up to twice as many if that makes fewer than 200 rows, and fewer if
-    it makes more than 1,000.
+    they are wrong; wrong labels are taken to be as frequent among the other rows. Of each class a
+    quarter is looked at; more, up to six tenths, if that makes fewer than 100 rows, and less if it
+    makes more than 1,000.
 
     Parameters
     ----------
@@ -135,7 +137,9 @@ def wrong_label_rate(probabilities: np.ndarray, codes: np.ndarray) -> Corruption
         In doubt where there are fewer than 50 rows or labels and predictions agree no better than
         by chance, which gives the fallback; where a label of 1 % of the rows or more is never
         predicted, which gives half of its share, or the fallback if that is less: dropping more
-        might drop the rest of them; and where the share is above 0.45, which is returned then.
+        might drop the rest of them; where the share is above 0.45, which is returned then; and
+        where of all rows 0.14 more have another label than is predicted: either classes overlap,
+        and fewer labels are wrong, or errors follow a pattern, and more are.
     """
     n_rows = len(codes)
     if n_rows < LEAST_ROWS:
@@ -156,12 +160,20 @@ def wrong_label_rate(probabilities: np.ndarray, codes: np.ndarray) -> Corruption
         chosen[rows[np.argsort(-confidence[rows], kind="stable")[:n_chosen]]] = True
     n_chosen, n_wrong = int(chosen.sum()), int((predicted != codes)[chosen].sum())
     rate = n_wrong / n_chosen
-    if not _agree(predicted[chosen], codes[chosen]):
+    if not _agree(probabilities, codes):
         return fallback("labels and predictions agree no better than by chance")
     low, high = interval_of_share(n_wrong, n_chosen)
+    low, high = max(low - _MODEL_ERROR, 0.0), min(high + _MODEL_ERROR, 1.0)
     if rate > LARGEST_RATE:
         doubt = f"of the rows that are predicted most confidently, {rate:.0%} have another label"
         return CorruptionEstimate(LARGEST_RATE, min(low, LARGEST_RATE), high, doubt)
+    n_other = int((predicted != codes).sum())
+    if n_other / n_rows - rate > _MOST_OVERLAP:
+        doubt = (
+            f"models predict another label for {n_other / n_rows:.0%} of the rows, and for "
+            f"{rate:.0%} where they are most confident: classes overlap or errors have a pattern"
+        )
+        return CorruptionEstimate(rate, 0.0, interval_of_share(n_other, n_rows)[1], doubt)
     return CorruptionEstimate(rate, low, high)
 
 
@@ -248,12 +260,12 @@ def _deviation(rows: np.ndarray) -> np.ndarray:
     return np.median(np.abs(rows - np.median(rows, axis=0)), axis=0)
 
 
-def _agree(predicted: np.ndarray, codes: np.ndarray) -> bool:
-    """Whether predictions and labels agree more often than independent ones."""
-    table = np.zeros((max(predicted.max(), codes.max()) + 1,) * 2)
-    np.add.at(table, (predicted, codes), 1)
-    expected = float(table.sum(axis=1) @ table.sum(axis=0)) / table.sum()
-    if np.trace(table) <= expected:
-        return False
-    table = table[table.any(axis=1)][:, table.any(axis=0)]
-    return bool(chi2_contingency(table).pvalue < _BY_CHANCE)
+def _agree(probabilities: np.ndarray, codes: np.ndarray) -> bool:
+    """Whether rows of some label rank above others by its probability, more than by chance."""
+    known = np.unique(codes)
+    ranked = [probabilities[:, code] for code in known]
+    values = [
+        mannwhitneyu(column[codes == code], column[codes != code], alternative="greater").pvalue
+        for code, column in zip(known, ranked, strict=True)
+    ]
+    return bool(len(known) * min(values) < _BY_CHANCE)

@@ -34,11 +34,11 @@ from skrobust.supervised._estimate import estimate_rate
 from skrobust.supervised._looks import check_module, kind_of_numbers, refuse_other_numbers
 from skrobust.training import RobustNet, RobustStep, RowDataset
 
-__all__ = ["MOST_ENCODED", "RobustLearner", "RowFunction", "count_trusted"]
+__all__ = ["RobustLearner", "RowFunction", "count_trusted"]
 
 PILOT_RATE = 0.3
 _WIDTH = 512
-MOST_ENCODED = 64  # columns that are cut into bins
+_MOST_ENCODED = 64  # columns that are cut into bins
 
 RowFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -273,7 +273,7 @@ class RobustLearner(DiagnosisMixin, RobustEstimator):
         """
         n_inputs = math.prod(in_shape)
         if self.module is None and self.hidden_layer_sizes is None:
-            is_table = len(in_shape) == 1 and n_inputs <= MOST_ENCODED
+            is_table = len(in_shape) == 1 and n_inputs <= _MOST_ENCODED
             settings = {"n_networks": self.n_networks, "n_bins": 16 if is_table else 0}
             sizes = (n_inputs, _WIDTH, n_outputs)
             return TabularMLP(sizes, **{**settings, **module_parameters})

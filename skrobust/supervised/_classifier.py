@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer
 
 from skrobust._validation import Integral, Interval, Real, StrOptions
 from skrobust.selection import crossentropy, crossentropy_gradient_norm
-from skrobust.supervised._base import MOST_ENCODED, RowFunction
+from skrobust.supervised._base import RowFunction
 from skrobust.supervised._classes import LabelMixin, bootstrap_functions
 from skrobust.supervised._selecting import SelectingLearner
 
 __all__ = ["PRLClassifier"]
 
-_PILOT_LEAF = 20
+_PILOT_LEAF = 5
 _SELECTIONS = {"auto", "loss-gradient", "prior-adjusted", "gradient", "loss", "min", "disagreement"}
 
 
@@ -266,9 +266,9 @@ class PRLClassifier(LabelMixin, SelectingLearner):
 
     def _pilot(self, X: Any) -> Any:
         """A forest for tables, whose confident predictions few wrong labels can move."""
-        if self.module is not None or np.ndim(X) != 2 or np.shape(X)[1] > MOST_ENCODED:
+        if self.module is not None or np.ndim(X) != 2:
             return super()._pilot(X)
-        forest = RandomForestClassifier(min_samples_leaf=_PILOT_LEAF, random_state=0)
+        forest = ExtraTreesClassifier(min_samples_leaf=_PILOT_LEAF, random_state=0)
         return make_pipeline(QuantileTransformer(random_state=0), forest)  # in any unit
 
     def _row_functions(self) -> tuple[RowFunction, RowFunction]:

@@ -127,10 +127,11 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
     Notes
     -----
     Parameters reach these systems of the chapter: PRL(L) is ``robust_start=0,
-    score_limit=None, drop_stuck=False, early_stopping=False``; PRL(G) adds ``selection="gradient"``, Co-PRL(L)
-    ``n_networks=2``, Min-SGD ``selection="min"``; Standard is PRL(L) with ``selection=None``, and
-    so are the two forms of norm clipping with their ``clip`` and Huber with ``loss="huber"``. With
-    the squared error ``selection="loss"`` ranks as "loss-gradient" does.
+    score_limit=None, drop_stuck=False, early_stopping=False``; PRL(G) adds
+    ``selection="gradient"``, Co-PRL(L) ``n_networks=2``, Min-SGD ``selection="min"``; Standard is
+    PRL(L) with ``selection=None``, and so are the two forms of norm clipping with their ``clip``
+    and Huber with ``loss="huber"``. With the squared error ``selection="loss"`` ranks as
+    "loss-gradient" does.
 
     Gradients by all parameters, for ``selection="gradient"`` and ``clip="row"``, are those of
     single rows, which batch normalisation does not have: such modules are refused.
