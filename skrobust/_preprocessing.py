@@ -282,25 +282,27 @@ class TargetScaler:
 
     Parameters
     ----------
-    corruption_rate : float in [0, 1), default=0.0
+    corruption_rate : float in [0, 1) or array of shape (n_outputs,), default=0.0
         Share of the targets that may be anywhere.
     """
 
-    def __init__(self, corruption_rate: float = 0.0) -> None:
+    def __init__(self, corruption_rate: float | np.ndarray = 0.0) -> None:
         self.corruption_rate = corruption_rate
 
     def fit(self, y: np.ndarray) -> TargetScaler:
         """Learn from finite targets (n_samples, n_outputs)."""
-        self.center_, self.scale_ = np.array([self._learn(column) for column in y.T]).T
+        rates = np.broadcast_to(self.corruption_rate, y.shape[1])
+        learnt = [self._learn(*one) for one in zip(y.T, rates, strict=True)]
+        self.center_, self.scale_ = np.array(learnt).T
         return self
 
-    def _learn(self, values: np.ndarray) -> tuple[float, float]:
+    def _learn(self, values: np.ndarray, rate: float) -> tuple[float, float]:
         values = values.astype(np.float64)
         center = 4 * float(np.median(values / 4))  # the sum of two values may overflow
         with np.errstate(over="ignore"):
             distances = np.minimum(np.abs(values - center), np.finfo(np.float64).max)
         scale = _NORMAL * 4 * float(np.median(distances / 4))
-        trusted = np.clip(_TRUSTED * (1.0 - self.corruption_rate), 0.5, 1.0)
+        trusted = np.clip(_TRUSTED * (1.0 - rate), 0.5, 1.0)
         reach = _order_statistic(distances, trusted) / norm.ppf(0.5 + trusted / 2)
         if scale < _LEAST * reach or scale == 0:
             scale = reach or _order_statistic(distances[distances > 0], 0.5)

@@ -34,6 +34,7 @@ _PLAIN: dict[str, Any] = {
     "margin": 0.0,
     "robust_start": 0.0,
     "score_limit": None,
+    "drop_stuck": False,
     "early_stopping": False,
 }
 _STANDARD = {"selection": None, **_PLAIN}
@@ -50,7 +51,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "PRL(G)": {**_PLAIN, "selection": "gradient"},
     "PRL(L)": _PLAIN,
     "Co-PRL(L)": {**_PLAIN, "n_networks": 2},
-    "default": {},
+    "default": {"drop_stuck": False},  # of when the rows were measured
     ONLY_CLEAN: _STANDARD,
 }
 

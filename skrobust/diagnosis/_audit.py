@@ -25,7 +25,7 @@ from skrobust.diagnosis._rate import (
     wrong_label_rate,
     wrong_target_rate,
 )
-from skrobust.diagnosis._stuck import above_others, find_stuck
+from skrobust.diagnosis._stuck import above_others, explains_far, find_stuck
 
 __all__ = ["LabelAudit", "audit_labels", "label_suspicion"]
 
@@ -72,6 +72,8 @@ class LabelAudit:
         Rows whose target repeats a value that many rows have and the features do not explain, as a
         sensor does that is stuck; no model is trained on them. None for labels, and for predictions
         at hand.
+    explained : array of shape (n_outputs,), bool, or None
+        Of which targets the features tell which are far from the middle, likewise.
     """
 
     scores: np.ndarray
@@ -86,6 +88,7 @@ class LabelAudit:
     outputs: np.ndarray | None = None
     worst: np.ndarray | None = None
     stuck: np.ndarray | None = None
+    explained: np.ndarray | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """Lay out what is said of each row, in the order of the rows.
@@ -125,7 +128,7 @@ class LabelAudit:
         CorruptionEstimate
             As :func:`estimate_corruption_rate` gives it.
         """
-        return rate_of(self.y, self.predictions, self.classes, self.stuck)
+        return rate_of(self.y, self.predictions, self.classes, self.stuck, self.explained)
 
     def _repr_html_(self) -> str:
         """Show the rows in a notebook, least trusted first."""
@@ -137,15 +140,17 @@ def rate_of(
     predictions: np.ndarray,
     classes: np.ndarray | None,
     stuck: np.ndarray | None = None,
+    explained: np.ndarray | None = None,
 ) -> CorruptionEstimate:
     """Share of wrong labels or targets by predictions; of several labels the mean share.
 
     Targets that are ``stuck`` are counted, and the others judged.
     """
     if classes is None and stuck is not None:
-        return with_counted(wrong_target_rate(y[~stuck], predictions[~stuck]), stuck.mean())
+        others = wrong_target_rate(y[~stuck], predictions[~stuck], explained)
+        return with_counted(others, float(stuck.mean()))
     if classes is None:
-        return wrong_target_rate(y, predictions)
+        return wrong_target_rate(y, predictions, explained)
     if y.ndim == 2:
         each = zip(_two_columns(predictions), y.T.astype(int), strict=True)
         return mean_of_estimates([wrong_label_rate(*one) for one in each])
@@ -242,10 +247,11 @@ def audit_labels(
     """
     taken = take_in(estimator, X, y, pred_probs, predictions, groups)
     X, groups, found, given, classes, codes = taken
-    folds = stuck = None
+    folds = stuck = explained = None
     if found is None:
         splits = make_splits(estimator, cv, X, codes, random_state, groups)
-        stuck = None if classes is not None else find_stuck(X, given)
+        if classes is None:
+            stuck, explained = find_stuck(X, given), explains_far(X, given)
         found = predict_unseen(estimator, X, given, classes, splits, verbose, stuck)
         folds = _numbers(splits, len(given))
     index = next((own.index for own in (X, y) if isinstance(own, (pd.DataFrame, pd.Series))), None)
@@ -269,6 +275,7 @@ def audit_labels(
         y=given,
         index=index,
         stuck=stuck,
+        explained=explained,
         **several,
     )
 

@@ -18,11 +18,14 @@ LARGEST_RATE = 0.45
 _CONFIDENT_SHARES, _CONFIDENT_ROWS = (0.25, 0.6), (100, 1000)
 _MODEL_ERROR = 0.02  # what the models get wrong besides
 _MOST_OVERLAP = 0.14
-_MOST_UNEXPLAINED = 0.5
+_MOST_UNEXPLAINED = 0.75
 _DOUBTFUL_TARGETS = 0.35
 _BY_CHANCE = 0.05
 _RARE = 0.01
 _LEAST_WIDTH = 12.0
+_FARTHEST, _FARTHER, _SURELY, _HIDDEN_RATE = 0.99, 0.1, 0.75, 0.1
+_SIZES, _N_DEALS = (0.3, 0.5, 0.7, 0.8, 0.9), 5  # quantiles of the errors of exchanged targets
+_NORMAL = 1.4826  # standard deviation of normal values by their median deviation
 _N_TURNS, _SETTLED, _TINY = 1000, 1e-6, 1e-6
 
 
@@ -35,8 +38,9 @@ class CorruptionEstimate(NamedTuple):
         The share. Where nothing can be estimated, 0.2.
     low, high : float
         Interval of 95 % for wrong labels and targets: what chance does to the rows that the
-        estimate rests on; for labels a little wider, as models are wrong, too. For anomalies the
-        range of the ways that are averaged. Where nothing can be estimated, 0 and 0.5.
+        estimate rests on, and a little wider, as models are wrong, too: for targets up to the
+        largest share that the residuals allow. For anomalies the range of the ways that are
+        averaged. Where nothing can be estimated, 0 and 0.5.
     doubt : str or None
         Why the estimate cannot be relied on, where the data show a reason.
     """
@@ -177,30 +181,42 @@ def wrong_label_rate(probabilities: np.ndarray, codes: np.ndarray) -> Corruption
     return CorruptionEstimate(rate, low, high)
 
 
-def wrong_target_rate(targets: np.ndarray, predictions: np.ndarray) -> CorruptionEstimate:
-    """Share of wrong targets: weight of the noise in a mixture that explains the residuals.
+def wrong_target_rate(
+    targets: np.ndarray, predictions: np.ndarray, explained: np.ndarray | None = None
+) -> CorruptionEstimate:
+    """Share of wrong targets: how many residuals are as if targets had been exchanged.
 
-    Residuals of good rows are taken to be normal, those of wrong targets uniform over the range of
-    the residuals or of the targets, whichever is larger, and at least 12 standard deviations, lest
-    the noise explain what is normal. Location, scale and the share of the second kind are fitted by
-    expectation-maximisation (Banfield and Raftery, Biometrics 1993, section 5).
+    Two shares are found. Had all targets been dealt out anew, errors would be as large as they are
+    between targets and the predictions of other rows. Among residuals beyond any distance, a share
+    of such rows makes up at least as much; so the least ratio of the two counts, over several
+    distances, is the largest share that the residuals allow, whatever the errors of good rows look
+    like. Errors that exchanged targets hardly ever reach count one by one. Wrong targets
+    that lie farther off than exchanged ones make it too high. The other share is the weight of
+    uniform noise in a mixture with normal residuals (Banfield and Raftery, Biometrics 1993, section
+    5), fitted by expectation-maximisation, to which heavy tails look wrong, and exchanged targets
+    normal where the model is coarse. The estimate is the second, at most the first and at least
+    three quarters of it, or only the errors that count one by one if these are a tenth of it.
 
     Parameters
     ----------
     targets : array of shape (n,) or (n, n_targets)
-        As given. A row with several is good or wrong in all of them, which are independent
-        otherwise.
+        As given. A row with several is good or wrong in all of them.
     predictions : array of the same shape
         By a model that has not seen the row and withstands wrong targets, such as one that
         minimises absolute errors.
+    explained : array of shape (n_targets,), bool, optional
+        Of which columns the features tell which targets are far from the middle, as with the amount
+        of rain, which is mostly 0: the standard deviation is not that of the middle then.
 
     Returns
     -------
     CorruptionEstimate
         In doubt where there are fewer than 50 rows or all residuals are the same, which gives the
-        fallback; where the residuals' median absolute deviation is more than half of the targets',
-        so that wrong targets, or what they have taught the model, hide among large errors, which
-        gives at least the fallback; and where the share is above 0.35. At most 0.45.
+        fallback; where the residuals' median absolute deviation is more than three quarters of the
+        targets', so that wrong targets, or what they have taught the model, hide among large
+        errors, which gives 0.1, or the share of errors that count one by one if that is more;
+        where it is above 0.1 and rows are far from the middle for a reason, which gives 0, as the
+        rare amounts would go first; and where the share is above 0.35. At most 0.45.
     """
     n_rows = len(targets)
     if n_rows < LEAST_ROWS:
@@ -211,32 +227,58 @@ def wrong_target_rate(targets: np.ndarray, predictions: np.ndarray) -> Corruptio
     if not varies.any():
         return fallback("all residuals are the same")
     given, residuals = given[:, varies], residuals[:, varies]
-    spread = 1.4826 * _deviation(residuals)
+    spread = _NORMAL * _deviation(residuals)
     ranges = np.ptp(residuals, axis=0), np.ptp(given, axis=0), _LEAST_WIDTH * spread
     width = np.max(ranges, axis=0)
-    rate, error = _noise_share(residuals, spread, width)
-    low, high = max(rate - 1.96 * error, 0.0), min(rate + 1.96 * error, 1.0)
-    share, rate = rate, min(rate, LARGEST_RATE)
-    low = min(low, rate)
-    scale = _deviation(given)
-    scale = np.where(scale > 0, scale, norm.ppf(0.75) * given.std(axis=0))  # mostly one value
+    mixture, error, is_noise = _noise_share(residuals, spread, width)
+    scale = _scale(given, None if explained is None else explained[varies])
     if not scale.all():
         return fallback("the targets are all the same")
-    unexplained = float(np.mean(_deviation(residuals) / scale))
+    unexplained = float(np.mean(spread / scale))
+    gross, most = _exchanged_share(given, residuals, scale, is_noise > 0.5)
+    least = gross if gross > _FARTHER * most else _SURELY * most
+    share = float(np.clip(mixture, least, most))
+    rate = min(share, LARGEST_RATE)
+    low = min(max(min(share, mixture) - 1.96 * error, 0.0), rate)
+    high = min(most + 1.96 * error, 1.0)
     if unexplained > _MOST_UNEXPLAINED:
         hidden = (
             f"models that have not seen a row miss its target by {unexplained:.0%} of the targets' "
             "own spread, in which wrong targets can hide"
         )
-        return CorruptionEstimate(max(rate, FALLBACK_RATE), low, max(high, 0.5), hidden)
+        rate = float(np.clip(gross, _HIDDEN_RATE, LARGEST_RATE))
+        return CorruptionEstimate(rate, min(low, rate), max(high, 0.5), hidden)
     doubt = None
+    if explained is not None and explained.any() and share > _HIDDEN_RATE:
+        doubt = "most targets are nearly the same, and what the others are is not predicted well"
+        return CorruptionEstimate(0.0, 0.0, max(high, 0.5), doubt)
     if share > _DOUBTFUL_TARGETS:
         doubt = f"{share:.0%} of the targets seem to be wrong, which few methods stand"
     return CorruptionEstimate(rate, low, high, doubt)
 
 
-def _noise_share(rows: np.ndarray, spread: np.ndarray, width: np.ndarray) -> tuple[float, float]:
-    """Fit normal residuals (n, n_targets) and uniform noise; the noise's weight, and its error."""
+def _exchanged_share(
+    given: np.ndarray, residuals: np.ndarray, scale: np.ndarray, suspect: np.ndarray
+) -> tuple[float, float]:
+    """Share of gross errors, and the largest of those as large as of exchanged targets."""
+    center = np.median(residuals, axis=0)
+    errors = np.linalg.norm((residuals - center) / scale, axis=1)
+    good = given if suspect.all() else given[~suspect]
+    rng = np.random.RandomState(0)
+    dealt = good[rng.randint(len(good), size=(_N_DEALS, len(given)))] - (given - residuals)
+    exchanged = np.linalg.norm((dealt - center) / scale, axis=2).ravel()
+    *sizes, farthest = np.quantile(exchanged, [*_SIZES, _FARTHEST])
+    is_gross = errors > farthest
+    gross, rest = float(is_gross.mean()), errors[~is_gross]
+    beyond = [(np.mean(rest > size), np.mean(exchanged > size)) for size in sizes]
+    ratios = [float(found / dealt) for found, dealt in beyond if dealt > 0]
+    return gross, gross + (1.0 - gross) * min([1.0, *ratios])
+
+
+def _noise_share(
+    rows: np.ndarray, spread: np.ndarray, width: np.ndarray
+) -> tuple[float, float, np.ndarray]:
+    """Fit normal residuals (n, n_targets) and uniform noise; its weight, error, probabilities."""
     noise = -np.log(width).sum()
     centre = np.median(rows, axis=0)
     spread = spread + _TINY * width
@@ -252,7 +294,16 @@ def _noise_share(rows: np.ndarray, spread: np.ndarray, width: np.ndarray) -> tup
             break
     # how sharply the likelihood tells rates apart, the two densities being given
     slopes = is_noise / rate - is_good / (1.0 - rate)
-    return rate, 1.0 / math.sqrt(max(float(slopes @ slopes), 1.0))
+    return rate, 1.0 / math.sqrt(max(float(slopes @ slopes), 1.0)), is_noise
+
+
+def _scale(rows: np.ndarray, explained: np.ndarray | None) -> np.ndarray:
+    """Standard deviation of each column by the middle, or by what is farther and ``explained``."""
+    scale = _NORMAL * _deviation(rows)
+    reach = np.quantile(np.abs(rows - np.median(rows, axis=0)), 0.9, axis=0) / norm.ppf(0.95)
+    if explained is not None:
+        scale = np.where(explained, np.maximum(scale, reach), scale)
+    return np.where(scale > 0, scale, rows.std(axis=0))
 
 
 def _deviation(rows: np.ndarray) -> np.ndarray:
@@ -263,6 +314,8 @@ def _deviation(rows: np.ndarray) -> np.ndarray:
 def _agree(probabilities: np.ndarray, codes: np.ndarray) -> bool:
     """Whether rows of some label rank above others by its probability, more than by chance."""
     known = np.unique(codes)
+    if len(known) < 2:
+        return False
     ranked = [probabilities[:, code] for code in known]
     values = [
         mannwhitneyu(column[codes == code], column[codes != code], alternative="greater").pvalue

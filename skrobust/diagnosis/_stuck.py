@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.preprocessing import QuantileTransformer
 from sklearn.utils import _safe_indexing
 
-__all__ = ["above_others", "find_stuck"]
+__all__ = ["above_others", "explains_far", "find_stuck"]
 
 LEAST_SHARE, MOST_SHARE, LEAST_REPEATS = 0.05, 0.5, 20
 LEAST_OTHER_VALUES = 20
@@ -21,6 +21,7 @@ UNEXPLAINED = 0.6
 _MOST_ROWS, _N_TREES, _LEAF = 2_000, 50, 5
 _GRAIN = 1e-3
 _NORMAL = 1.4826
+_FAR = 10.0
 
 
 def find_stuck(X: Any, y: np.ndarray) -> np.ndarray:
@@ -49,6 +50,34 @@ def find_stuck(X: Any, y: np.ndarray) -> np.ndarray:
     columns = np.asarray(y, dtype=np.float64).reshape(len(y), -1).T
     found = [has & ~_is_explained(X, has, out) for c in columns for has, out in _repeats(c)]
     return np.any(found, axis=0) if found else np.zeros(len(y), dtype=bool)
+
+
+def explains_far(X: Any, y: np.ndarray) -> np.ndarray:
+    """Tell of which targets the features say which rows are far from the middle.
+
+    Of amounts of rain, which are mostly 0, a third may be far from it, and are no errors.
+
+    Parameters
+    ----------
+    X : array-like or sparse matrix of shape (n_samples, ...)
+        Features, as for :func:`find_stuck`.
+    y : array of shape (n_samples,) or (n_samples, n_outputs), float
+        Finite targets.
+
+    Returns
+    -------
+    array of shape (n_outputs,), bool
+        True where 5 % of the targets or more are ten standard deviations of the middle from the
+        median, and forests tell which.
+    """
+    columns = np.asarray(y, dtype=np.float64).reshape(len(y), -1).T
+    none, found = np.zeros(len(y), dtype=bool), []
+    for values in columns:
+        distances = np.abs(values / 4 - np.median(values / 4))  # sums may overflow
+        far = distances > _FAR * _NORMAL * np.median(distances)
+        enough = min(far.sum(), (~far).sum()) >= max(LEAST_SHARE * len(y), LEAST_REPEATS)
+        found.append(bool(enough) and _is_explained(X, far, none, sure=True))
+    return np.array(found, dtype=bool)
 
 
 def above_others(scores: np.ndarray, stuck: np.ndarray) -> np.ndarray:
@@ -86,14 +115,14 @@ def _ends_at_zero(repeated: np.ndarray, rest: np.ndarray) -> bool:
     return bool(one_side and np.quantile(sizes, 0.05) < 0.25 * np.median(sizes))
 
 
-def _is_explained(X: Any, has: np.ndarray, others: np.ndarray) -> bool:
-    """Whether features tell rows with the value from rows with an ordinary one."""
+def _is_explained(X: Any, has: np.ndarray, others: np.ndarray, sure: bool = False) -> bool:
+    """Whether features tell rows that have something from rows that do not, without ``others``."""
     rows = np.flatnonzero(~others)
     if len(rows) > _MOST_ROWS:
         rows = np.random.RandomState(0).permutation(rows)[:_MOST_ROWS]
     table = _as_numbers(_safe_indexing(X, rows))
     if table is None:
-        return True  # as far as one can tell
+        return not sure  # as far as one can tell
     table = table[:, np.isfinite(table).any(axis=0)]
     ranks = QuantileTransformer(n_quantiles=min(1_000, len(rows)), random_state=0)  # in any unit
     table = ranks.fit_transform(table)

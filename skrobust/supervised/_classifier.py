@@ -39,12 +39,12 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         ``in_channels`` and ``n_classes``, where its signature has them. An instance is copied;
         with ``n_networks > 1`` the copies are drawn anew through ``reset_parameters``. Outputs
         have shape (n_rows, n_classes). None builds a multi-layer perceptron.
-    corruption_rate : float in [0, 1) or "auto", default=0.2
+    corruption_rate : float in [0, 1) or "auto", default="auto"
         Share of corrupted labels (the thesis's epsilon), which training drops. 0 trains on
         all rows. Rates above 0.5 are allowed with a warning.
         "auto" estimates it first, by three models and the rows that each has not seen (see
-        :func:`estimate_corruption_rate`): forests for tables of at most 64 columns, otherwise
-        networks of its own, which make ``fit`` take up to four times as long.
+        :func:`estimate_corruption_rate`): forests for tables, and for a ``module`` its own
+        networks, which make ``fit`` take up to four times as long.
     selection : {"auto", "loss-gradient", "prior-adjusted", "gradient", "loss", "min", \
             "disagreement", None} or Selector, default="auto"
         What tells rows to drop. "loss-gradient" is the norm of the loss's gradient at the network's
@@ -226,7 +226,7 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         self,
         module: Any = None,
         *,
-        corruption_rate: float | str = 0.2,
+        corruption_rate: float | str = "auto",
         selection: Any = "auto",
         n_networks: int = 1,
         loss: Any = "cross_entropy",

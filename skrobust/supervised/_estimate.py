@@ -13,7 +13,7 @@ from skrobust._validation import Integral
 from skrobust.diagnosis import FALLBACK_RATE, LEAST_ROWS, CorruptionEstimate, few_rows
 from skrobust.diagnosis._audit import classes_of, rate_of, take_in
 from skrobust.diagnosis._folds import make_splits, predict_unseen
-from skrobust.diagnosis._stuck import find_stuck
+from skrobust.diagnosis._stuck import explains_far, find_stuck
 
 __all__ = ["estimate_corruption_rate", "estimate_rate"]
 
@@ -36,15 +36,16 @@ def estimate_corruption_rate(
 
     Each part of the rows is predicted by a model that is trained on the others. Labels: among the
     most confident predictions of each class, the share whose given label is another one. Targets:
-    the weight of the noise in a mixture of normal residuals and uniform noise.
+    those that are stuck at one value, and how many of the others have errors as large as if targets
+    had been exchanged among rows.
 
     Parameters
     ----------
     estimator : classifier with ``predict_proba``, or regressor, optional
         It is cloned for each fold, and should withstand wrong labels or targets. The learners of
         this package are replaced by what ``corruption_rate="auto"`` estimates with, whatever their
-        own settings say: :class:`PRLClassifier` without a module, on tables of at most 64 columns,
-        by a forest of leaves of 20 rows or more; other classifiers drop a share of 0.3,
+        own settings say: :class:`PRLClassifier` without a module, on tables, by a forest of extra
+        trees with leaves of 5 rows or more; other classifiers drop a share of 0.3,
         :class:`PRLRegressor` minimises absolute errors.
     X : array-like of shape (n_samples, n_features) or (n_samples, ...), optional
         Inputs, for the estimator.
@@ -153,8 +154,10 @@ def estimate_rate(
     with warnings.catch_warnings():
         if pilot is not estimator:  # what it says of itself is not asked for
             warnings.simplefilter("ignore", UserWarning)
-        stuck = None if is_classifier(estimator) else find_stuck(X, y)
+        stuck = explained = None
+        if not is_classifier(estimator):
+            stuck, explained = find_stuck(X, y), explains_far(X, y)
         predictions = predict_unseen(pilot, X, y, classes, splits, verbose, stuck)
     if is_classifier(estimator) and hasattr(estimator, "_judge_rate"):
         return estimator._judge_rate(predictions, codes)
-    return rate_of(y, predictions, classes, stuck)
+    return rate_of(y, predictions, classes, stuck, explained)

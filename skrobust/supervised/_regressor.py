@@ -13,7 +13,7 @@ from torch import Tensor
 
 from skrobust._preprocessing import TargetScaler
 from skrobust._validation import Interval, Real, StrOptions, warn_caller
-from skrobust.diagnosis._stuck import above_others, find_stuck
+from skrobust.diagnosis._stuck import above_others, explains_far, find_stuck
 from skrobust.selection import (
     absolute_error,
     absolute_gradient_norm,
@@ -25,7 +25,8 @@ from skrobust.selection import (
 )
 from skrobust.supervised._base import PILOT_RATE, RowFunction
 from skrobust.supervised._selecting import SelectingLearner
-from skrobust.training import RobustNet, WithoutRows
+from skrobust.training import RobustNet
+from skrobust.training._split import WithoutRows
 
 __all__ = ["PRLRegressor"]
 
@@ -47,7 +48,7 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         ``in_channels`` and ``n_classes``, where its signature has them. An instance is copied;
         with ``n_networks > 1`` the copies are drawn anew through ``reset_parameters``. Outputs
         have shape (n_rows, n_outputs). None builds a multi-layer perceptron.
-    corruption_rate : float in [0, 1) or "auto", default=0.2
+    corruption_rate : float in [0, 1) or "auto", default="auto"
         Share of corrupted targets (the thesis's epsilon), which training drops. 0 trains on
         all rows. Rates above 0.5 are allowed with a warning.
         "auto" estimates it first, by three networks and the rows that each has not seen (see
@@ -185,7 +186,7 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         self,
         module: Any = None,
         *,
-        corruption_rate: float | str = 0.2,
+        corruption_rate: float | str = "auto",
         selection: Any = "loss-gradient",
         n_networks: int = 1,
         loss: Any = "squared_error",
@@ -240,6 +241,7 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
 
     def _look_at(self, X: np.ndarray, y: np.ndarray) -> None:
         self.stuck_mask_ = np.zeros(len(y), dtype=bool)
+        self._explained = explains_far(X, y)
         if not self.drop_stuck or self.corruption_rate == 0 or not isinstance(self.selection, str):
             return
         self.stuck_mask_ = find_stuck(X, y)
@@ -270,7 +272,8 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         self._is_column = y.ndim == 1
         targets = y.reshape(len(y), -1)
         rate = self.corruption_rate if isinstance(self.corruption_rate, Real) else PILOT_RATE
-        self._scaler = TargetScaler(rate).fit(targets[~self.stuck_mask_])
+        rates = np.where(self._explained, 0.0, rate)
+        self._scaler = TargetScaler(rates).fit(targets[~self.stuck_mask_])
         return self._scaler.transform(targets), targets.shape[1]
 
     def _encode_more(self, y: Any) -> np.ndarray:

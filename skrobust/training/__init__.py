@@ -5,7 +5,6 @@ from skrobust.training._callbacks import EpochProgressBar, KeptShare
 from skrobust.training._net import DeviceBatches, RobustNet, RowDataset, count_batches
 from skrobust.training._record import StepState, Trained, TrainingRecord
 from skrobust.training._row_gradients import RowGradients, per_sample_gradient_norms
-from skrobust.training._split import WithoutRows
 from skrobust.training._step import (
     ByRowGradients,
     RobustStep,
@@ -30,7 +29,6 @@ __all__ = [
     "Trained",
     "TrainingRecord",
     "TrainingStep",
-    "WithoutRows",
     "count_batches",
     "map_rows",
     "per_sample_gradient_norms",

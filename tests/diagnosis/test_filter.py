@@ -35,14 +35,15 @@ from skrobust import (
 from skrobust.corruption import corrupt_labels, corrupt_targets
 
 SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 3, "random_state": 0}
+LEARNER = {"corruption_rate": 0.2, **SMALL}
 SEMI = {**SMALL, "pretrain_epochs": 1, "min_steps": None}
-QUICK = PRLClassifier(**SMALL, early_stopping=False)
+QUICK = PRLClassifier(**LEARNER, early_stopping=False)
 FOREST = RandomForestClassifier(30, min_samples_leaf=5, random_state=0)
 ESTIMATORS = [
     BackdoorRobustClassifier(**SMALL, min_steps=None),
     FinePruningClassifier(**SMALL, min_steps=None),
     QUICK,
-    PRLRegressor(**SMALL),
+    PRLRegressor(**LEARNER),
     RCADetector(**SMALL),
     RobustRealNVPDetector(**SMALL, min_steps=None),
     SemiSupervisedBackdoorClassifier(**SEMI),

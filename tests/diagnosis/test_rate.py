@@ -14,6 +14,7 @@ from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch.callbacks import Callback
 from skorch.dataset import ValidSplit
+from torch import nn
 
 from skrobust import (
     BackdoorRobustClassifier,
@@ -73,19 +74,36 @@ def test_interval_is_clopper_and_pearsons():
 
 @pytest.mark.parametrize(
     ("repeats", "n_looked_at", "n_wrong"),
-    [(1, 60, 6 + 10 + 3), (5, 30, 6 + 3), (50, 10, 6 + 3)],  # of 100, so often
+    [(1, 50, 6 + 3), (5, 25, 6 + 3), (50, 10, 6 + 3)],  # of 100, so often
 )
 def test_labels_by_hand(repeats, n_looked_at, n_wrong):
-    """Rows lie by confidence: of one class 6 and 40 have the other label, of the other class 3."""
+    """Rows lie by confidence: of one class 6 and 20 have the other label, of the other class 3."""
     codes = np.repeat([0, 1], 100)
     confidence = np.tile(np.linspace(0.99, 0.6, 100), 2)
     probabilities = np.where(np.eye(2)[codes] == 1, confidence[:, None], 1 - confidence[:, None])
     given = codes.copy()
-    given[:6], given[50:90], given[100:103] = 1, 1, 0
+    given[:6], given[60:80], given[100:103] = 1, 1, 0
     found = wrong_label_rate(*(np.repeat(part, repeats, axis=0) for part in (probabilities, given)))
     n_wrong, n_rows = n_wrong * repeats, 2 * n_looked_at * repeats
     assert found.rate == n_wrong / n_rows and found.doubt is None
-    assert (found.low, found.high) == interval_of_share(n_wrong, n_rows)
+    low, high = interval_of_share(n_wrong, n_rows)
+    assert (found.low, found.high) == (max(low - 0.02, 0.0), high + 0.02)
+
+
+def test_models_that_disagree_most_where_they_are_not_sure_are_doubted():
+    rng = np.random.RandomState(0)
+    codes = np.arange(1000) % 2
+    confidence = rng.uniform(0.5, 1.0, size=1000)
+    for overlap, is_doubted in ((0.0, False), (1.0, True)):
+        given = np.where(rng.uniform(size=1000) < overlap * (1.0 - confidence), 1 - codes, codes)
+        probabilities = np.where(
+            np.eye(2)[codes] == 1, confidence[:, None], 1 - confidence[:, None]
+        )
+        found = wrong_label_rate(probabilities, given)
+        assert (found.doubt is not None) == is_doubted
+        if is_doubted:
+            assert "classes overlap or errors have a pattern" in found.doubt
+            assert found.low == 0 and found.high > np.mean(given != codes) > found.rate + 0.14
 
 
 def test_labels_in_doubt():
@@ -150,7 +168,7 @@ def test_targets_of_a_known_mixture(rate, n_targets):
     assert found.doubt is None
     assert abs(found.rate - wrong.mean()) < 0.015
     assert found.low <= wrong.mean() + 0.005 and wrong.mean() - 0.005 <= found.high
-    assert found.high - found.low < 0.06
+    assert found.high - found.low < 0.11
     scaled = wrong_target_rate(1e6 * (truth + residuals) + 3, 1e6 * truth + 3)
     assert scaled.rate == pytest.approx(found.rate, abs=1e-3)
     if n_targets == 1:
@@ -162,8 +180,13 @@ def test_targets_in_doubt():
     rng = np.random.RandomState(0)
     truth, noise = rng.normal(size=500), rng.normal(size=500)
     hidden = wrong_target_rate(truth + 2 * noise, truth)
-    assert hidden.rate == 0.2 and "miss its target by" in hidden.doubt
-    assert hidden.high == 0.5
+    assert hidden.rate == 0.1 and "miss its target by" in hidden.doubt
+    assert hidden.high >= 0.5
+    gross = np.where(np.arange(500) < 100, 1e3, truth + 2 * noise)
+    assert wrong_target_rate(gross, truth).rate == pytest.approx(0.2, abs=0.01)
+    rain = np.where(truth > 0.6, np.exp(noise), 0.0)
+    poor = wrong_target_rate(rain, np.zeros(500), np.array([True]))
+    assert poor.rate == 0 and "most targets are nearly the same" in poor.doubt
     exact = wrong_target_rate(truth, truth)
     assert exact.rate == 0.2 and "the same" in exact.doubt
     assert "40 rows" in wrong_target_rate(truth[:40], truth[:40]).doubt
@@ -319,7 +342,7 @@ def test_targets_without_structure_are_doubted():
     y = np.random.RandomState(0).normal(size=len(X))
     with pytest.warns(UserWarning, match="in which wrong targets can hide"):
         model = PRLRegressor(corruption_rate="auto", max_epochs=20, random_state=0).fit(X, y)
-    assert model.corruption_rate_ >= 0.2
+    assert model.corruption_rate_ >= 0.1
 
 
 def test_grid_search_compares_auto_with_numbers():
@@ -358,15 +381,15 @@ class Noting(PRLClassifier):
 def test_pilots_are_asked_about_rows_that_they_have_not_seen():
     """Does not survive pilots that are scored on rows that they trained on."""
     rng = np.random.RandomState(0)
-    X = np.c_[np.arange(300.0), rng.normal(size=(300, 70))]  # too many columns for a forest
+    X = np.c_[np.arange(300.0), rng.normal(size=(300, 3))]
     y = (X[:, 1] > 0).astype(int)
     Noting.trained, Noting.asked = [], []
-    Noting(corruption_rate="auto", **SMALL).fit(X, y)
+    Noting(nn.Linear, corruption_rate="auto", **SMALL).fit(X, y)  # not a forest
     assert [len(rows) for rows in Noting.trained] == [300, 200, 200, 200]
     np.testing.assert_array_equal(np.sort(np.concatenate(Noting.asked)), np.arange(300))
 
 
-def test_tables_of_few_columns_are_judged_by_forests():
+def test_tables_are_judged_by_forests():
     """In any unit and with missing cells; labels that are right cost next to nothing."""
     X, y = make_classification(900, 8, n_informative=5, flip_y=0.0, random_state=0)
     noisy, wrong = corrupt_labels(y, 0.25, random_state=0)

@@ -118,7 +118,7 @@ def fit_detector(**settings) -> Callable[[], Numbers]:
 def fit_classifier(kind, data=wrong_labels, **settings) -> Callable[[], Numbers]:
     def fit() -> Numbers:
         X, y = data()
-        model = kind(random_state=0, **settings).fit(X, y)
+        model = kind(**{"corruption_rate": 0.2, "random_state": 0, **settings}).fit(X, y)
         numbers = take(model, "corruption_rate_")
         numbers["probabilities"] = model.predict_proba(X[::5])
         numbers["embedding"] = model.embed(X[:3])
@@ -132,7 +132,8 @@ def fit_classifier(kind, data=wrong_labels, **settings) -> Callable[[], Numbers]
 def fit_regressor(data=wrong_targets, **settings) -> Callable[[], Numbers]:
     def fit() -> Numbers:
         X, y = data()
-        model = PRLRegressor(random_state=0, **settings).fit(X, y)
+        told = {"corruption_rate": 0.2, "drop_stuck": False}
+        model = PRLRegressor(**{**told, "random_state": 0, **settings}).fit(X, y)
         return {**take(model, "corruption_rate_"), "predictions": model.predict(X[::3])}
 
     return fit
@@ -176,7 +177,7 @@ def fit_adapter(make) -> Numbers:
 
 def audit_classes() -> Numbers:
     X, y = wrong_labels()
-    model = PRLClassifier(random_state=0, max_epochs=10)
+    model = PRLClassifier(corruption_rate=0.2, random_state=0, max_epochs=10)
     audit = audit_labels(model, X, y, cv=3, random_state=0)
     rate = estimate_corruption_rate(model, X, y, random_state=0)
     return {"scores": audit.scores, "order": audit.order, "rate": np.array(rate[:3])}
@@ -184,7 +185,7 @@ def audit_classes() -> Numbers:
 
 def audit_targets() -> Numbers:
     X, y = wrong_targets()
-    model = PRLRegressor(random_state=0, max_epochs=10)
+    model = PRLRegressor(corruption_rate=0.2, random_state=0, max_epochs=10)
     audit = audit_labels(model, X, y, cv=3, random_state=0)
     rate = estimate_corruption_rate(model, X, y, random_state=0)
     return {"scores": audit.scores, "order": audit.order, "rate": np.array(rate[:3])}
@@ -290,6 +291,7 @@ _FITS: dict[str, Callable[[], Numbers]] = {
     "targets two networks": fit_regressor(n_networks=2, memory="sum", warmup=1, **SHORT),
     "targets several": fit_regressor(lambda: load_linnerud(return_X_y=True), max_epochs=30),
     "targets auto": fit_regressor(corruption_rate="auto", max_epochs=15),
+    "targets stuck": fit_regressor(corruption_rate="auto", drop_stuck=True, max_epochs=15),
     "targets early stopping": fit_regressor(early_stopping=True, patience=10, max_epochs=30),
     "poison": defence(data=images),
     "poison spl": defence(data=images, noisy_label="spl", **SHORT),
@@ -316,7 +318,8 @@ _FITS: dict[str, Callable[[], Numbers]] = {
     "fine-pruning, network": fit_pruning(True, images, max_epochs=4, fine_tune_epochs=2, **CNN),
     "spectral filter": partial(fit_filter, lambda: SpectralSignatureFilter(random_state=0)),
     "robust filter": partial(
-        fit_filter, lambda: RobustFilter(PRLClassifier(random_state=0, max_epochs=10))
+        fit_filter,
+        lambda: RobustFilter(PRLClassifier(corruption_rate=0.2, random_state=0, max_epochs=10)),
     ),
     "adapter": partial(
         fit_adapter, lambda: OutlierDetectorAdapter(IForest(random_state=0)).detector

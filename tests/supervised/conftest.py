@@ -7,7 +7,7 @@ import pytest
 
 from skrobust import PRLClassifier, PRLRegressor
 
-QUICK = {"max_epochs": 5, "hidden_layer_sizes": (8,)}
+QUICK = {"corruption_rate": 0.2, "max_epochs": 5, "hidden_layer_sizes": (8,)}
 MAKERS = {
     "classifier": partial(PRLClassifier, **QUICK),
     "regressor": partial(PRLRegressor, **QUICK),

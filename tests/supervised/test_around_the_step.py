@@ -91,8 +91,7 @@ def rare():
 
 def test_a_class_that_vanishes_is_named():
     X, y = rare()
-    # at a rate of 0.2, where nothing is wrong
-    model = PRLClassifier(selection="loss-gradient", **SMALL)
+    model = PRLClassifier(corruption_rate=0.2, selection="loss-gradient", **SMALL)
     with pytest.warns(UserWarning, match="more than half of the rows labelled 1 are not trusted"):
         assert model.fit(X, y).score(X[:64], y[:64]) < 0.5
     with pytest.warns(UserWarning, match="no row labelled 1 is left"):
@@ -103,10 +102,11 @@ def test_a_class_that_vanishes_is_named():
 
 def test_a_rare_class_is_kept_at_a_rate_that_is_too_high():
     X, y = rare()
-    model = PRLClassifier(**SMALL).fit(X, y)
+    settings = {"corruption_rate": 0.2, **SMALL}
+    model = PRLClassifier(**settings).fit(X, y)
     assert model.score(X[:64], y[:64]) > 0.9
     assert model.selection_ in ("mixture", "prior-adjusted")
-    told = PRLClassifier(selection="prior-adjusted", **SMALL).fit(X, y)
+    told = PRLClassifier(selection="prior-adjusted", **settings).fit(X, y)
     assert told.score(X[:64], y[:64]) > 0.6 and told.selection_ == "prior-adjusted"
 
 

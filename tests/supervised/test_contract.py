@@ -24,7 +24,7 @@ from torch import nn
 
 from skrobust import PRLClassifier, PRLRegressor
 
-SHORT = {"max_epochs": 30, "hidden_layer_sizes": (64,), "lr": 1e-2}
+SHORT = {"corruption_rate": 0.2, "max_epochs": 30, "hidden_layer_sizes": (64,), "lr": 1e-2}
 SELECTIONS = ["loss-gradient", "loss", None]
 VARIANTS = [
     make(selection=selection, n_networks=n_networks, **SHORT)

@@ -11,7 +11,7 @@ from torch import nn
 from skrobust import PRLClassifier, PRLRegressor
 from skrobust.networks import CNN9, NetworkEnsemble, StackedMLP
 
-QUICK = {"max_epochs": 2, "batch_size": 16, "random_state": 0}
+QUICK = {"corruption_rate": 0.2, "max_epochs": 2, "batch_size": 16, "random_state": 0}
 
 
 class Pooled(nn.Module):
@@ -132,8 +132,9 @@ def test_batch_statistics_come_from_the_selected_rows_only_with_reforward(X, y, 
             seen.append((len(x), self.training))
             return super().forward(x)
 
-    settings = {**QUICK, "batch_size": 200, "max_epochs": 1, "warmup": 0, "margin": 0.0}
-    PRLClassifier(Norm, corruption_rate=0.25, reforward=reforward, **settings).fit(X, y)
+    settings = {"corruption_rate": 0.25, "batch_size": 200, "max_epochs": 1}
+    settings = {**QUICK, **settings, "warmup": 0, "margin": 0.0}
+    PRLClassifier(Norm, reforward=reforward, **settings).fit(X, y)
     assert [n for n, training in seen if training] == ([200, 150] if reforward else [200])
 
 

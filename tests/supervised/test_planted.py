@@ -408,6 +408,7 @@ def test_score_limit_keeps_gross_errors_out_of_unlucky_batches():
         model = PRLRegressor(
             corruption_rate=0.25,
             score_limit=limit,
+            drop_stuck=False,
             early_stopping=False,
             max_epochs=60,
             lr=3e-3,
@@ -425,7 +426,8 @@ def test_gross_errors_among_the_held_out_rows_do_not_end_the_training():
     X, truth = make_friedman1(1300, noise=1.0, random_state=0)
     y = truth[:1000].copy()
     y[:200] = 1000.0
-    model = PRLRegressor(corruption_rate=0.2, random_state=0).fit(X[:1000], y)
+    settings = {"corruption_rate": 0.2, "drop_stuck": False, "random_state": 0}
+    model = PRLRegressor(**settings).fit(X[:1000], y)
     held_out = np.isnan(model.keep_frequency_)
     assert held_out.sum() == 100 and held_out[:200].sum() > 20  # an unlucky draw
     assert model.score(X[1000:], truth[1000:]) > 0.85
