@@ -15,7 +15,7 @@ from skrobust._validation import warn_caller
 LEAST_ROWS = 50
 FALLBACK_RATE = 0.2
 LARGEST_RATE = 0.45
-_CONFIDENT_SHARES, _CONFIDENT_ROWS = (0.25, 0.6), (100, 1000)
+_CONFIDENT_SHARES, _CONFIDENT_ROWS = (0.25, 0.6), 100
 _MODEL_ERROR = 0.02  # what the models get wrong besides
 _MOST_OVERLAP = 0.14
 _MOST_UNEXPLAINED = 0.75
@@ -125,8 +125,7 @@ def wrong_label_rate(probabilities: np.ndarray, codes: np.ndarray) -> Corruption
     Of the rows that are predicted to be of a class, the most confident are all but certain to be
     of it if the model has learnt the task, whatever their given labels say. Where these differ,
     they are wrong; wrong labels are taken to be as frequent among the other rows. Of each class a
-    quarter is looked at; more, up to six tenths, if that makes fewer than 100 rows, and less if it
-    makes more than 1,000.
+    quarter is looked at; more, up to six tenths, if that makes fewer than 100 rows.
 
     Parameters
     ----------
@@ -148,8 +147,7 @@ def wrong_label_rate(probabilities: np.ndarray, codes: np.ndarray) -> Corruption
     n_rows = len(codes)
     if n_rows < LEAST_ROWS:
         return few_rows(n_rows)
-    few, many = (count / n_rows for count in _CONFIDENT_ROWS)
-    share = min(float(np.clip(few, *_CONFIDENT_SHARES)), many)
+    share = float(np.clip(_CONFIDENT_ROWS / n_rows, *_CONFIDENT_SHARES))
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     shares = np.bincount(codes) / n_rows
     lost = np.setdiff1d(np.flatnonzero(shares >= _RARE), predicted)
@@ -186,16 +184,18 @@ def wrong_target_rate(
 ) -> CorruptionEstimate:
     """Share of wrong targets: how many residuals are as if targets had been exchanged.
 
-    Two shares are found. Had all targets been dealt out anew, errors would be as large as they are
-    between targets and the predictions of other rows. Among residuals beyond any distance, a share
-    of such rows makes up at least as much; so the least ratio of the two counts, over several
-    distances, is the largest share that the residuals allow, whatever the errors of good rows look
-    like. Errors that exchanged targets hardly ever reach count one by one. Wrong targets
-    that lie farther off than exchanged ones make it too high. The other share is the weight of
-    uniform noise in a mixture with normal residuals (Banfield and Raftery, Biometrics 1993, section
-    5), fitted by expectation-maximisation, to which heavy tails look wrong, and exchanged targets
-    normal where the model is coarse. The estimate is the second, at most the first and at least
-    three quarters of it, or only the errors that count one by one if these are a tenth of it.
+    Two shares are found. The first supposes that wrong targets are as if they had been exchanged
+    among the rows: their errors are then as large as those between targets and the predictions of
+    other rows. Of the rows beyond any distance, exchanged ones are at most all. So the least ratio
+    of the two counts, over several distances, is the largest share that the residuals allow,
+    however good ones are distributed. Errors that exchanged targets hardly ever reach are counted
+    one by one. Where wrong targets lie farther off than exchanged ones, this share is too high.
+
+    The second is the weight of uniform noise in a mixture with normal residuals, fitted by
+    expectation-maximisation (Banfield and Raftery, Biometrics 1993, section 5). Heavy tails look
+    wrong to it, and exchanged targets normal where the model is coarse. The estimate is the second,
+    but at most the first, and at least three quarters of it; where the errors that are counted one
+    by one are more than a tenth of the first, at least these.
 
     Parameters
     ----------

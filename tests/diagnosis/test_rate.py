@@ -74,7 +74,7 @@ def test_interval_is_clopper_and_pearsons():
 
 @pytest.mark.parametrize(
     ("repeats", "n_looked_at", "n_wrong"),
-    [(1, 50, 6 + 3), (5, 25, 6 + 3), (50, 10, 6 + 3)],  # of 100, so often
+    [(1, 50, 6 + 3), (5, 25, 6 + 3), (50, 25, 6 + 3)],  # of 100, so often
 )
 def test_labels_by_hand(repeats, n_looked_at, n_wrong):
     """Rows lie by confidence: of one class 6 and 20 have the other label, of the other class 3."""
