@@ -99,7 +99,7 @@ class LabelMixin(ClassifierMixin):
         if is_one and hasattr(self, "selection"):  # poison may well have one label
             warn_caller(
                 f"{n_lost[most]} of the {total} rows that are not trusted are labelled "
-                f"{self.classes_[most]!r}, which is the label of fewer than half of the rows: if "
+                f"{self.classes_.tolist()[most]!r}, which is the label of fewer than half of the rows: if "
                 "mistakes go one way, as with positives that are recorded as negatives, these may "
                 "be the right ones; selection='prior-adjusted' ranks labels apart"
             )

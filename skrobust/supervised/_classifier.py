@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import torch
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer
+from sklearn.utils import compute_class_weight
+from torch import Tensor
 
 from skrobust._validation import Integral, Interval, Real, StrOptions
 from skrobust.selection import crossentropy, crossentropy_gradient_norm
@@ -67,6 +70,9 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         Loss of the logits. The bootstrap losses mix each label with what the network believes:
         its most likely class, or all by their probability.
         A function ``(outputs, targets) -> losses`` returns one number per network and row.
+    class_weight : dict {label: weight}, "balanced" or None, default=None
+        How much rows of each label count in the update and in the loss of held-out rows; what
+        ranks the rows does not change. "balanced" is inverse to how often labels are given.
     bootstrap_weight : float in (0, 1] or None, default=None
         Weight of the given label in the bootstrap losses. None: 0.8 for "bootstrap-hard", 0.95
         for "bootstrap-soft".
@@ -219,8 +225,10 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         "selection": [None, StrOptions(_SELECTIONS), callable],
         "loss": [StrOptions({"cross_entropy", "bootstrap-hard", "bootstrap-soft"}), callable],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "class_weight": [None, dict, StrOptions({"balanced"})],
         "bootstrap_weight": [None, Interval(Real, 0, 1, closed="right")],
     }
+    _pilot_settings: dict = {**SelectingLearner._pilot_settings, "class_weight": None}
 
     def __init__(
         self,
@@ -230,6 +238,7 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         selection: Any = "auto",
         n_networks: int = 1,
         loss: Any = "cross_entropy",
+        class_weight: Any = None,
         bootstrap_weight: float | None = None,
         reforward: bool = False,
         clip: str | None = None,
@@ -271,7 +280,29 @@ class PRLClassifier(LabelMixin, SelectingLearner):
         forest = ExtraTreesClassifier(min_samples_leaf=_PILOT_LEAF, random_state=0)
         return make_pipeline(QuantileTransformer(random_state=0), forest)  # in any unit
 
+    def _encode(self, y: np.ndarray) -> tuple[np.ndarray, int]:
+        codes, n_classes = super()._encode(y)
+        self._weights = None
+        if self.class_weight is not None:
+            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+                raise ValueError(
+                    f"class_weight must give weights from 0 up, not all 0, got {self.class_weight}"
+                )
+            self._weights = weights
+        return codes, n_classes
+
+    def _row_weight(self) -> Any:
+        if self._weights is None:
+            return None
+        return partial(_weight_of, weights=torch.as_tensor(self._weights, dtype=torch.float32))
+
     def _row_functions(self) -> tuple[RowFunction, RowFunction]:
         if self.loss == "cross_entropy":
             return crossentropy, crossentropy_gradient_norm
         return bootstrap_functions(self.loss == "bootstrap-hard", self.bootstrap_weight)
+
+
+def _weight_of(y: Tensor, weights: Tensor) -> Tensor:
+    """Weight of each row by its code."""
+    return weights.to(y.device)[y]

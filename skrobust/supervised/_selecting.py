@@ -93,6 +93,9 @@ class SelectingLearner(RobustLearner):
             return self._row_functions()
         return own, partial(output_gradient_norm, loss=own)
 
+    def _row_weight(self) -> Any:
+        """Weight of rows in the update by their targets; None where all count alike."""
+
     def _rate_in_training(self) -> float:
         """Share of the rows that are trained on which is corrupted."""
         return self.corruption_rate_
@@ -151,6 +154,7 @@ class SelectingLearner(RobustLearner):
             "start": self.robust_start,
             "start_loss": partial(huber, delta=_START_DELTA) if self.robust_start > 0 else None,
             "rate": self._rate_in_training(),
+            "row_weight": self._row_weight(),
         }
         if self.reforward:
             return ScoredApart(**settings, training=True)

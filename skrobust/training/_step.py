@@ -103,6 +103,8 @@ class RobustStep(TrainingStep):
         maximisation of Algorithm 6). They may select rows by a rule and schedule of their own.
     rate : float in [0, 1), default=0.0
         Share of held-out rows that do not count, for selectors without ``keep_held_out``.
+    row_weight : callable ``(y) -> Tensor (n_rows,)``, optional
+        Weight of each row in the mean that is minimised, by its target; it ranks nothing. None: 1.
     """
 
     loss: RowFunction
@@ -118,6 +120,7 @@ class RobustStep(TrainingStep):
     start_loss: RowFunction | None = None
     perturb: tuple[Perturbation, ...] = ()
     rate: float = 0.0
+    row_weight: Callable[[Tensor], Tensor] | None = None
 
     def minimised(self, progress: Progress) -> RowFunction:
         """Return the loss that counts now."""
@@ -135,7 +138,15 @@ class RobustStep(TrainingStep):
         own = state.selector(known, y, row_ids, state.progress)
         if not isinstance(own, Selection):
             raise TypeError(f"selection must return a Selection, got a {type(own).__name__}")
-        return own, exchange(own, derangement(len(scores), state.rng)) if self.exchange else own
+        kept = exchange(own, derangement(len(scores), state.rng)) if self.exchange else own
+        return own, self._weighed(kept, y)
+
+    def _weighed(self, kept: Selection, y: Tensor) -> Selection:
+        """Weigh the kept rows by their targets."""
+        if self.row_weight is None:
+            return kept
+        weights = self.row_weight(y)[kept.rows]
+        return kept._replace(weights=weights if kept.weights is None else weights * kept.weights)
 
     def score_rows(
         self, networks: nn.Module, x: Tensor, y: Tensor, state: StepState | None = None
@@ -182,7 +193,7 @@ class RobustStep(TrainingStep):
         losses = self.loss(output, target)
         scores, _ = self._known(output, target, self.loss, losses)
         keep = getattr(selector, "keep_held_out", Trim(DropSchedule(self.rate)).keep_held_out)
-        kept = keep(scores, losses)
+        kept = self._weighed(keep(scores, losses), y)
         return kept.weighted_mean(losses.gather(1, kept.rows)).sum()
 
     def _gradients(self, networks: nn.Module, state: StepState | None) -> RowGradients:
@@ -221,7 +232,7 @@ class SharedPass(RobustStep):
     ----------
     loss, selector, score, noted, reconstructs, by_gradient : as in RobustStep
         What rows are scored and chosen by.
-    exchange, memory, memory_decay, start, start_loss, perturb, rate : as in RobustStep
+    exchange, memory, memory_decay, start, start_loss, perturb, rate, row_weight : as in RobustStep
         What happens beside.
     """
 
@@ -255,7 +266,7 @@ class ScoredApart(RobustStep):
     ----------
     loss, selector, score, noted, reconstructs, by_gradient : as in RobustStep
         What rows are scored and chosen by.
-    exchange, memory, memory_decay, start, start_loss, perturb, rate : as in RobustStep
+    exchange, memory, memory_decay, start, start_loss, perturb, rate, row_weight : as in RobustStep
         What happens beside.
     training : bool, default=False
         Score in training mode: dropout on, normalised by the batch.
@@ -291,7 +302,7 @@ class ByRowGradients(RobustStep):
     ----------
     loss, selector, score, noted, reconstructs, by_gradient : as in RobustStep
         What rows are scored and chosen by.
-    exchange, memory, memory_decay, start, start_loss, perturb, rate : as in RobustStep
+    exchange, memory, memory_decay, start, start_loss, perturb, rate, row_weight : as in RobustStep
         What happens beside.
     row_clip : float, optional
         Shrink the gradient of each row to this norm where it is larger.
