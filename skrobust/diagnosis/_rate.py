@@ -23,7 +23,7 @@ _DOUBTFUL_TARGETS = 0.35
 _BY_CHANCE = 0.05
 _RARE = 0.01
 _LEAST_WIDTH = 12.0
-_FARTHEST, _FARTHER, _SURELY, _HIDDEN_RATE = 0.99, 0.1, 0.75, 0.1
+_FARTHEST, _FARTHER, _SURELY, _HIDDEN_RATE, _MANY_GROSS = 0.99, 0.1, 0.75, 0.1, 0.05
 _SIZES, _N_DEALS = (0.3, 0.5, 0.7, 0.8, 0.9), 5  # quantiles of the errors of exchanged targets
 _NORMAL = 1.4826  # standard deviation of normal values by their median deviation
 _N_TURNS, _SETTLED, _TINY = 1000, 1e-6, 1e-6
@@ -214,9 +214,10 @@ def wrong_target_rate(
         In doubt where there are fewer than 50 rows or all residuals are the same, which gives the
         fallback; where the residuals' median absolute deviation is more than three quarters of the
         targets', so that wrong targets, or what they have taught the model, hide among large
-        errors, which gives 0.1, or the share of errors that count one by one if that is more;
-        where it is above 0.1 and rows are far from the middle for a reason, which gives 0, as the
-        rare amounts would go first; and where the share is above 0.35. At most 0.45.
+        errors, which gives 0.1, and where 5 % of the errors are counted one by one at least these
+        and the second share; where the estimate is above 0.1 and rows are far from the middle for a
+        reason, which gives 0, as the rare amounts would go first; and where it is above 0.35. At
+        most 0.45.
     """
     n_rows = len(targets)
     if n_rows < LEAST_ROWS:
@@ -246,7 +247,9 @@ def wrong_target_rate(
             f"models that have not seen a row miss its target by {unexplained:.0%} of the targets' "
             "own spread, in which wrong targets can hide"
         )
-        rate = float(np.clip(gross, _HIDDEN_RATE, LARGEST_RATE))
+        rate = _HIDDEN_RATE
+        if gross > _MANY_GROSS:  # one that is left in training undoes it: rather too many
+            rate = min(max(rate, gross, min(mixture, most)), LARGEST_RATE)
         return CorruptionEstimate(rate, min(low, rate), max(high, 0.5), hidden)
     doubt = None
     if explained is not None and explained.any() and share > _HIDDEN_RATE:

@@ -99,9 +99,9 @@ class LabelMixin(ClassifierMixin):
         if is_one and hasattr(self, "selection"):  # poison may well have one label
             warn_caller(
                 f"{n_lost[most]} of the {total} rows that are not trusted are labelled "
-                f"{self.classes_.tolist()[most]!r}, which is the label of fewer than half of the rows: "
-                "if mistakes go one way, as with positives recorded as negatives, these may "
-                "be the right ones; selection='prior-adjusted' ranks labels apart"
+                f"{self.classes_.tolist()[most]!r}, which is the label of fewer than half of the "
+                "rows: if mistakes go one way, as with positives that are recorded as negatives, "
+                "these may be the right ones; selection='prior-adjusted' ranks labels apart"
             )
         lost = self.classes_[2 * n_kept < n_rows]
         if len(lost):
