@@ -160,7 +160,7 @@ def corrupt_targets(
         raise ValueError(f"quantile must be from 0 to 1, got {quantile!r}")
     if not np.isfinite(factor):
         raise ValueError(f"factor must be a finite number, got {factor!r}")
-    if len(shift) != 2 or not np.isfinite(shift).all() or shift[0] > shift[1]:
+    if np.shape(shift) != (2,) or not np.isfinite(shift).all() or shift[0] > shift[1]:
         raise ValueError(f"shift must be (least, most), both finite, got {shift!r}")
     given = np.array(y, dtype=np.float64)
     if given.ndim not in (1, 2) or not np.isfinite(given).all():
@@ -185,7 +185,10 @@ def corrupt_targets(
     corrupted = targets.copy()
     for i, name in enumerate(kinds):
         rows = mask & (which == i)
-        corrupted[rows] = _swap(targets[rows], rng) if name == "swap" else wrong[name]()[rows]
+        with np.errstate(over="ignore"):
+            corrupted[rows] = _swap(targets[rows], rng) if name == "swap" else wrong[name]()[rows]
+    if not np.isfinite(corrupted).all():
+        raise ValueError(f"kind={kind!r} makes targets infinite: y is up to {given.max():.3g}")
     return corrupted.reshape(given.shape), mask
 
 

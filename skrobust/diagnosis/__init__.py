@@ -10,8 +10,8 @@ from skrobust.diagnosis._rate import (
     CorruptionEstimate,
     few_rows,
     wrong_label_rate,
-    wrong_target_rate,
 )
+from skrobust.diagnosis._target_rate import wrong_target_rate
 
 __all__ = [
     "FALLBACK_RATE",

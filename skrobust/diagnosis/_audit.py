@@ -23,9 +23,9 @@ from skrobust.diagnosis._rate import (
     mean_of_estimates,
     with_counted,
     wrong_label_rate,
-    wrong_target_rate,
 )
 from skrobust.diagnosis._stuck import above_others, explains_far, find_stuck
+from skrobust.diagnosis._target_rate import wrong_target_rate
 
 __all__ = ["LabelAudit", "audit_labels", "label_suspicion"]
 

@@ -118,7 +118,7 @@ def predict_unseen(
     shape = y.shape if classes is None or y.ndim == 2 else (len(y), len(classes))
     predictions = np.zeros(shape)
     for train, test in tqdm(splits, desc="folds", unit="fold", disable=not verbose):
-        if left_out is not None:
+        if left_out is not None and not left_out[train].all():
             train = train[~left_out[train]]
         model = clone(estimator).fit(_safe_indexing(X, train), y[train])
         rows = _safe_indexing(X, test)

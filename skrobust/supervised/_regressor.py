@@ -30,8 +30,6 @@ from skrobust.training._split import WithoutRows
 
 __all__ = ["PRLRegressor"]
 
-_MORE_THAN_TOLD = 0.01
-
 
 class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
     """Regressor for data with wrong targets: Provable Robust Learning.
@@ -91,9 +89,10 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         in batches that hold more corrupted rows than are dropped, and does little else. None is
         the thesis's rule.
     drop_stuck : bool, default=True
-        Whether to leave out rows whose target repeats one value, which 5 % of the targets or more
-        have, for no reason that the features know: the readings of a sensor that is stuck. They
-        count for ``corruption_rate``, and all of them go, even if they are more. Without a
+        Whether to leave out rows whose target repeats a value, which 5 % of the targets or more
+        have and which is five times as frequent as others, for no reason that the features know:
+        the readings of a sensor that is stuck. Zero is never one. They count for
+        ``corruption_rate``, and all of them go, with a warning, even if they are more. Without a
         selection, with one of one's own or with a rate of 0 none are looked for. False is the
         thesis's rule.
     max_epochs, min_steps, max_steps : as in PRLClassifier
@@ -245,11 +244,12 @@ class PRLRegressor(MultiOutputMixin, RegressorMixin, SelectingLearner):
         if not self.drop_stuck or self.corruption_rate == 0 or not isinstance(self.selection, str):
             return
         self.stuck_mask_ = find_stuck(X, y)
-        share, rate = float(self.stuck_mask_.mean()), self.corruption_rate
-        if isinstance(rate, Real) and share > rate + _MORE_THAN_TOLD:
+        if self.stuck_mask_.any():
+            share, values = float(self.stuck_mask_.mean()), y[self.stuck_mask_]
+            example = values[0] if y.ndim == 1 else values[0].tolist()
             warn_caller(
-                f"{share:.0%} of the targets repeat a value that the features do not explain, more "
-                f"than corruption_rate={rate:.3g}; fit leaves all of them out"
+                f"{share:.0%} of the targets repeat a value that the features do not explain, such "
+                f"as {example}: fit leaves these rows out; drop_stuck=False keeps them"
             )
 
     def _rate_in_training(self) -> float:

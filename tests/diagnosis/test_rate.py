@@ -126,7 +126,7 @@ def test_a_rare_label_is_not_given_up():
     found = wrong_label_rate(perfect, codes)
     assert found.rate == 0 and found.doubt is None
     lost = wrong_label_rate(np.tile([0.9, 0.1], (1000, 1)), codes)
-    assert lost.rate == 0.005 and "1.0% of the rows is never predicted" in lost.doubt
+    assert lost.rate == 0.0 and "1.0% of the rows is never predicted" in lost.doubt
     half = wrong_label_rate(np.tile([0.9, 0.1], (1000, 1)), np.arange(1000) % 2)
     assert half.rate == 0.2
     rng = np.random.RandomState(0)
@@ -174,6 +174,30 @@ def test_targets_of_a_known_mixture(rate, n_targets):
     if n_targets == 1:
         column = wrong_target_rate((truth + residuals)[:, 0], truth[:, 0])
         assert column == found
+
+
+def test_targets_of_any_size_and_constant_columns():
+    rng = np.random.RandomState(0)
+    truth = rng.normal(size=600)
+    given = np.where(
+        np.arange(600) < 120, rng.permutation(truth), truth + 0.1 * rng.normal(size=600)
+    )
+    found = wrong_target_rate(given, truth)
+    assert found.rate == pytest.approx(0.2, abs=0.08)  # some of the permuted are nearly right
+    for size in (1e-300, 1e300):
+        assert wrong_target_rate(size * given, size * truth).rate == pytest.approx(found.rate)
+    with_constant = wrong_target_rate(np.c_[given, np.ones(600)], np.c_[truth, 0.9 + 0.1 * truth])
+    assert with_constant.rate == found.rate and with_constant.doubt is None
+
+
+def test_skewed_targets_that_are_right():
+    """Errors grow with the target, and the middle says little of the largest."""
+    rng = np.random.RandomState(0)
+    known, noise = rng.normal(size=(2, 2000))
+    right = np.exp(1.5 * known + 0.6 * noise)
+    assert wrong_target_rate(right, np.exp(1.5 * known)).rate < 0.03
+    swapped = np.where(np.arange(2000) < 400, rng.permutation(right), right)
+    assert 0.1 < wrong_target_rate(swapped, np.exp(1.5 * known)).rate < 0.3
 
 
 def test_targets_in_doubt():

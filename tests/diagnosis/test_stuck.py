@@ -15,6 +15,7 @@ from skrobust import PRLRegressor, RobustFilter, audit_labels, estimate_corrupti
 from skrobust.corruption import corrupt_targets
 from skrobust.diagnosis._stuck import above_others, find_stuck
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*of the targets repeat a value")
 RNG = np.random.RandomState(0)
 X, Y = make_friedman1(800, n_features=6, noise=0.5, random_state=0)
 X_TEST, Y_TEST = make_friedman1(800, n_features=6, noise=0.5, random_state=1)
@@ -23,7 +24,7 @@ SMALL = {"hidden_layer_sizes": (64,), "max_epochs": 60, "random_state": 0}
 
 
 @pytest.mark.parametrize("rate", [0.08, 0.2, 0.45])
-@pytest.mark.parametrize("quantile", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("quantile", [0.01, 0.5, 0.9])
 def test_finds_exactly_the_stuck_rows(rate, quantile):
     given, wrong = corrupt_targets(Y, rate, kind="stuck", quantile=quantile, random_state=1)
     found = find_stuck(X, given)
@@ -48,13 +49,22 @@ def test_several_values_noise_and_columns():
         np.where(X[:, 0] + 0.2 * RNG.normal(size=800) > 0.6, 0.0, Y),  # a regime
         np.minimum(Y, np.quantile(Y, 0.8)),  # a cap
         np.where(RNG.uniform(size=800) < 0.4, 0.0, RNG.exponential(size=800)),  # claims
+        np.where(RNG.uniform(size=800) < 0.4, 0.0, 500.0 + Y),  # claims beyond a deductible
+        np.where(RNG.uniform(size=800) < 0.3, 0.0, Y - 14.0),  # no change
+        np.round(40.0 + 7.0 * RNG.normal(size=800)),  # ages
+        RNG.poisson(50.0, size=800).astype(float),
+        np.where(RNG.uniform(size=800) < 0.4, RNG.choice([4.99, 9.99, 19.99], size=800), Y),
+        np.where(RNG.uniform(size=800) < 0.5, 10.0 * np.round(Y / 4.0), Y),  # rounded by some
         RNG.poisson(2.0, size=800).astype(float),
         RNG.randint(1, 6, size=800).astype(float),
         np.where(RNG.uniform(size=800) < 0.6, 5.0, Y),  # the majority
         np.where(RNG.uniform(size=800) < 0.02, 5.0, Y),
         np.ones(800),
     ],
-    ids=["any", "regime", "cap", "claims", "counts", "ratings", "majority", "few", "constant"],
+    ids=[
+        *("any", "regime", "cap", "claims", "deductible", "no change", "ages", "many counts"),
+        *("prices", "heaps", "counts", "ratings", "majority", "few", "constant"),
+    ],
 )
 def test_values_that_are_no_errors(targets):
     assert not find_stuck(X, targets).any()
@@ -70,8 +80,15 @@ def test_values_that_are_no_errors(targets):
         X.reshape(800, 1, 2, 3),
         1e300 * X,
         X.tolist(),
+        np.where(RNG.uniform(size=X.shape) < 0.1, np.inf, X),
+        csr_matrix((np.ones(800), (np.arange(800), np.arange(800) * 100)), shape=(800, 10**6)),
+        np.column_stack([X.astype(object), np.where(X[:, 0] > 0.5, "a", "b")]),
+        pd.DataFrame(X).assign(text=[[1]] * 800, n=pd.array([1, None] * 400, dtype="Int64")),
     ],
-    ids=["text", "sparse", "missing", "empty column", "pictures", "huge", "list"],
+    ids=[
+        *("text", "sparse", "missing", "empty column", "pictures", "huge", "list"),
+        *("infinite", "wide", "objects", "odd columns"),
+    ],
 )
 def test_takes_all_kinds_of_features(features):
     assert find_stuck(features, STUCK)[WRONG].all()
@@ -79,6 +96,22 @@ def test_takes_all_kinds_of_features(features):
 
 def test_without_features_nothing_is_said():
     assert not find_stuck([f"word {i}" for i in range(800)], STUCK).any()
+    assert not find_stuck(np.full((800, 2), np.nan), STUCK).any()
+
+
+def test_most_rows_are_never_stuck():
+    quarters = np.arange(800) % 4
+    several = np.column_stack([np.where(quarters == i, 15.0, Y) for i in range(4)])
+    assert find_stuck(X, several[:, :2]).mean() == pytest.approx(0.5)
+    assert not find_stuck(X, several).any()
+    huge = 1e307 * (STUCK / STUCK.max())
+    assert find_stuck(X, huge)[WRONG].all() and find_stuck(X, 1e-318 * STUCK).sum() >= 0
+
+
+def test_a_fold_of_stuck_rows_only_is_trained_on():
+    one_plant = WRONG.astype(int)
+    audit = audit_labels(HistGradientBoostingRegressor(), X, STUCK, groups=one_plant, cv=2)
+    assert np.isfinite(audit.scores).all()
 
 
 def test_scores_above_others_keep_their_order():
@@ -108,15 +141,17 @@ def test_other_errors_are_still_dropped():
     assert not model.inlier_mask_[scaled | WRONG].any()
 
 
-def test_a_rate_that_is_too_low_is_told():
-    with pytest.warns(UserWarning, match="40% of the targets repeat a value.*corruption_rate=0.1"):
+def test_rows_that_are_left_out_are_told():
+    message = "40% of the targets repeat a value that the features do not explain, such as 21.39"
+    with pytest.warns(UserWarning, match=message) as caught:
         model = PRLRegressor(corruption_rate=0.1, **SMALL).fit(X, STUCK)
-    assert not model.inlier_mask_[WRONG].any() and model.score(X_TEST, Y_TEST) > 0.85
+    assert caught[0].filename == __file__
+    assert not model.inlier_mask_[WRONG].any() and model.score(X_TEST, Y_TEST) > 0.8
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        PRLRegressor(corruption_rate=0.4, max_epochs=1).fit(X, STUCK)
+        kept = PRLRegressor(corruption_rate=0.1, drop_stuck=False, max_epochs=1).fit(X, STUCK)
         again = model.set_params(corruption_rate=0.1).fit(X, Y)
-    assert not again.stuck_mask_.any()
+    assert not kept.stuck_mask_.any() and not again.stuck_mask_.any()
 
 
 @pytest.mark.parametrize(
