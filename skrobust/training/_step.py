@@ -139,13 +139,12 @@ class RobustStep(TrainingStep):
         if not isinstance(own, Selection):
             raise TypeError(f"selection must return a Selection, got a {type(own).__name__}")
         kept = exchange(own, derangement(len(scores), state.rng)) if self.exchange else own
-        return own, self._weighed(kept, y)
+        return own, kept if self.row_weight is None else self._weighed(kept, y, self.row_weight)
 
-    def _weighed(self, kept: Selection, y: Tensor) -> Selection:
+    @staticmethod
+    def _weighed(kept: Selection, y: Tensor, row_weight: Callable[[Tensor], Tensor]) -> Selection:
         """Weigh the kept rows by their targets."""
-        if self.row_weight is None:
-            return kept
-        weights = self.row_weight(y)[kept.rows]
+        weights = row_weight(y)[kept.rows]
         return kept._replace(weights=weights if kept.weights is None else weights * kept.weights)
 
     def score_rows(
@@ -193,7 +192,9 @@ class RobustStep(TrainingStep):
         losses = self.loss(output, target)
         scores, _ = self._known(output, target, self.loss, losses)
         keep = getattr(selector, "keep_held_out", Trim(DropSchedule(self.rate)).keep_held_out)
-        kept = self._weighed(keep(scores, losses), y)
+        kept = keep(scores, losses)
+        if self.row_weight is not None:
+            kept = self._weighed(kept, y, self.row_weight)
         return kept.weighted_mean(losses.gather(1, kept.rows)).sum()
 
     def _gradients(self, networks: nn.Module, state: StepState | None) -> RowGradients:
