@@ -141,7 +141,8 @@ class _Reader:
         tensor = self.tensors[content]
         if "Tensor" in node:
             return tensor
-        return tensor.numpy() if "ndarray" in node else tensor.numpy()[()]
+        array = tensor.numpy() != 0 if "bool" in node else tensor.numpy()
+        return array if "ndarray" in node else array[()]
 
     def _object(self, content: str, node: dict) -> Any:
         kind = known("object")[content]

@@ -125,6 +125,9 @@ class _Writer:
         if value.dtype.kind in "biuf":
             native = np.array(value, dtype=value.dtype.newbyteorder("="))
             form = "ndarray" if isinstance(value, np.ndarray) else "generic"
+            if native.dtype == bool:  # every byte but 0 reads as True: damage would pass
+                native = native.view(np.uint8)
+                return {form: self._put(torch.from_numpy(native), name), "bool": True}
             return {form: self._put(torch.from_numpy(native), name)}
         items = [self.encode(item, name) for item in np.ravel(value).tolist()]
         return {"items": items, "dtype": value.dtype.str, "shape": list(value.shape)}
