@@ -226,8 +226,9 @@ def test_rates_are_told_where_the_name_says_so_only(table):
         for problem in one.problems:
             told = table[one.key, problem].get((f"{one.ours} told the rate", "flagged"))
             if told is not None:
+                more = told - table[one.key, problem, one.ours, "bad"]
                 # a right target may have the value of the stuck ones
-                assert told == pytest.approx(table[one.key, problem, one.ours, "bad"], abs=0.005)
+                assert -0.002 < more < (0.005 if one.key == "targets" else 0.002), one.key
         data = one.sample(next(iter(one.problems)), 0)
         model = one.build(data, device="cpu", random_state=0)[0]
         parameters = model.get_params()

@@ -119,11 +119,15 @@ def split(name: str, seed: int) -> tuple[np.ndarray, ...]:
     """Training rows and labels, test rows and labels."""
     with np.load(get_data_home() / f"{name}.npz") as content:
         X, y = content["X"].astype(float), content["y"]
-    codes = np.unique(y, return_inverse=True)[1]
+    return divide(X, np.unique(y, return_inverse=True)[1], seed, MOST_ROWS)
+
+
+def divide(X: np.ndarray, y: np.ndarray, seed: int, most_rows: int) -> tuple[np.ndarray, ...]:
+    """Draw training and test rows: features and labels or targets of either."""
     order = np.random.RandomState(seed).permutation(len(X))
-    n_train = min(int(TRAIN_SHARE * len(X)), MOST_ROWS)
+    n_train = min(int(TRAIN_SHARE * len(X)), most_rows)
     train, test = order[:n_train], order[n_train : n_train + MOST_TEST_ROWS]
-    return X[train], codes[train], X[test], codes[test]
+    return X[train], y[train], X[test], y[test]
 
 
 def corrupt(X: np.ndarray, truth: np.ndarray, kind: str, seed: int) -> np.ndarray:

@@ -30,12 +30,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import RobustScaler, StandardScaler
 
 from benchmarks._results import Cell, Grid
+from benchmarks.field.tables import divide
 from skrobust import PRLRegressor, RobustFilter
 from skrobust.corruption import corrupt_targets
 from skrobust.datasets import get_data_home
 
 VALUES = ["r2", "true_rate", "rate", "low", "high"]
-MOST_ROWS, MOST_TEST_ROWS, TRAIN_SHARE = 2_000, 2_000, 0.7
+MOST_ROWS = 2_000
 FRIEDMAN = "friedman1"
 CHOSEN_ON = [f"regression/{name}" for name in ("concrete", "energy", "kin8nm", "power_plant")]
 CHOSEN_ON += ["regression/protein", "regression/naval"]
@@ -122,10 +123,7 @@ def split(name: str, seed: int) -> tuple[np.ndarray, ...]:
         with np.load(get_data_home() / f"{name}.npz") as content:
             X, y = content["X"].astype(float), content["y"].astype(float)
         y = y.reshape(len(y), -1)[:, 0]
-    order = np.random.RandomState(seed).permutation(len(X))
-    n_train = min(int(TRAIN_SHARE * len(X)), MOST_ROWS)
-    train, test = order[:n_train], order[n_train : n_train + MOST_TEST_ROWS]
-    return X[train], y[train], X[test], y[test]
+    return divide(X, y, seed, MOST_ROWS)
 
 
 cells = Grid([*REPORTED_ON, *CHOSEN_ON], KINDS, METHODS)
