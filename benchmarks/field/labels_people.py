@@ -1,9 +1,9 @@
 """Labels that people got wrong: CIFAR-10N on the features of a frozen network.
 
-40,000 pictures to train on, as 256 principal components of EfficientNet-Lite0's features, 10,000 to
-test on, with right labels. "worst", "random" and "aggregate" are what paid annotators said
-(CIFAR-10N by Wei et al., ICLR 2022, CC BY-NC 4.0: for measuring only). Methods are told the true
-rate, "auto" is not.
+40,000 pictures to train on, as 256 principal components of EfficientNet-Lite0's features (made by
+``python -m benchmarks.field.features``), 10,000 to test on, with right labels. "worst", "random"
+and "aggregate" are what paid annotators said (CIFAR-10N by Wei et al., ICLR 2022, CC BY-NC 4.0: for
+measuring only). Methods are told the true rate, "auto" is not.
 
 References
 ----------
@@ -22,8 +22,9 @@ import pandas as pd
 from sklearn.model_selection import cross_val_predict
 
 from benchmarks._results import Cell, Grid
+from benchmarks.field.features import FILE
 from benchmarks.field.tables import linear, prl
-from skrobust.datasets import get_data_home
+from skrobust.datasets import fetch_cifar10n, get_data_home
 
 VALUES = ["accuracy", "true_rate", "rate", "low", "high"]
 N_TRAIN = 40_000
@@ -54,13 +55,12 @@ cells = Grid([SET], LABELS, METHODS)
 
 def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:
     """Train one method on what people said, test it on right labels."""
-    home = get_data_home()
-    with np.load(home / "features" / "cifar10_efficientnet.npz") as content:
+    with np.load(get_data_home() / FILE) as content:
         X, truth = content["x_train"].astype(np.float32), content["y_train"].astype(int)
     y = truth[:N_TRAIN]
     if cell.setting != "clean":
-        with np.load(home / "labels" / "cifar10n.npz") as content:
-            y = content[LABELS[cell.setting]][:N_TRAIN].astype(int)
+        said = fetch_cifar10n(labels=LABELS[cell.setting], download_if_missing=False)
+        y = said.target[:N_TRAIN]
     true_rate = float(np.mean(y != truth[:N_TRAIN]))
     model, rows = METHODS[cell.method](cell.seed, true_rate), np.arange(N_TRAIN)
     with warnings.catch_warnings():

@@ -1,5 +1,6 @@
 """Data sets: downloaded once, checked, and read from the cache afterwards; and two moons."""
 
+from skrobust.datasets._annotations import fetch_cifar10n
 from skrobust.datasets._anomalies import FEATURE_SETS, ODDS_SETS, fetch_image_features, fetch_odds
 from skrobust.datasets._cifar import fetch_cifar10
 from skrobust.datasets._fetch import DataNotSuppliedError, get_data_home
@@ -13,6 +14,7 @@ __all__ = [
     "REGRESSION_SETS",
     "DataNotSuppliedError",
     "fetch_cifar10",
+    "fetch_cifar10n",
     "fetch_fashion_mnist",
     "fetch_image_features",
     "fetch_lagos",

@@ -143,3 +143,15 @@ def test_colour_pictures(fetch, real_data, monkeypatch):
     np.testing.assert_array_equal(X[0, :, 0, 0], [59, 62, 63])  # a frog's first pixel
     mean = X.mean((0, 2, 3)) / 255
     np.testing.assert_allclose(mean, [0.491, 0.482, 0.447], atol=0.02)  # red, green, blue
+
+
+def test_labels_by_people(fetch, real_data):
+    if not (path := real_data / _cifar.MOSAICS["train"]).exists():
+        pytest.skip("Data not supplied")
+    with np.load(path) as content:
+        truth = content["y"]
+    wrong = {}
+    for labels in ("worst", "random1", "aggregate"):
+        bunch = fetch(datasets.fetch_cifar10n, labels=labels)
+        wrong[labels] = round(float(np.mean(bunch.target != truth)), 3)
+    assert wrong == {"worst": 0.402, "random1": 0.172, "aggregate": 0.09}

@@ -4,15 +4,17 @@ import gzip
 import hashlib
 import io
 import tarfile
+import zipfile
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from scipy.io import savemat
 
 from skrobust import datasets
-from skrobust.datasets import _anomalies, _cifar, _fetch, _images, _regression
+from skrobust.datasets import _annotations, _anomalies, _cifar, _fetch, _images, _regression
 
 
 def in_memory(write, *args, **kwargs):
@@ -31,6 +33,8 @@ def home(server, monkeypatch, tmp_path):
     ]:
         for name in names:
             monkeypatch.setattr(module, name, f"{server.url}/{name}")
+    mirrors = [f"{server.url}/CIFAR-10_human.pt", f"{server.url}/CIFAR-N-1.zip"]
+    monkeypatch.setattr(_annotations, "MIRRORS", mirrors)
     for name in ["MNIST_MIRRORS", "FASHION_MIRRORS"]:
         monkeypatch.setattr(_images, name, (f"{server.url}/away", f"{server.url}/{name}"))
     return tmp_path / "cache"
@@ -353,3 +357,79 @@ def test_targets_of_lakes(home, lakes):
     for wrong in ("tp_ugL", ["tp", "depth"], [], None):
         with pytest.raises(ValueError, match="target must be one of 'tp', 'tn'"):
             datasets.fetch_lagos(target=wrong, data_home=home)
+
+
+# --- CIFAR-10N --------------------------------------------------------------------------------
+
+
+class Intruder:
+    """What a pickle must not be able to do: write a file when it is read."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return exec, (f"open({str(self.path)!r}, 'w').close()",)
+
+
+@pytest.fixture
+def annotations(expect):
+    rng = np.random.RandomState(0)
+    said = {name: rng.randint(10, size=20).astype(np.int8) for name in _annotations.PUBLISHED}
+    expect("labels/cifar10n.npz", said)
+    return said
+
+
+def publish(said, old_names=False, **save):
+    """The authors' file: a dictionary of arrays, of which one is not ours."""
+    content = {_annotations.PUBLISHED[name]: y.astype(np.int64) for name, y in said.items()}
+    content["clean_label"] = np.arange(20)
+    written = in_memory(lambda stream: torch.save(content, stream, **save))
+    return written.replace(b"numpy._core", b"numpy.core") if old_names else written
+
+
+@pytest.mark.parametrize("labels", list(_annotations.PUBLISHED))
+@pytest.mark.parametrize("form", ["torch", "old torch", "archive"])
+def test_labels_by_people(labels, form, home, server, annotations):
+    if form == "archive":
+        content = publish(annotations)
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as packed:
+            packed.writestr("CIFAR-N/CIFAR-100_human.pt", b"others")
+            packed.writestr("CIFAR-N/CIFAR-10_human.pt", content)
+        server.files["CIFAR-N-1.zip"] = stream.getvalue()
+    elif form == "torch":
+        server.files["CIFAR-10_human.pt"] = publish(annotations)
+    else:
+        save = {"old_names": True, "_use_new_zipfile_serialization": False}
+        server.files["CIFAR-10_human.pt"] = publish(annotations, **save)
+    bunch = datasets.fetch_cifar10n(labels=labels, data_home=home)
+    np.testing.assert_array_equal(bunch.target, annotations[labels])
+    assert bunch.target.dtype == np.int64 and bunch.target_names[9] == "truck"
+    assert bunch.license == "CC BY-NC 4.0" and bunch.license in bunch.DESCR
+    del server.files["CIFAR-N-1.zip" if form == "archive" else "CIFAR-10_human.pt"]
+    again = datasets.fetch_cifar10n(labels=labels, data_home=home)  # now from the cache
+    np.testing.assert_array_equal(again.target, bunch.target)
+
+
+@pytest.mark.parametrize("save", [{}, {"_use_new_zipfile_serialization": False}])
+def test_labels_by_people_run_nothing(save, home, server, annotations, tmp_path):
+    content = {name: Intruder(tmp_path / "ran") for name in _annotations.PUBLISHED.values()}
+    server.files["CIFAR-10_human.pt"] = in_memory(
+        lambda stream: torch.save(content, stream, **save)
+    )
+    with pytest.raises(OSError, match="cannot be read") as caught:
+        datasets.fetch_cifar10n(data_home=home)
+    assert not isinstance(caught.value, datasets.DataNotSuppliedError)
+    assert not (tmp_path / "ran").exists() and not (home / "labels/cifar10n.npz").exists()
+
+
+def test_labels_by_people_checks(home, server, annotations):
+    with pytest.raises(ValueError, match="labels must be one of"):
+        datasets.fetch_cifar10n(labels="clean", data_home=home)
+    with pytest.raises(datasets.DataNotSuppliedError, match="CIFAR-10N"):
+        datasets.fetch_cifar10n(data_home=home)
+    other = {name: y[::-1] for name, y in annotations.items()}
+    server.files["CIFAR-10_human.pt"] = publish(other)
+    with pytest.raises(OSError, match="is not the set expected: array 'worst'"):
+        datasets.fetch_cifar10n(data_home=home)
