@@ -56,7 +56,7 @@ def _boosting(loss: str) -> Callable[[int, float], Any]:
     return lambda seed, rate: HistGradientBoostingRegressor(loss=loss, random_state=seed)
 
 
-def _linear(model: Any) -> Any:
+def linear(model: Any) -> Any:
     """Linear models want columns and targets of like size."""
     return make_pipeline(
         StandardScaler(), TransformedTargetRegressor(model, transformer=RobustScaler())
@@ -69,9 +69,9 @@ METHODS: dict[str, Callable[[int, float], Any]] = {
     "PRLRegressor at 0": prl(corruption_rate=0.0),
     "its network without selection": prl(selection=None),
     "its network on right rows only": prl(corruption_rate=0.0),
-    "Huber": lambda seed, rate: _linear(HuberRegressor(max_iter=1_000)),
-    "RANSAC": lambda seed, rate: _linear(RANSACRegressor(random_state=seed)),
-    "Theil-Sen": lambda seed, rate: _linear(TheilSenRegressor(random_state=seed)),
+    "Huber": lambda seed, rate: linear(HuberRegressor(max_iter=1_000)),
+    "RANSAC": lambda seed, rate: linear(RANSACRegressor(random_state=seed)),
+    "Theil-Sen": lambda seed, rate: linear(TheilSenRegressor(random_state=seed)),
     "forest with leaves of 5": lambda seed, rate: RandomForestRegressor(
         min_samples_leaf=5, random_state=seed
     ),
@@ -87,12 +87,7 @@ METHODS: dict[str, Callable[[int, float], Any]] = {
 def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:
     """Train one method on wrong targets, test it on right ones."""
     X, truth, X_test, y_test = split(cell.set, cell.seed)
-    y, wrong = truth, np.zeros(len(truth), dtype=bool)
-    if cell.setting != "clean":
-        kind, share = cell.setting.split()
-        y, wrong = corrupt_targets(
-            truth, float(share), kind=kind, random_state=_SEED_OF_TARGETS + cell.seed
-        )
+    y, wrong = corrupt(truth, cell.setting, cell.seed)
     true_rate = float(wrong.mean())
     model = METHODS[cell.method](cell.seed, true_rate)
     if cell.method.endswith("right rows only"):
@@ -124,6 +119,15 @@ def split(name: str, seed: int) -> tuple[np.ndarray, ...]:
             X, y = content["X"].astype(float), content["y"].astype(float)
         y = y.reshape(len(y), -1)[:, 0]
     return divide(X, y, seed, MOST_ROWS)
+
+
+def corrupt(truth: np.ndarray, setting: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Targets of which some are wrong, in the way that a setting says, and which they are."""
+    if setting == "clean":
+        return truth, np.zeros(len(truth), dtype=bool)
+    kind, share = setting.split()
+    seed += _SEED_OF_TARGETS
+    return corrupt_targets(truth, float(share), kind=kind, random_state=seed)
 
 
 cells = Grid([*REPORTED_ON, *CHOSEN_ON], KINDS, METHODS)
