@@ -224,7 +224,7 @@ def test_planted_labels(rate, kind):
     X, y, wrong = digits(rate, kind)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        model = PRLClassifier(corruption_rate="auto", **LONG).fit(X, y)
+        model = PRLClassifier(corruption_rate="auto", hidden_layer_sizes=(64,), **LONG).fit(X, y)
     assert abs(model.corruption_rate_ - wrong.mean()) < 0.04
     low, high = model.corruption_rate_interval_
     assert low <= model.corruption_rate_ <= high
