@@ -19,7 +19,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from sklearn.model_selection import cross_val_predict
+
+from torch import Tensor
 
 from benchmarks._results import Cell, Grid
 from benchmarks.field.features import FILE
@@ -37,6 +40,12 @@ LABELS = {
 SET = "cifar10 features"
 
 
+def truncated_power(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Generalised cross-entropy (Zhang and Sabuncu, NeurIPS 2018, Equation 6), q = 0.7, per row."""
+    given = outputs.softmax(dim=-1)[..., torch.arange(len(targets)), targets]
+    return (1 - given**0.7) / 0.7
+
+
 METHODS: dict[str, Callable[[int, float], Any]] = {
     "PRLClassifier": prl(),
     "its network without selection": prl(selection=None),
@@ -44,6 +53,7 @@ METHODS: dict[str, Callable[[int, float], Any]] = {
     "Co-PRL": prl(n_networks=2),
     "Co-teaching": prl(n_networks=2, selection="loss", margin=0.0),
     "Bootstrap": prl(selection=None, loss="bootstrap-soft"),
+    "generalised cross-entropy": prl(selection=None, loss=truncated_power),
     "plain perceptron without selection": prl(
         selection=None, hidden_layer_sizes=(256, 256), batch_size=128
     ),

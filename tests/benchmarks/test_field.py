@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from benchmarks._results import Cell
-from benchmarks.field import audits, tables, targets
+from benchmarks.field import audits, labels_people, tables, targets
 
 
 @pytest.fixture
@@ -49,3 +50,10 @@ def test_audits_are_summed_up():
     line = next(line for line in table.splitlines() if line.startswith("PRLClassifier"))
     assert line.split()[-4:] == ["0.562", "0.510", "0.000", "1.000"]  # 0.5 but for one of 48
     assert audits.render(pd.DataFrame()) == "nothing measured yet"
+
+
+def test_generalised_cross_entropy():
+    outputs, given = torch.randn(2, 5, 3), torch.tensor([0, 1, 2, 0, 1])
+    found = labels_people.truncated_power(outputs, given)
+    believed = outputs.softmax(-1).gather(-1, given.expand(2, 5)[..., None])[..., 0]
+    torch.testing.assert_close(found, (1 - believed**0.7) / 0.7)
