@@ -21,7 +21,6 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.model_selection import cross_val_predict
-
 from torch import Tensor
 
 from benchmarks._results import Cell, Grid
