@@ -48,8 +48,8 @@ def test_audits_are_summed_up():
     table = audits.render(pd.DataFrame(rows))
     assert "labels: auroc" in table and "targets: found" in table
     line = next(line for line in table.splitlines() if line.startswith("PRLClassifier"))
-    assert line.split()[1] == "0.562"  # one of eight sets
-    assert line.split()[-3:] == ["0.510", "0.000", "1.000"]  # one of 48
+    mean, off_by, seconds = map(float, line.split()[-3:])
+    assert (mean, off_by, seconds) == (0.51, 0, 1)  # 0.5 but for one of 48
     assert audits.render(pd.DataFrame()) == "nothing measured yet"
 
 
