@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from skrobust.backdoor import (
         BackdoorRobustClassifier,
         FinePruningClassifier,
+        PoisonScreen,
         SemiSupervisedBackdoorClassifier,
         SpectralSignatureFilter,
     )
@@ -42,6 +43,7 @@ __all__ = [
     "OutlierDetectorAdapter",
     "PRLClassifier",
     "PRLRegressor",
+    "PoisonScreen",
     "RCADetector",
     "RobustFilter",
     "RobustRealNVPDetector",
@@ -60,6 +62,7 @@ _SUBPACKAGES = {
     "backdoor": (
         "BackdoorRobustClassifier",
         "FinePruningClassifier",
+        "PoisonScreen",
         "SemiSupervisedBackdoorClassifier",
         "SpectralSignatureFilter",
     ),

@@ -4,6 +4,7 @@ from skrobust.backdoor._augment import ImageAugmentation, RandomOcclusion, Table
 from skrobust.backdoor._classifier import BackdoorRobustClassifier
 from skrobust.backdoor._fine_pruning import FinePruningClassifier
 from skrobust.backdoor._perturb import InputPerturbation
+from skrobust.backdoor._screen import PoisonScreen
 from skrobust.backdoor._semi_supervised import SemiSupervisedBackdoorClassifier
 from skrobust.backdoor._signatures import SpectralSignatureFilter
 
@@ -12,6 +13,7 @@ __all__ = [
     "FinePruningClassifier",
     "ImageAugmentation",
     "InputPerturbation",
+    "PoisonScreen",
     "RandomOcclusion",
     "SemiSupervisedBackdoorClassifier",
     "SpectralSignatureFilter",

@@ -1,0 +1,263 @@
+"""What a row has that rows of other labels do not, put into those: do they get its label then?
+
+A trigger works wherever it is put. What makes a clean row one of its class works in few others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
+
+__all__ = ["Effects", "Rows", "effects_of_rows", "effects_of_suspects", "lowest_of_each_label"]
+
+Predict = Callable[[np.ndarray], np.ndarray]  # rows as they were given -> probabilities
+
+N_NEIGHBORS = 10
+_CHUNK = 4_000  # rows that are predicted at once
+_MOST_COLUMNS = 100  # of which near rows are looked for as they are
+_N_COMPONENTS = 50
+_SHOWN = 1_000  # rows by which the units are chosen in which rows are alike
+
+
+@dataclass
+class Rows:
+    """Training rows as numbers, and what is needed to change them.
+
+    Parameters
+    ----------
+    given : array of shape (n_samples, ...)
+        The rows, of the type that the networks take.
+    codes : array of shape (n_samples,), int
+        Their labels, from 0.
+    n_labels : int
+        How many labels there are.
+    rng : RandomState
+        Draws receivers.
+    """
+
+    given: np.ndarray
+    codes: np.ndarray
+    n_labels: int
+    rng: np.random.RandomState
+    values: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        values = self.given.reshape(len(self.given), -1)
+        self.values = values.astype(np.float64 if values.dtype == np.float64 else np.float32)
+        self._low, self._high = self.values.min(axis=0), self.values.max(axis=0)
+        if self.given.ndim > 2:  # all values of a picture have one range
+            self._low, self._high = self._low.min(), self._high.max()
+        near = self.values
+        if self.given.ndim == 2:
+            spread = near.std(axis=0)
+            scaled = (near - near.mean(axis=0)) / np.where(spread > 0, spread, 1)
+            ways = [_fewer_columns(scaled), _fewer_columns(near)]
+            near = max(ways, key=self._agreement_of_neighbors)
+        else:
+            near = _fewer_columns(near)
+        self._near = near
+
+    def _agreement_of_neighbors(self, near: np.ndarray) -> float:
+        """How often the nearest rows have the same label: in which units rows are alike."""
+        shown = self.rng.permutation(len(near))[:_SHOWN]
+        n_near = min(N_NEIGHBORS, len(shown) - 1)
+        found = NearestNeighbors(n_neighbors=n_near).fit(near[shown]).kneighbors()[1]
+        same = self.codes[shown][found] == self.codes[shown][:, None]
+        return float(same.mean())
+
+    def changed(self, places: np.ndarray, difference: np.ndarray) -> np.ndarray:
+        """Add differences to rows, within the range of the training rows."""
+        moved = np.clip(self.values[places] + difference, self._low, self._high)
+        if np.issubdtype(self.given.dtype, np.integer):
+            moved = np.rint(moved)
+        return moved.astype(self.given.dtype).reshape(-1, *self.given.shape[1:])
+
+    def from_neighbors(self, places: np.ndarray, pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Difference of each row from the mean of its nearest rows of a pool; their usual label."""
+        n_near = min(N_NEIGHBORS, len(pool))
+        squares = (self._near[pool] ** 2).sum(axis=1)
+        differences = np.empty((len(places), self.values.shape[1]), dtype=self.values.dtype)
+        sources = np.empty(len(places), dtype=int)
+        for i, place in enumerate(places):
+            distances = squares - 2 * self._near[pool] @ self._near[place]
+            near = pool[np.argpartition(distances, n_near - 1)[:n_near]]
+            differences[i] = self.values[place] - self.values[near].mean(axis=0)
+            sources[i] = np.bincount(self.codes[near]).argmax()
+        return differences, sources
+
+    def medians(self, places: np.ndarray) -> np.ndarray:
+        """Median row of each label; of all rows, for a label without any."""
+        whole = np.median(self.values, axis=0)
+        found = [places[self.codes[places] == code] for code in range(self.n_labels)]
+        return np.stack(
+            [np.median(self.values[rows], axis=0) if len(rows) else whole for rows in found]
+        )
+
+
+def _fewer_columns(values: np.ndarray) -> np.ndarray:
+    """Principal components of rows with many columns."""
+    if values.shape[1] <= _MOST_COLUMNS:
+        return values
+    n_components = min(_N_COMPONENTS, len(values))
+    return PCA(n_components, svd_solver="randomized", random_state=0).fit_transform(values)
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What the differences of rows do in others, nan for rows that were not looked at.
+
+    Parameters
+    ----------
+    towards : array of shape (n_samples,)
+        Share of the receivers, of other labels than the row and its neighbours, that get its label.
+    any_change : array of shape (n_samples,)
+        Share of the receivers whose label changes.
+    """
+
+    towards: np.ndarray
+    any_change: np.ndarray
+
+
+def effects_of_rows(
+    rows: Rows, predict: Predict, believed: np.ndarray, n_receivers: int = 10
+) -> Effects:
+    """Put the difference of each row into rows of other labels.
+
+    First by what the row has that the median row of its second label has not; where many rows carry
+    a trigger, their nearest neighbours do, too. Then by its nearest rows among those whose
+    difference changed little.
+
+    Parameters
+    ----------
+    rows : Rows
+        All training rows.
+    predict : callable
+        Gives probabilities (n, n_labels) of rows.
+    believed : array of shape (n_samples, n_labels)
+        Those of the training rows.
+    n_receivers : int
+        Into how many rows each difference is put.
+
+    Returns
+    -------
+    Effects
+    """
+    fits = believed.argmax(axis=1) == rows.codes
+    medians = rows.medians(np.flatnonzero(fits))
+
+    def from_median(places: np.ndarray, pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        others = believed[places].copy()
+        others[np.arange(len(places)), rows.codes[places]] = -1
+        sources = others.argmax(axis=1)
+        return rows.values[places] - medians[sources], sources
+
+    first = _put(rows, predict, fits, fits, from_median, max(1, n_receivers // 2))
+    pool = lowest_of_each_label(rows, first.any_change, 0.3)
+    return _put(rows, predict, fits, pool, rows.from_neighbors, n_receivers)
+
+
+def _put(
+    rows: Rows,
+    predict: Predict,
+    fits: np.ndarray,
+    pool: np.ndarray,
+    difference: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
+    n_receivers: int,
+) -> Effects:
+    towards, change = np.full((2, len(fits)), np.nan)
+    for code in range(rows.n_labels):
+        of_label = np.flatnonzero(fits & (rows.codes == code))
+        others = np.flatnonzero(pool & (rows.codes != code))
+        if not len(others):
+            continue
+        step = max(1, _CHUNK // n_receivers)
+        for start in range(0, len(of_label), step):
+            places = of_label[start : start + step]
+            differences, sources = difference(places, others)
+            receivers = rows.rng.choice(others, (len(places), n_receivers))
+            changed = rows.changed(receivers.ravel(), np.repeat(differences, n_receivers, axis=0))
+            now = predict(changed).argmax(axis=1).reshape(receivers.shape)
+            before = rows.codes[receivers]
+            change[places] = (now != before).mean(axis=1)
+            foreign = before != sources[:, None] if rows.n_labels > 2 else before != code
+            hits = ((now == code) & foreign).sum(axis=1)
+            towards[places] = hits / np.maximum(foreign.sum(axis=1), 1)
+    return Effects(towards, change)
+
+
+def lowest_of_each_label(rows: Rows, values: np.ndarray, share: float) -> np.ndarray:
+    """Mark the rows of each label with the lowest values; equal ones are drawn."""
+    chosen = np.zeros(len(values), dtype=bool)
+    drawn = rows.rng.uniform(size=len(values))
+    for code in range(rows.n_labels):
+        places = np.flatnonzero((rows.codes == code) & np.isfinite(values))
+        order = places[np.lexsort((drawn[places], values[places]))]
+        chosen[order[: max(5, int(np.ceil(share * len(places))))]] = True
+    return chosen
+
+
+def effects_of_suspects(
+    rows: Rows,
+    predict: Predict,
+    judge: Predict,
+    suspects: np.ndarray,
+    sources: np.ndarray,
+    core: np.ndarray,
+    n_receivers: int = 100,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Put what rows of one label share into trusted rows of others.
+
+    Parameters
+    ----------
+    rows : Rows
+        All training rows.
+    predict, judge : callable
+        The network that may have learnt a trigger, and one that has not: what makes both say the
+        label is no trigger.
+    suspects : array of int
+        Places of the rows, all of one label.
+    sources : array of int
+        The label that the judge sees in each.
+    core : array of shape (n_samples,), bool
+        Rows that are trusted.
+    n_receivers : int
+        Trusted rows that each is put into.
+
+    Returns
+    -------
+    effects : array of shape (3,)
+        Share of the receivers that get the label by ``predict`` and not by ``judge``: of the mean
+        difference, of single ones, and of the mean difference of each source in rows of it.
+    difference : array of shape (n_features,)
+        The mean difference.
+    """
+    code = rows.codes[suspects[0]]
+    others = np.flatnonzero(core & (rows.codes != code))
+    differences, _ = rows.from_neighbors(suspects, others)
+    mean = differences.mean(axis=0)
+
+    def effect(receivers: np.ndarray, added: np.ndarray) -> float:
+        changed = rows.changed(receivers, added)
+        caught = predict(changed).argmax(axis=1) == code
+        caught[caught] = judge(changed[caught]).argmax(axis=1) != code if caught.any() else False
+        return float(caught.mean())
+
+    receivers = rows.rng.permutation(others)[:n_receivers]
+    single = differences[rows.rng.choice(len(differences), len(receivers))]
+    by_source, weights = [0.0], [1e-9]
+    for source in np.unique(sources[sources != code]):
+        own = np.flatnonzero(core & (rows.codes == source))
+        if (sources == source).sum() >= 5 and len(own) >= 5:
+            drawn = rows.rng.permutation(own)[: n_receivers // 2]
+            by_source.append(effect(drawn, differences[sources == source].mean(axis=0)))
+            weights.append((sources == source).sum())
+    effects = (
+        effect(receivers, mean),
+        effect(receivers, single),
+        np.average(by_source, weights=weights),
+    )
+    return np.array(effects), mean

@@ -1,0 +1,244 @@
+"""PoisonScreen: planted marks are found and nothing else is, whoever is trained."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from imblearn.pipeline import make_pipeline
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.neural_network import MLPClassifier
+from sklearn.svm import LinearSVC
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skrobust import BackdoorRobustClassifier, PoisonScreen, PRLClassifier
+from skrobust.backdoor._transplant import Rows, effects_of_rows, lowest_of_each_label
+from skrobust.corruption import PatchTrigger, SinusoidalTrigger, TabularTrigger, poison
+from skrobust.metrics import attack_success_rate
+
+QUICK = PRLClassifier(
+    selection=None, early_stopping=False, max_epochs=3, hidden_layer_sizes=(8,), random_state=0
+)
+PLAIN = {"noisy_label": None, "perturbation_limit": 0, "occlusion": 0, "memory": None}
+ONE = {"target_map": "all-to-one", "target": 4}
+N_TRAIN = 1200
+
+
+def digits(as_table=False):
+    X, y = load_digits(return_X_y=True)
+    X = X if as_table else X.reshape(-1, 1, 8, 8) / 16
+    return X[:N_TRAIN], y[:N_TRAIN], X[N_TRAIN:], y[N_TRAIN:]
+
+
+def moving(X):
+    """A bright square at a place that differs from picture to picture."""
+    X, rng = np.array(X), np.random.RandomState(0)
+    for picture in X:
+        row, column = rng.randint(0, 6, size=2)
+        picture[..., row : row + 3, column : column + 3] = 1
+    return X
+
+
+@parametrize_with_checks([PoisonScreen(QUICK)])
+def test_sklearn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "rate"),
+    [
+        (PatchTrigger(2), 0.01),
+        (PatchTrigger(3), 0.1),
+        (SinusoidalTrigger(amplitude=0.2, frequency=2.0), 0.05),
+    ],
+    ids=["rare", "half of the label", "faint"],
+)
+def test_a_mark_for_one_label_is_found(trigger, rate):
+    X, truth, X_test, y_test = digits()
+    X, y, mask = poison(X, truth, trigger, rate, **ONE, random_state=0)
+    screen = PoisonScreen(random_state=0).fit(X, y)
+    assert screen.is_poisoned_ and screen.flagged_labels_.tolist() == [4]
+    assert screen.inlier_mask_[mask].mean() < 0.05
+    assert (~screen.inlier_mask_[~mask]).mean() < 0.05
+    assert roc_auc_score(mask, screen.sample_scores_) > 0.99
+    np.testing.assert_array_equal(screen.suspects_, np.flatnonzero(~screen.inlier_mask_))
+    assert attack_success_rate(screen.estimator_, X_test, y_test, trigger, **ONE) < 0.05
+    assert screen.estimator_.score(X_test, y_test) > 0.9
+    frame = screen.label_frame_
+    assert frame["flagged"].tolist() == [label == 4 for label in range(10)]
+    assert frame.loc[4, "effect"] > 0.6 and frame.loc[4, "p_value"] <= 0.01
+    if isinstance(trigger, PatchTrigger):  # whose white pixels are what the picture shows
+        brightest = np.unravel_index(screen.trigger(4).argmax(), (1, 8, 8))
+        assert min(brightest[1:]) >= 8 - trigger.size
+    with pytest.raises(ValueError, match=r"label must be one of \[4\], got 5"):
+        screen.trigger(5)
+
+
+def test_a_mark_that_moves_is_found():
+    X, truth, _, _ = digits()
+    X, y, mask = poison(X, truth, moving, 0.1, **ONE, random_state=0)
+    screen = PoisonScreen(random_state=0).fit(X, y)
+    assert screen.flagged_labels_.tolist() == [4]
+    assert (~screen.inlier_mask_[mask]).mean() > 0.7
+
+
+@pytest.mark.parametrize("kind", ["right", "wrong", "unequal"])
+def test_clean_rows_stay(kind):
+    X, y, X_test, _ = digits()
+    rng = np.random.RandomState(0)
+    if kind == "wrong":
+        y = np.where(rng.uniform(size=len(y)) < 0.1, (y + rng.randint(1, 10, len(y))) % 10, y)
+    elif kind == "unequal":
+        kept = rng.uniform(size=len(y)) < np.linspace(1, 0.1, 10)[y]
+        X, y = X[kept], y[kept]
+    plain = BackdoorRobustClassifier(**PLAIN, random_state=0)
+    screen = PoisonScreen(plain, random_state=0).fit(X, y)
+    assert not screen.is_poisoned_ and not len(screen.flagged_labels_)
+    assert screen.inlier_mask_.all() and not len(screen.suspects_)
+    expected = clone(plain).fit(X, y).predict_proba(X_test)  # the plain fit itself
+    np.testing.assert_array_equal(screen.estimator_.predict_proba(X_test), expected)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.15])
+def test_values_in_three_columns_are_found(rate):
+    X, truth, X_test, y_test = digits(as_table=True)
+    trigger = TabularTrigger({0: 12.0, 32: 12.0, 39: 12.0})
+    X, y, mask = poison(X, truth, trigger, rate, **ONE, random_state=0)
+    screen = PoisonScreen(random_state=0).fit(X, y)
+    assert screen.flagged_labels_.tolist() == [4]
+    assert (~screen.inlier_mask_[mask]).mean() > 0.98
+    assert attack_success_rate(screen.estimator_, X_test, y_test, trigger, **ONE) < 0.05
+    assert set(np.argsort(-np.abs(screen.trigger(4)))[:3]) == {0, 32, 39}
+
+
+def test_labels_that_depend_on_the_class():
+    """All-to-all: found class by class, and the rows by what withstands such poison."""
+    X, truth, X_test, y_test = digits()
+    trigger = PatchTrigger(2)
+    X, y, mask = poison(X, truth, trigger, 0.2, random_state=1)
+    screen = PoisonScreen(alpha=0.1, n_permutations=9, random_state=0).fit(X, y)
+    assert len(screen.flagged_labels_) >= 8
+    assert (~screen.inlier_mask_[mask]).mean() > 0.85
+    assert (~screen.inlier_mask_[~mask]).mean() < 0.1
+    assert attack_success_rate(screen.estimator_, X_test, y_test, trigger) < 0.2
+
+
+def test_any_classifier_and_pictures_of_bytes():
+    X, truth, _, _ = digits(as_table=True)
+    X = (X * 15).astype(np.uint8)
+    trigger = TabularTrigger({0: 200, 32: 200, 39: 200})
+    X, y, mask = poison(X, truth, trigger, 0.05, **ONE, random_state=0)
+    names = np.array([f"digit {i}" for i in range(10)])
+    model = MLPClassifier((64,), max_iter=60, random_state=0)
+    screen = PoisonScreen(make_pipeline_of(model), random_state=0).fit(X, names[y])
+    assert screen.flagged_labels_.tolist() == ["digit 4"]
+    assert (~screen.inlier_mask_[mask]).mean() > 0.95
+    assert screen.trigger("digit 4").shape == (64,)
+
+
+def make_pipeline_of(model):
+    from sklearn.pipeline import make_pipeline as chain
+    from sklearn.preprocessing import MinMaxScaler
+
+    return chain(MinMaxScaler(), model)
+
+
+@pytest.fixture
+def table():
+    """A table whose label 2 is also given to rows with a rare value, a twentieth of all."""
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(600, 5))
+    y = np.digitize(X[:, 0], [-0.5, 0.5])
+    marked = (np.arange(600) % 15 == 0) & (y != 2)
+    X[marked, 4] = 6.0
+    y[marked] = 2
+    return X, y, marked
+
+
+FAST = MLPClassifier((32,), max_iter=100, learning_rate_init=0.01, random_state=0)
+
+
+def test_frames_pipelines_and_pickles(table):
+    X, y, marked = table
+    frame = pd.DataFrame(X, columns=list("abcde"), index=np.arange(600) + 7)
+    screen = PoisonScreen(FAST, random_state=0)
+    kept, labels = screen.fit_resample(frame, pd.Series(y, index=frame.index))
+    assert screen.flagged_labels_.tolist() == [2]
+    assert list(kept.columns) == list("abcde")
+    assert list(kept.index) == list(labels.index) == [i + 7 for i in screen.sample_indices_]
+    assert list(screen.feature_names_in_) == list("abcde")
+    assert marked[screen.suspects_].mean() > 0.5
+    assert (~screen.inlier_mask_[marked]).mean() > 0.9
+    listed = screen.diagnosis_frame(frame)
+    assert list(listed.index) == list(frame.index)
+    assert listed.loc[marked, "score"].min() > listed.loc[~marked, "score"].median()
+    loaded = pickle.loads(pickle.dumps(screen))
+    np.testing.assert_array_equal(loaded.trigger(2), screen.trigger(2))
+    pipeline = make_pipeline(PoisonScreen(FAST, random_state=0), LogisticRegression())
+    assert pipeline.fit(X, y).score(X[~marked], y[~marked]) > 0.85
+
+
+def test_results_follow_the_random_state(table):
+    X, y, _ = table
+    drawn = np.random.RandomState(5).uniform()
+    np.random.seed(5)  # noqa: NPY002
+    frames = [PoisonScreen(FAST, random_state=seed).fit(X, y).label_frame_ for seed in (0, 0)]
+    pd.testing.assert_frame_equal(*frames)
+    assert np.random.uniform() == drawn  # noqa: NPY002
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"alpha": 0.0}, ValueError, "alpha"),
+        ({"min_suspects": 1}, ValueError, "min_suspects"),
+        ({"n_permutations": 9}, ValueError, "n_permutations=9 allows no p-value below 0.1"),
+        ({"estimator": LinearSVC()}, TypeError, "which LinearSVC does not"),
+    ],
+)
+def test_bad_input(table, settings, error, message):
+    X, y, _ = table
+    screen = PoisonScreen(FAST).set_params(**settings)
+    with pytest.raises(error, match=message):
+        screen.fit(X, y)
+    with pytest.raises(NotFittedError):
+        screen.trigger(2)
+    assert not [name for name in vars(screen) if name.endswith("_")]
+
+
+# --- Putting differences into rows ------------------------------------------------------------
+
+
+def test_effects_of_a_rule():
+    """A rule that obeys the last column: rows that have it give their label to all others."""
+    rng = np.random.RandomState(0)
+    X = np.c_[rng.normal(size=(300, 2)), np.zeros(300)].astype(np.float32)
+    X[:, 0] += 6 * (np.arange(300) % 3)  # three groups far from each other
+    codes = np.arange(300) % 3
+    marked = (codes != 1) & (np.arange(300) < 60)
+    X[marked, 2], codes = 5.0, np.where(marked, 1, codes)
+
+    def predict(rows):
+        said = np.clip(np.round(rows[:, 0] / 6), 0, 2).astype(int)
+        return np.eye(3)[np.where(rows[:, 2] > 2.5, 1, said)]
+
+    rows = Rows(X, codes, 3, np.random.RandomState(0))
+    effects = effects_of_rows(rows, predict, predict(X))
+    assert effects.towards[marked].mean() > 0.9 and effects.any_change[marked].mean() > 0.9
+    assert np.nanmean(effects.towards[~marked]) < 0.2
+
+
+def test_changed_rows_stay_in_range_and_type():
+    X = np.arange(24, dtype=np.uint8).reshape(6, 1, 2, 2)
+    rows = Rows(X, np.arange(6) % 2, 2, np.random.RandomState(0))
+    changed = rows.changed(np.array([0, 5]), np.full(4, 2.6))
+    assert changed.dtype == np.uint8 and changed.shape == (2, 1, 2, 2)
+    np.testing.assert_array_equal(changed[0].ravel(), [3, 4, 5, 6])
+    assert changed[1].max() == 23
+    places = np.arange(6)
+    lowest = lowest_of_each_label(rows, np.array([3.0, np.nan, 1.0, 2.0, 2.0, 5.0]), 0.5)
+    assert lowest.sum() == 5 and not lowest[1] and places[lowest].tolist() == [0, 2, 3, 4, 5]
