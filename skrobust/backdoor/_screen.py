@@ -38,8 +38,9 @@ _ALGORITHM_6: dict[str, Any] = {
 }
 _CORE = 0.4  # of the rows of each label, of least effect
 _LITTLE = 0.3  # effect of a row that may be in the core, and of suspects that are worth a training
-_HALF = 0.5  # probability, effect of single rows, share of suspects that the judge sees otherwise
+_HALF = 0.5  # probability; effect of single rows
 _MUCH = 0.6  # effect of the suspects of a label that is flagged
+_MOST = 0.7  # share of them to which the judge gives another label
 _MOST_ROUNDS = 4
 _FALLBACK = 0.15
 
@@ -83,7 +84,7 @@ class PoisonScreen(RowFilter):
     n_permutations : int, default=99
         How many sets of trusted rows the effect of suspects is compared with. The least p-value is
         one over this plus one.
-    min_suspects : int, default=6
+    min_suspects : int, default=8
         Fewer rows of a label are not judged.
     random_state : int, RandomState or None, default=None
         Seeds the draws, and the training with ``estimator=None``; another estimator has a seed of
@@ -124,7 +125,7 @@ class PoisonScreen(RowFilter):
     Three ways to put the mark are tried: the mean difference of the suspects; single ones, for
     marks that move; and the mean difference of those from one class, in rows of that class, for
     poison whose label depends on the class. The largest counts. A label is flagged if its effect
-    is at least 0.6, its disagreement at least one half, and the p-value at most ``alpha``; by the
+    is at least 0.6, its disagreement at least 0.7, and the p-value at most ``alpha``; by the
     third way two labels at least, as two classes that are alike look like that. The null
     distribution comes from the data: the largest effect over the labels of as many rows that both
     networks agree on, drawn again and again.
@@ -176,7 +177,7 @@ class PoisonScreen(RowFilter):
         robust: Any = None,
         alpha: float = 0.01,
         n_permutations: int = 99,
-        min_suspects: int = 6,
+        min_suspects: int = 8,
         random_state: Any = None,
     ) -> None:
         self.estimator = estimator
@@ -362,7 +363,7 @@ class PoisonScreen(RowFilter):
         tested = [
             code
             for code, one in found.items()
-            if one.effects.max() >= _MUCH and one.disagreement >= _HALF
+            if one.effects.max() >= _MUCH and one.disagreement >= _MOST
         ]
         if not tested:
             return [], {}
