@@ -192,7 +192,7 @@ def headline_table() -> str:
 
 
 _ALONE = "its network without selection"
-_PEOPLE = {
+_PEOPLE: dict[str, tuple[str | None, str | None]] = {
     "**PRLClassifier**, told the rate": ("PRLClassifier", "PRLClassifier"),
     "**PRLClassifier**, rate estimated": ("PRLClassifier auto", "PRLClassifier auto"),
     _ALONE: (_ALONE, _ALONE),
@@ -201,6 +201,9 @@ _PEOPLE = {
         "cleanlab + logistic regression",
         "cleanlab + boosting",
     ),
+    "Co-PRL": ("Co-PRL", None),
+    "Co-teaching": ("Co-teaching", None),
+    "generalised cross-entropy": ("generalised cross-entropy", None),
     "random forest with leaves of 20": (None, "forest with leaves of 20"),
     "boosting": (None, "boosting"),
 }
@@ -218,8 +221,10 @@ def people_table() -> str:
     rows = []
     for name, (of_people, of_tables) in _PEOPLE.items():
         accuracy = [_shown(people.get((of_people, setting))) for setting in settings]
-        means = wrong[["auc", "balanced_accuracy"]].mean().loc[of_tables]
-        others = [*means, clean["auc"].mean().loc[of_tables]]
+        others: list[float | None] = [None] * 3
+        if of_tables is not None:
+            means = wrong[["auc", "balanced_accuracy"]].mean().loc[of_tables]
+            others = [*means, clean["auc"].mean().loc[of_tables]]
         rows.append([name, *accuracy, *map(_shown, others)])
     told = (
         "The first four columns: accuracy on CIFAR-10N, labels by paid annotators (40, 17, 9 and "

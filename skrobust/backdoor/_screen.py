@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
-from sklearn.utils import check_random_state
+from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from skrobust._validation import Integral, Interval, Real
+from skrobust._validation import HasMethods, Integral, Interval, Real
 from skrobust.backdoor._classifier import BackdoorRobustClassifier
+from skrobust.backdoor._suspects import Evidence, act_alike, find_suspects, judge_evidence
 from skrobust.backdoor._transplant import (
     Effects,
     Predict,
     Rows,
+    as_numbers,
+    core_of,
     effects_of_rows,
-    effects_of_suspects,
-    lowest_of_each_label,
+    given_probability,
+    seen_otherwise,
 )
 from skrobust.diagnosis import RowFilter
 
@@ -36,27 +39,10 @@ _ALGORITHM_6: dict[str, Any] = {
     "occlusion": 0.25,
     "memory": "average",
 }
-_CORE = 0.4  # of the rows of each label, of least effect
-_LITTLE = 0.3  # effect of a row that may be in the core, and of suspects that are worth a training
-_HALF = 0.5  # probability; effect of single rows
-_MUCH = 0.6  # effect of the suspects of a label that is flagged
-_MOST = 0.7  # share of them to which the judge gives another label
+_LEFT = 0.2  # share of a label that stays, or nothing is said of it
+_WORTH_TRAINING = 0.5  # effect of suspects, to leave them out and train again
+_DISBELIEVED = 0.2  # probability of a label, by what withstands poison whose label depends on it
 _MOST_ROUNDS = 4
-_FALLBACK = 0.15
-
-
-class _Found(NamedTuple):
-    """What is known of one label."""
-
-    suspects: np.ndarray
-    effects: np.ndarray
-    picture: np.ndarray
-    disagreement: float
-
-    @property
-    def is_universal(self) -> bool:
-        """Whether the mark gives this label to rows of whatever class."""
-        return bool(self.effects[:2].max() >= _MUCH)
 
 
 class PoisonScreen(RowFilter):
@@ -80,7 +66,7 @@ class PoisonScreen(RowFilter):
         such poison is found. None is Algorithm 6: ``estimator`` with the defaults of
         :class:`BackdoorRobustClassifier`, if it is one.
     alpha : float in (0, 1), default=0.01
-        Largest p-value of a label that is flagged: the share of clean data sets in which one is.
+        Largest p-value of a label that is flagged.
     n_permutations : int, default=99
         How many sets of trusted rows the effect of suspects is compared with. The least p-value is
         one over this plus one.
@@ -125,10 +111,13 @@ class PoisonScreen(RowFilter):
     Three ways to put the mark are tried: the mean difference of the suspects; single ones, for
     marks that move; and the mean difference of those from one class, in rows of that class, for
     poison whose label depends on the class. The largest counts. A label is flagged if its effect
-    is at least 0.6, its disagreement at least 0.7, and the p-value at most ``alpha``; by the
-    third way two labels at least, as two classes that are alike look like that. The null
-    distribution comes from the data: the largest effect over the labels of as many rows that both
-    networks agree on, drawn again and again.
+    is at least 0.65 by one of the first two, or 0.6 by the third; its disagreement is at least 0.7;
+    and the p-value is at most ``alpha``. By the third way two labels at least must be found, as two
+    classes that are alike look like that. The null distribution comes from the data: the largest
+    effect over the labels of as many rows that both networks agree on, drawn again and again. Rows
+    that are merely odd are not drawn so, and so the thresholds matter more than ``alpha``: where
+    classes overlap, with two classes, and on small tables with rare values and wrong labels, look
+    at the suspects before you believe a flag.
 
     Not found are poisoned rows that keep their own label, fewer than ``min_suspects`` of them, and
     marks that are no addition to a row, such as a smooth distortion. A table is changed by numbers;
@@ -162,8 +151,8 @@ class PoisonScreen(RowFilter):
 
     estimator_: Any
     _parameter_constraints: dict = {
-        "estimator": "no_validation",
-        "robust": "no_validation",
+        "estimator": [None, HasMethods(["fit", "predict_proba"])],
+        "robust": [None, HasMethods(["fit", "predict_proba"])],
         "alpha": [Interval(Real, 0, 1, closed="neither")],
         "n_permutations": [Interval(Integral, 1, None, closed="left")],
         "min_suspects": [Interval(Integral, 2, None, closed="left")],
@@ -208,9 +197,9 @@ class PoisonScreen(RowFilter):
             If the label is not flagged.
         """
         check_is_fitted(self)
-        if label not in self.flagged_labels_:
+        if np.ndim(label) or label not in self.flagged_labels_:
             raise ValueError(f"label must be one of {self.flagged_labels_.tolist()}, got {label!r}")
-        return self._pictures[label]
+        return self._pictures[label].copy()
 
     def _judge(self, X: Any, y: Any) -> None:
         if 1 / (1 + self.n_permutations) > self.alpha:
@@ -221,40 +210,52 @@ class PoisonScreen(RowFilter):
         self._rng = check_random_state(self.random_state)
         base, robust = self._networks()
         plain = base.fit(X, y)
-        given = np.asarray(X)
-        self.classes_, codes = np.unique(column_or_1d(y), return_inverse=True)
-        self._training = base, given, np.asarray(y)
+        y = column_or_1d(y)
+        given = as_numbers(X)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        self._training = base, X, y
         rows = Rows(given, codes, len(self.classes_), self._rng)
         predict = self._predictor(plain)
         believed = predict(given)
         fits = believed.argmax(axis=1) == codes
         effects = effects_of_rows(rows, predict, believed)
-        core = _core(rows, effects)
+        core = core_of(rows, effects)
         # a label that the network has learnt nothing of leaves no core, and nothing to compare with
-        judge = self._train(core) if len(np.unique(codes[core])) == len(self.classes_) else plain
+        whole = len(np.unique(codes[core])) == len(self.classes_)
+        judge = self._predictor(self._train(core) if whole else plain)
         found, suspected, dropped, judge = self._isolate(rows, predict, judge, fits, effects, core)
-        trusted = fits & ~dropped
-        flagged, p_values = self._flag(rows, predict, judge, trusted, suspected, core, found)
-        universal = any(found[code].is_universal for code in flagged)
-        if flagged and not universal and robust is not None:
-            seen = self._predictor(robust.fit(X, y))(given)
-            dropped = fits & (_of_label(seen, codes) < 0.2)
-            judge = self._train(~dropped)
-            found = self._look(rows, predict, judge, fits, core & ~dropped)
-            trusted = fits & ~dropped
-            flagged, p_values = self._flag(rows, predict, judge, trusted, dropped, core, found)
+
+        def decide(suspected: np.ndarray, dropped: np.ndarray) -> list[int]:
+            judged = judge_evidence(
+                rows, predict, judge, fits & ~dropped, suspected, core, found, self.n_permutations
+            )
+            flagged = [code for code, one in judged.items() if one.p_value <= self.alpha]
+            alone = len(flagged) == 1 and not judged[flagged[0]].is_universal
+            return [] if alone else flagged  # alone: two classes that are alike
+
+        flagged = decide(suspected, dropped)
+        if flagged and not any(found[code].is_universal for code in flagged) and robust is not None:
+            doubted = self._predictor(robust.fit(X, y))(given)
+            dropped = fits & (given_probability(doubted, codes) < _DISBELIEVED)
+            for code in range(len(self.classes_)):  # a label that is all doubted stays as it is
+                dropped &= (codes != code) | self._is_left(~dropped[codes == code])
+            judge = self._predictor(self._train(~dropped))
+            least = self.min_suspects
+            found = find_suspects(rows, predict, judge, fits, effects, core & ~dropped, least)
+            flagged = decide(dropped, dropped)
         elif flagged:
-            seen = self._predictor(judge)(given)
-            dropped = _seen_otherwise(seen, codes) & np.isin(codes, flagged)
-            for code in flagged:
-                of_label = np.flatnonzero(codes == code)
-                dropped[of_label] |= _act_alike(found[code], effects)[of_label]
-                without = predict(rows.changed(of_label, -found[code].picture))
-                dropped[of_label] |= _seen_otherwise(without, codes[of_label])
-        if not flagged:
+            seen = judge(given)
             dropped = np.zeros(len(codes), dtype=bool)
-        seen = self._predictor(judge)(given)
-        self.sample_scores_ = _of_label(believed, codes) - _of_label(seen, codes)
+            for code in flagged:
+                places = np.flatnonzero(codes == code)
+                out = (seen_otherwise(seen, codes) | act_alike(found[code], effects))[places]
+                without = predict(rows.changed(places, -found[code].picture))
+                hangs = out | seen_otherwise(without, codes[places])
+                dropped[places] = hangs if self._is_left(~hangs) else out
+        dropped &= bool(flagged)
+        self.sample_scores_ = given_probability(believed, codes) - given_probability(
+            judge(given), codes
+        )
         self.inlier_mask_ = ~dropped
         self.suspects_ = np.flatnonzero(dropped)
         self.estimator_ = self._train(~dropped) if flagged else plain
@@ -263,7 +264,7 @@ class PoisonScreen(RowFilter):
         self._pictures = {
             self.classes_[code]: found[code].picture.reshape(given.shape[1:]) for code in flagged
         }
-        self.label_frame_ = self._frame(codes, found, p_values, flagged)
+        self.label_frame_ = self._frame(codes, found, flagged)
         del self._training, self._rng
 
     def _networks(self) -> tuple[Any, Any]:
@@ -273,25 +274,29 @@ class PoisonScreen(RowFilter):
             base: Any = BackdoorRobustClassifier(**_PLAIN, random_state=seed)
         else:
             base = clone(self.estimator)
-            if not hasattr(base, "predict_proba"):
-                raise TypeError(
-                    f"estimator must have predict_proba, which {type(base).__name__} does not"
-                )
         if self.robust is not None:
             return base, clone(self.robust)
         ours = isinstance(base, BackdoorRobustClassifier)
         return base, clone(base).set_params(**_ALGORITHM_6) if ours else None
 
+    def _is_left(self, kept: np.ndarray) -> bool:
+        """Whether so much of a label is kept that a judge still knows what it looks like."""
+        return bool(kept.sum() >= max(self.min_suspects, _LEFT * len(kept)))
+
     def _train(self, chosen: np.ndarray) -> Any:
-        base, given, labels = self._training
-        return clone(base).fit(given[chosen], labels[chosen])
+        base, X, y = self._training
+        places = np.flatnonzero(chosen)
+        return clone(base).fit(_safe_indexing(X, places), y[places])
 
     def _predictor(self, model: Any) -> Predict:
         """Probabilities of all labels, 0 for those that the model does not know."""
         places = np.searchsorted(self.classes_, model.classes_)
+        X = self._training[1]
 
         def predict(rows: np.ndarray) -> np.ndarray:
             found = np.zeros((len(rows), len(self.classes_)))
+            if isinstance(X, pd.DataFrame):  # the model may ask for names and types
+                rows = pd.DataFrame(rows, columns=X.columns).astype(X.dtypes)
             found[:, places] = model.predict_proba(rows)
             return found
 
@@ -301,136 +306,49 @@ class PoisonScreen(RowFilter):
         self,
         rows: Rows,
         predict: Predict,
-        judge: Any,
+        judge: Predict,
         fits: np.ndarray,
         effects: Effects,
         core: np.ndarray,
-    ) -> tuple[dict[int, _Found], np.ndarray, np.ndarray, Any]:
+    ) -> tuple[dict[int, Evidence], np.ndarray, np.ndarray, Predict]:
         """Leave suspects out, and rows that act alike, and train again until no more turn up."""
         suspected, dropped = np.zeros((2, len(fits)), dtype=bool)
-        found: dict[int, _Found] = {}
-        for _ in range(_MOST_ROUNDS):
-            found = self._look(rows, predict, judge, fits, core)
+        found: dict[int, Evidence] = {}
+        for i in range(_MOST_ROUNDS + 1):
+            found = find_suspects(rows, predict, judge, fits, effects, core, self.min_suspects)
+            if i == _MOST_ROUNDS:
+                break
             new = np.zeros(len(fits), dtype=bool)
-            seen = self._predictor(judge)(rows.given)
+            other = seen_otherwise(judge(rows.given), rows.codes)
             for code, one in found.items():
-                if one.effects.max() < _LITTLE:
-                    continue
                 of_label = rows.codes == code
-                suspected |= of_label & _seen_otherwise(seen, rows.codes)
-                new |= of_label & (suspected | _act_alike(one, effects))
+                out = of_label & (other | act_alike(one, effects))
+                left = self._is_left(~(dropped | out)[of_label])
+                if one.effects.max() >= _WORTH_TRAINING and left:
+                    suspected |= of_label & other
+                    new |= out
             if (new & ~dropped).sum() <= 0.05 * dropped.sum():
                 break
             dropped |= new
-            judge = self._train(~dropped)
-        else:
-            found = self._look(rows, predict, judge, fits, core)
+            judge = self._predictor(self._train(~dropped))
         return found, suspected, dropped, judge
 
-    def _look(
-        self, rows: Rows, predict: Predict, judge: Any, fits: np.ndarray, core: np.ndarray
-    ) -> dict[int, _Found]:
-        """Collect the suspects of each label and measure what they have in common."""
-        sees = self._predictor(judge)
-        seen = sees(rows.given)
-        other = _seen_otherwise(seen, rows.codes) & fits
-        found = {}
-        for code in range(rows.n_labels):
-            suspects = np.flatnonzero(other & (rows.codes == code))
-            if len(suspects) >= self.min_suspects and (core & (rows.codes != code)).any():
-                sources = seen[suspects].argmax(axis=1)
-                effects, picture = effects_of_suspects(rows, predict, sees, suspects, sources, core)
-                found[code] = _Found(suspects, effects, picture, 1.0)
-        return found
-
-    def _flag(
-        self,
-        rows: Rows,
-        predict: Predict,
-        judge: Any,
-        trusted: np.ndarray,
-        suspected: np.ndarray,
-        core: np.ndarray,
-        found: dict[int, _Found],
-    ) -> tuple[list[int], dict[int, float]]:
-        """Decide which labels are poisoned, by a judge that no suspect was shown to."""
-        sees = self._predictor(judge)
-        seen = sees(rows.given)
-        for code, one in list(found.items()):
-            out = suspected & (rows.codes == code)
-            disagreement = _seen_otherwise(seen[out], rows.codes[out]).mean() if out.any() else 0.0
-            found[code] = one._replace(disagreement=float(disagreement))
-        tested = [
-            code
-            for code, one in found.items()
-            if one.effects.max() >= _MUCH and one.disagreement >= _MOST
-        ]
-        if not tested:
-            return [], {}
-        null = np.zeros(self.n_permutations)
-        for i in range(self.n_permutations):
-            for code in tested:
-                usual = np.flatnonzero(trusted & (rows.codes == code))
-                n_drawn = min(len(usual), len(found[code].suspects))
-                if n_drawn >= self.min_suspects:
-                    drawn = rows.rng.choice(usual, n_drawn, replace=False)
-                    _, sources = rows.from_neighbors(
-                        drawn, np.flatnonzero(core & (rows.codes != code))
-                    )
-                    effects, _ = effects_of_suspects(rows, predict, sees, drawn, sources, core, 40)
-                    null[i] = max(null[i], effects.max())
-        p_values = {
-            code: (1 + int((null >= found[code].effects.max()).sum())) / (1 + len(null))
-            for code in tested
-        }
-        flagged = [code for code in tested if p_values[code] <= self.alpha]
-        if len(flagged) == 1 and not found[flagged[0]].is_universal:
-            return [], p_values  # two classes that are alike
-        return flagged, p_values
-
     def _frame(
-        self,
-        codes: np.ndarray,
-        found: dict[int, _Found],
-        p_values: dict[int, float],
-        flagged: list[int],
+        self, codes: np.ndarray, found: dict[int, Evidence], flagged: list[int]
     ) -> pd.DataFrame:
         nan = float("nan")
+        nothing = Evidence(np.empty(0, dtype=int), np.array([nan]), np.empty(0))
         lines = []
         for code in range(len(self.classes_)):
-            one = found.get(code)
+            one = found.get(code, nothing)
             lines.append(
                 {
                     "n_rows": int((codes == code).sum()),
-                    "n_suspects": 0 if one is None else len(one.suspects),
-                    "effect": nan if one is None else float(one.effects.max()),
-                    "disagreement": nan if one is None else one.disagreement,
-                    "p_value": p_values.get(code, nan),
+                    "n_suspects": len(one.suspects),
+                    "effect": float(one.effects.max()),
+                    "disagreement": one.disagreement,
+                    "p_value": one.p_value,
                     "flagged": code in flagged,
                 }
             )
         return pd.DataFrame(lines, index=pd.Index(self.classes_, name="label"))
-
-
-def _core(rows: Rows, effects: Effects) -> np.ndarray:
-    """Mark the rows of each label of least effect, fewer where many have much."""
-    both = effects.towards + effects.any_change
-    both = np.where(effects.towards <= _LITTLE, both, both + 2)
-    core = lowest_of_each_label(rows, both, _CORE)
-    few = lowest_of_each_label(rows, both, _FALLBACK)
-    return (core & (effects.towards <= _LITTLE)) | few
-
-
-def _act_alike(found: _Found, effects: Effects) -> np.ndarray:
-    """Mark rows that do to others what few of the suspects of a label do, whatever they show."""
-    least = np.quantile(effects.towards[found.suspects], 0.75)
-    return effects.towards >= max(_HALF, least)
-
-
-def _of_label(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    return probabilities[np.arange(len(codes)), codes]
-
-
-def _seen_otherwise(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Mark the rows that get another label than theirs."""
-    return (probabilities.argmax(axis=1) != codes) & (_of_label(probabilities, codes) < _HALF)

@@ -7,16 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
-__all__ = ["Effects", "Rows", "effects_of_rows", "effects_of_suspects", "lowest_of_each_label"]
+__all__ = [
+    "Effects",
+    "Predict",
+    "Rows",
+    "as_numbers",
+    "core_of",
+    "effects_of_rows",
+    "effects_of_suspects",
+    "given_probability",
+    "lowest_of_each_label",
+    "seen_otherwise",
+]
 
 Predict = Callable[[np.ndarray], np.ndarray]  # rows as they were given -> probabilities
 
 N_NEIGHBORS = 10
+_CORE = 0.4  # of the rows of each label, of least effect
+_LITTLE = 0.3  # effect of a row that may be in the core
+_FEWEST = 0.15  # share of a label that is in the core whatever its effect
 _CHUNK = 4_000  # rows that are predicted at once
 _MOST_COLUMNS = 100  # of which near rows are looked for as they are
 _N_COMPONENTS = 50
@@ -47,7 +63,8 @@ class Rows:
 
     def __post_init__(self) -> None:
         values = self.given.reshape(len(self.given), -1)
-        self.values = values.astype(np.float64 if values.dtype == np.float64 else np.float32)
+        exact = np.can_cast(values.dtype, np.float32)  # bytes, short integers, halves, bool
+        self.values = values.astype(np.float32 if exact else np.float64)
         self._low, self._high = self.values.min(axis=0), self.values.max(axis=0)
         if self.given.ndim > 2:  # all values of a picture have one range
             self._low, self._high = self._low.min(), self._high.max()
@@ -72,18 +89,19 @@ class Rows:
     def changed(self, places: np.ndarray, difference: np.ndarray) -> np.ndarray:
         """Add differences to rows, within the range of the training rows."""
         moved = np.clip(self.values[places] + difference, self._low, self._high)
-        if np.issubdtype(self.given.dtype, np.integer):
+        if not np.issubdtype(self.given.dtype, np.floating):
             moved = np.rint(moved)
         return moved.astype(self.given.dtype).reshape(-1, *self.given.shape[1:])
 
     def from_neighbors(self, places: np.ndarray, pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Difference of each row from the mean of its nearest rows of a pool; their usual label."""
         n_near = min(N_NEIGHBORS, len(pool))
-        squares = (self._near[pool] ** 2).sum(axis=1)
+        near_of_pool = self._near[pool]
+        squares = (near_of_pool**2).sum(axis=1)
         differences = np.empty((len(places), self.values.shape[1]), dtype=self.values.dtype)
         sources = np.empty(len(places), dtype=int)
         for i, place in enumerate(places):
-            distances = squares - 2 * self._near[pool] @ self._near[place]
+            distances = squares - 2 * near_of_pool @ self._near[place]
             near = pool[np.argpartition(distances, n_near - 1)[:n_near]]
             differences[i] = self.values[place] - self.values[near].mean(axis=0)
             sources[i] = np.bincount(self.codes[near]).argmax()
@@ -208,6 +226,7 @@ def effects_of_suspects(
     sources: np.ndarray,
     core: np.ndarray,
     n_receivers: int = 100,
+    by_class: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Put what rows of one label share into trusted rows of others.
 
@@ -226,6 +245,8 @@ def effects_of_suspects(
         Rows that are trusted.
     n_receivers : int
         Trusted rows that each is put into.
+    by_class : bool
+        Whether the third effect is wanted; it is 0 otherwise.
 
     Returns
     -------
@@ -249,7 +270,7 @@ def effects_of_suspects(
     receivers = rows.rng.permutation(others)[:n_receivers]
     single = differences[rows.rng.choice(len(differences), len(receivers))]
     by_source, weights = [0.0], [1e-9]
-    for source in np.unique(sources[sources != code]):
+    for source in np.unique(sources[sources != code]) if by_class else []:
         own = np.flatnonzero(core & (rows.codes == source))
         if (sources == source).sum() >= 5 and len(own) >= 5:
             drawn = rows.rng.permutation(own)[: n_receivers // 2]
@@ -261,3 +282,40 @@ def effects_of_suspects(
         np.average(by_source, weights=weights),
     )
     return np.array(effects), mean
+
+
+def core_of(rows: Rows, effects: Effects) -> np.ndarray:
+    """Mark the rows of each label of least effect, fewer where many have much."""
+    both = effects.towards + effects.any_change
+    both = np.where(effects.towards <= _LITTLE, both, both + 2)
+    core = lowest_of_each_label(rows, both, _CORE)
+    few = lowest_of_each_label(rows, both, _FEWEST)
+    return (core & (effects.towards <= _LITTLE)) | few
+
+
+def as_numbers(X: Any) -> np.ndarray:
+    """Rows as an array that differences can be added to."""
+    if issparse(X):
+        raise TypeError("X is sparse; PoisonScreen adds numbers to rows: pass X.toarray()")
+    given = np.asarray(X)
+    if given.dtype.kind not in "buif":
+        try:
+            given = given.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"X must hold numbers for PoisonScreen, which adds to them; {error}. Encode "
+                "categories as one-hot columns."
+            ) from error
+    if not np.isfinite(given).all():
+        raise ValueError("X has missing or infinite cells (NaN or inf), which PoisonScreen refuses")
+    return given
+
+
+def given_probability(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Probability of each row's label."""
+    return probabilities[np.arange(len(codes)), codes]
+
+
+def seen_otherwise(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Mark the rows that get another label than theirs."""
+    return (probabilities.argmax(axis=1) != codes) & (given_probability(probabilities, codes) < 0.5)
