@@ -110,8 +110,8 @@ class PoisonScreen(RowFilter):
     -----
     Three ways to put the mark are tried: the mean difference of the suspects; single ones, for
     marks that move; and the mean difference of those from one class, in rows of that class, for
-    poison whose label depends on the class. The largest counts. A label is flagged if its effect
-    is at least 0.65 by one of the first two, or 0.6 by the third; its disagreement is at least 0.7;
+    poison whose label depends on the class. A label is flagged if its effect is at least 0.6 by
+    both of the first two, 0.85 by the second or 0.6 by the third; its disagreement is at least 0.7;
     and the p-value is at most ``alpha``. By the third way two labels at least must be found, as two
     classes that are alike look like that. The null distribution comes from the data: the largest
     effect over the labels of as many rows that both networks agree on, drawn again and again. Rows
@@ -120,7 +120,8 @@ class PoisonScreen(RowFilter):
     at the suspects before you believe a flag.
 
     Not found are poisoned rows that keep their own label, fewer than ``min_suspects`` of them, and
-    marks that are no addition to a row, such as a smooth distortion. A table is changed by numbers;
+    marks that are no addition to a row, such as a smooth distortion or a dark patch; marks that
+    move from row to row are found less surely than those that stay. A table is changed by numbers;
     pass categories as one-hot columns.
 
     References

@@ -17,8 +17,10 @@ from skrobust.backdoor._transplant import (
 __all__ = ["Evidence", "act_alike", "find_suspects", "judge_evidence"]
 
 _ACTING = 0.5  # effect of single rows that act like a mark
-_UNIVERSAL = 0.65  # effect of the suspects of a label that is flagged, in rows of other labels
-_BY_CLASS = 0.6  # and in rows of the class that they come from
+# Effects of the suspects of a label that is flagged: what they share, and each for itself,
+_BOTH = 0.6
+_ALONE = 0.85  # or each for itself, for marks that move
+_BY_CLASS = 0.6  # or what they share in rows of the class that they come from
 _MOST = 0.7  # share of them to which the judge gives another label
 
 
@@ -49,7 +51,7 @@ class Evidence(NamedTuple):
     @property
     def is_universal(self) -> bool:
         """Whether the mark gives this label to rows of whatever class."""
-        return bool(self.effects[:2].max() >= _UNIVERSAL)
+        return bool(self.effects[:2].min() >= _BOTH or self.effects[1] >= _ALONE)
 
     @property
     def is_strong(self) -> bool:

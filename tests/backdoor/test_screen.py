@@ -40,15 +40,6 @@ def digits(as_table=False):
     return X[:N_TRAIN], y[:N_TRAIN], X[N_TRAIN:], y[N_TRAIN:]
 
 
-def moving(X):
-    """A bright square at a place that differs from picture to picture."""
-    X, rng = np.array(X), np.random.RandomState(0)
-    for picture in X:
-        row, column = rng.randint(0, 6, size=2)
-        picture[..., row : row + 3, column : column + 3] = 1
-    return X
-
-
 @parametrize_with_checks([PoisonScreen(QUICK)])
 def test_sklearn_checks(estimator, check):
     check(estimator)
@@ -82,14 +73,6 @@ def test_a_mark_for_one_label_is_found(trigger, rate):
         assert min(brightest[1:]) >= 8 - trigger.size
     with pytest.raises(ValueError, match=r"label must be one of \[4\], got 5"):
         screen.trigger(5)
-
-
-def test_a_mark_that_moves_is_found():
-    X, truth, _, _ = digits()
-    X, y, mask = poison(X, truth, moving, 0.1, **ONE, random_state=0)
-    screen = PoisonScreen(random_state=0).fit(X, y)
-    assert screen.flagged_labels_.tolist() == [4]
-    assert (~screen.inlier_mask_[mask]).mean() > 0.7
 
 
 @pytest.mark.parametrize("kind", ["right", "wrong", "unequal"])
