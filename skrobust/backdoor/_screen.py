@@ -144,8 +144,8 @@ class PoisonScreen(RowFilter):
     >>> screen = PoisonScreen(random_state=0).fit(X, y)
     >>> screen.flagged_labels_
     array([4])
-    >>> float(mask[screen.suspects_].mean()) > 0.9  # of what is dropped, is poison
-    True
+    >>> bool(mask[screen.inlier_mask_].any())  # is a poisoned row left?
+    False
     >>> screen.trigger(4).shape
     (1, 8, 8)
     """
