@@ -58,9 +58,10 @@ class PoisonScreen(RowFilter):
     Parameters
     ----------
     estimator : classifier with ``predict_proba``, default=None
-        What is trained, always plainly; it is cloned. Pictures ask for one with a ``module``, such
-        as ``BackdoorRobustClassifier(SmallCNN, noisy_label=None, perturbation_limit=0, occlusion=0,
-        memory=None)``. None is a multi-layer perceptron.
+        What is trained; it is cloned. It should train plainly: a defence of its own is not switched
+        off. Pictures ask for one with a ``module``, such as ``BackdoorRobustClassifier(SmallCNN,
+        noisy_label=None, perturbation_limit=0, occlusion=0, memory=None)``. None is a multi-layer
+        perceptron.
     robust : classifier with ``predict_proba``, default=None
         What withstands poison whose label depends on the row ("all-to-all"); trained only where
         such poison is found. None is Algorithm 6: ``estimator`` with the defaults of
