@@ -4,6 +4,7 @@ from skrobust.corruption._noise import corrupt_labels, corrupt_targets, mask_mis
 from skrobust.corruption._poison import attack_targets, poison
 from skrobust.corruption._triggers import (
     BlendTrigger,
+    ContrastTrigger,
     PatchTrigger,
     SinusoidalTrigger,
     TabularTrigger,
@@ -13,6 +14,7 @@ from skrobust.corruption._triggers import (
 
 __all__ = [
     "BlendTrigger",
+    "ContrastTrigger",
     "PatchTrigger",
     "SinusoidalTrigger",
     "TabularTrigger",

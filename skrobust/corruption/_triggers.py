@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Integral
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -66,8 +67,13 @@ class PatchTrigger(_ImageTrigger):
     ----------
     size : int, default=3
         Height and width in pixels.
-    corner : {"bottom-right", "bottom-left", "top-right", "top-left"}, default="bottom-right"
-        Where it lies.
+    corner : str, default="bottom-right"
+        Where it lies: "bottom-right", "bottom-left", "top-right" or "top-left"; "random": in each
+        image at a place of its own.
+    seed : int, default=0
+        For "random". The place depends on the seed and on the pixels of the image, rounded to 256
+        levels, and on nothing else: an image gets the same place in every call, whatever the other
+        rows are, and equal images get the same one.
 
     Examples
     --------
@@ -81,23 +87,33 @@ class PatchTrigger(_ImageTrigger):
 
     size: int = 3
     corner: str = "bottom-right"
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        corners = ("top-left", "top-right", "bottom-left", "bottom-right")
+        corners = ("top-left", "top-right", "bottom-left", "bottom-right", "random")
         check_choice("corner", self.corner, corners)
         check_whole("size", self.size, 1)
+        check_whole("seed", self.seed, 0)
 
     def _put(self, X: np.ndarray) -> np.ndarray:
-        if min(X.shape[-2:]) < self.size:
+        room = np.subtract(X.shape[-2:], self.size)
+        if room.min() < 0:
             pixels = "{} x {} pixels".format(*X.shape[-2:])
             raise ValueError(f"a patch of size={self.size} is larger than the pictures, {pixels}")
-        first, last = slice(0, self.size), slice(-self.size, None)
-        rows = first if self.corner.startswith("top") else last
-        columns = first if self.corner.endswith("left") else last
-        steps = np.arange(self.size)
-        X = X.copy()
-        X[..., rows, columns] = (steps[:, None] + steps) % 2 == 0
+        steps, X = np.arange(self.size), X.copy()
+        board = (steps[:, None] + steps) % 2 == 0
+        for image, (top, left) in zip(X, self._places(X, room), strict=True):
+            image[..., top : top + self.size, left : left + self.size] = board
         return X
+
+    def _places(self, X: np.ndarray, room: np.ndarray) -> np.ndarray:
+        """First row and first column (n_rows, 2) of the patch, from 0 to ``room``."""
+        if self.corner != "random":
+            at_end = [self.corner.startswith("bottom"), self.corner.endswith("right")]
+            return np.tile(room * at_end, (len(X), 1))
+        seeds = [[self.seed, crc32(row.tobytes())] for row in np.rint(255 * X).astype(np.uint8)]
+        places = [np.random.RandomState(pair).randint(room + 1) for pair in seeds]
+        return np.reshape(places, (len(X), 2)).astype(int)
 
 
 @dataclass(frozen=True)
@@ -153,6 +169,39 @@ class SinusoidalTrigger(_ImageTrigger):
     def _put(self, X: np.ndarray) -> np.ndarray:
         phase = 2 * np.pi * self.frequency * np.arange(X.shape[-1]) / X.shape[-1]
         return X + self.amplitude * np.sin(phase)
+
+
+@dataclass(frozen=True)
+class ContrastTrigger(_ImageTrigger):
+    """A changed contrast of the whole image, which adds no pattern to it.
+
+    The contrast is that of the corruptions of Hendrycks and Dietterich (arXiv:1903.12261, ICLR
+    2019): a pixel x becomes m + factor (x - m), where m is the mean of its channel in the image.
+
+    Parameters
+    ----------
+    factor : float, default=0.7
+        Below 1 the image gets duller. Above 1 it gets starker, as far as the range of pixels goes:
+        an image that is black and white already does not change. An image of one colour never does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrobust.corruption import ContrastTrigger
+    >>> ContrastTrigger(factor=0.5)(np.array([[[0.0, 0.4], [0.8, 0.4]]]))[0]
+    array([[0.2, 0.4],
+           [0.6, 0.4]])
+    """
+
+    factor: float = 0.7
+
+    def __post_init__(self) -> None:
+        if not 0 < self.factor < np.inf or self.factor == 1:
+            raise ValueError(f"factor must be positive and not 1, got {self.factor!r}")
+
+    def _put(self, X: np.ndarray) -> np.ndarray:
+        mean = X.mean(axis=(-2, -1), keepdims=True)
+        return mean + self.factor * (X - mean)
 
 
 @dataclass(frozen=True)

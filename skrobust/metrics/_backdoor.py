@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import column_or_1d
 
-from skrobust.corruption import attack_targets
+from skrobust.corruption._poison import pair_targets
 
 
 class LastEpochs(NamedTuple):
@@ -85,23 +85,25 @@ def attack_success_rate(
     estimator: Any,
     X: Any,
     y: Any,
-    trigger: Callable,
+    trigger: Callable | Sequence[Callable],
     *,
     target_map: str = "all-to-all",
     target: Any = None,
 ) -> float:
     """Share of rows that the trigger brings to the label that the attacker wants.
 
-    Rows that have that label already do not count (BadNets: arXiv:1708.06733, 2017).
+    Rows that have that label already do not count (BadNets: arXiv:1708.06733, 2017). For several
+    triggers it is the mean of their shares.
 
     Parameters
     ----------
     estimator, X, y, trigger : as for :func:`poison_accuracy`
-        The attacked classifier, rows without a trigger, their true labels, and the trigger.
+        The attacked classifier, rows without a trigger, their true labels, and the trigger, or a
+        list of triggers for "all-to-one".
     target_map : {"all-to-all", "all-to-one", "clean-label"}, default="all-to-all"
         See :func:`skrobust.corruption.poison`.
-    target : label, optional
-        For the last two.
+    target : label, or list of different labels, optional
+        For the last two. A list has one label per trigger.
 
     Returns
     -------
@@ -115,14 +117,17 @@ def attack_success_rate(
     """
     X, y = np.asarray(X), column_or_1d(y)
     known = getattr(estimator, "classes_", y[:0])  # the next class may be missing in the test part
-    wanted = attack_targets(np.r_[y, known], target_map=target_map, target=target)[: len(y)]
+    triggers, wanted = pair_targets(np.r_[y, known], trigger, target_map, target)
+    wanted = wanted[:, : len(y)]
     counts = wanted != y
-    if len(X) != len(y) or not counts.any():
+    if len(X) != len(y) or not counts.any(axis=1).all():
         raise ValueError(
             f"attack_success_rate needs rows whose label is not the target's: X has {len(X)} rows, "
-            f"y {len(y)}, of which {int(counts.sum())} count"
+            f"y {len(y)}, of which {int(counts.sum(axis=1).min())} count"
         )
-    return _share_equal(estimator, trigger(X[counts]), wanted[counts])
+    pairs = zip(triggers, wanted, counts, strict=True)
+    shares = [_share_equal(estimator, one(X[rows]), labels[rows]) for one, labels, rows in pairs]
+    return float(np.mean(shares))
 
 
 def separation_score(

@@ -6,6 +6,7 @@ from sklearn.datasets import load_digits
 
 from skrobust.corruption import (
     BlendTrigger,
+    ContrastTrigger,
     PatchTrigger,
     SinusoidalTrigger,
     TabularTrigger,
@@ -14,7 +15,14 @@ from skrobust.corruption import (
     poison,
 )
 
-IMAGE_TRIGGERS = [PatchTrigger(), BlendTrigger(), SinusoidalTrigger(), WarpTrigger()]
+IMAGE_TRIGGERS = [
+    PatchTrigger(),
+    PatchTrigger(corner="random"),
+    BlendTrigger(),
+    SinusoidalTrigger(),
+    ContrastTrigger(),
+    WarpTrigger(),
+]
 
 
 @pytest.fixture
@@ -43,6 +51,60 @@ def test_patch_to_the_pixel(corner, rows, columns, high):
     changed[:, :, rows, columns] = X[:, :, rows, columns]
     np.testing.assert_array_equal(changed, X)
     assert changed.dtype == X.dtype
+
+
+def find_patch(changed):
+    """First row and column of the only board of 2 x 2 in an image."""
+    board = np.array([[1.0, 0.0], [0.0, 1.0]])
+    windows = np.lib.stride_tricks.sliding_window_view(changed, (2, 2))
+    (place,) = np.argwhere((windows == board).all(axis=(-2, -1)))
+    return tuple(place.tolist())
+
+
+def test_a_patch_at_random_places():
+    X = np.random.RandomState(0).uniform(0.1, 0.9, size=(300, 5, 4))
+    trigger = PatchTrigger(size=2, corner="random")
+    changed = trigger(X)
+    places = [find_patch(image) for image in changed]
+    assert set(places) == {(top, left) for top in range(4) for left in range(3)}
+    board = np.array([[1.0, 0.0], [0.0, 1.0]])
+    for before, after, (top, left) in zip(X, changed, places, strict=True):
+        expected = before.copy()
+        expected[top : top + 2, left : left + 2] = board
+        np.testing.assert_array_equal(after, expected)
+    np.testing.assert_array_equal(trigger(X), changed)
+    np.testing.assert_array_equal(trigger(X[::-1])[::-1], changed)  # whatever the other rows are
+    other = [find_patch(image) for image in PatchTrigger(2, corner="random", seed=1)(X)]
+    same = np.mean([one == two for one, two in zip(places, other, strict=True)])
+    assert same < 0.3  # by chance, 1 / 12
+    full = PatchTrigger(size=4, corner="random")(X[:, :4])
+    np.testing.assert_array_equal(full[0], full[1])  # there is one place only
+
+
+def test_a_random_place_is_that_of_the_picture_in_any_type():
+    X = np.random.RandomState(0).randint(1, 255, size=(20, 3, 6, 6)).astype(np.uint8)
+    trigger = PatchTrigger(size=2, corner="random")
+    changed = trigger(X)
+    assert ((changed == 255).sum(axis=1) == 3).any() and (
+        (changed == 0).sum(axis=(1, 2, 3)) == 6
+    ).all()
+    for kind in (np.float32, np.float64):
+        np.testing.assert_array_equal(trigger((X / 255).astype(kind)) == 1, changed == 255)
+
+
+def test_a_seed_changes_no_corner():
+    X = np.random.RandomState(0).uniform(size=(3, 8, 8))
+    np.testing.assert_array_equal(PatchTrigger(seed=5)(X), PatchTrigger()(X))
+
+
+def test_contrast_to_the_pixel():
+    X = np.random.RandomState(0).randint(256, size=(3, 2, 6, 5)).astype(np.uint8)
+    mean = X.mean(axis=(2, 3), keepdims=True)
+    changed = ContrastTrigger(factor=0.4)(X)
+    np.testing.assert_allclose(changed, mean + 0.4 * (X - mean), atol=0.5 + 1e-9)
+    assert changed.std() < 0.5 * X.std()
+    starker = ContrastTrigger(factor=2.0)(X)
+    np.testing.assert_allclose(starker, (2 * X - mean).clip(0, 255), atol=0.5 + 1e-9)
 
 
 def test_blend_to_the_pixel():
@@ -122,6 +184,47 @@ def test_poison_all_to_one_and_clean_label(digits):
     assert (new_X[mask] != X[mask]).any(axis=(1, 2)).all()
 
 
+@pytest.mark.parametrize("rate", [0.01, 0.1, 0.5])
+def test_poison_for_several_targets(digits, rate):
+    X, y = digits
+    triggers = [PatchTrigger(corner="top-left"), PatchTrigger(), BlendTrigger(alpha=0.3)]
+    aims = {"target_map": "all-to-one", "target": [7, 0, 4], "random_state": 0}
+    new_X, new_y, mask = poison(X, y, triggers, rate, **aims)
+    for trigger, label in zip(triggers, [7, 0, 4], strict=True):
+        rows = mask & (new_y == label)
+        assert rows.sum() == int(rate * len(y) / 3) and not (y[rows] == label).any()
+        np.testing.assert_array_equal(new_X[rows], trigger(X[rows]))
+        counts = np.bincount(y[rows], minlength=10)[np.arange(10) != label]
+        assert counts.max() - counts.min() <= 2 + 0.05 * counts.max()  # of each class as many
+    assert mask.sum() == 3 * int(rate * len(y) / 3)
+    np.testing.assert_array_equal(new_X[~mask], X[~mask])
+    np.testing.assert_array_equal(new_y[~mask], y[~mask])
+    more_X, more_y, more = poison(X, y, triggers, 1.5 * rate, **aims)
+    assert more[mask].all() and more.sum() > mask.sum()
+    np.testing.assert_array_equal(more_y[mask], new_y[mask])
+    np.testing.assert_array_equal(more_X[mask], new_X[mask])
+    np.testing.assert_array_equal(poison(X, y, triggers, rate, **aims)[0], new_X)
+    aims["random_state"] = 1
+    assert not np.array_equal(poison(X, y, triggers, rate, **aims)[2], mask)
+
+
+def test_several_targets_share_two_classes():
+    y = np.array(["no", "yes"] * 10)
+    low, high = TabularTrigger({0: -1.0}), TabularTrigger({0: 9.0})
+    X, new_y, mask = poison(
+        np.zeros((20, 2)), y, [low, high], 1.0, target_map="all-to-one", target=("no", "yes")
+    )
+    assert mask.all() and (new_y != y).all()
+    np.testing.assert_array_equal(X[:, 0], np.where(new_y == "no", -1.0, 9.0))
+
+
+def test_one_trigger_in_a_list_takes_its_whole_share(digits):
+    X, y = digits
+    aim = {"target_map": "all-to-one", "random_state": 0}
+    _, new_y, mask = poison(X, y, [PatchTrigger()], 0.05, target=[4], **aim)
+    assert mask.sum() == int(0.05 * len(y)) and (new_y[mask] == 4).all() and not mask[y == 4].any()
+
+
 def test_attack_targets():
     y = np.array(["b", "a", "c", "a"])
     assert attack_targets(y).tolist() == ["c", "b", "a", "b"]
@@ -187,6 +290,10 @@ def test_rate_zero_changes_nothing(digits):
         (lambda X, y: BlendTrigger(alpha=0.0), r"alpha must lie in \(0, 1\], got 0.0"),
         (lambda X, y: SinusoidalTrigger(amplitude=2), r"amplitude must lie in \(0, 1\], got 2"),
         (lambda X, y: SinusoidalTrigger(frequency=0), "frequency must be positive, got 0"),
+        (lambda X, y: PatchTrigger(seed=-1), "seed must be an int of at least 0, got -1"),
+        (lambda X, y: ContrastTrigger(1), "factor must be positive and not 1, got 1"),
+        (lambda X, y: ContrastTrigger(0.0), "factor must be positive and not 1, got 0.0"),
+        (lambda X, y: ContrastTrigger(np.nan), "factor must be positive and not 1, got nan"),
         (lambda X, y: WarpTrigger(strength=-1), "strength must be positive, got -1"),
         (lambda X, y: WarpTrigger(n_knots=1), "n_knots must be an int of at least 2, got 1"),
         (lambda X, y: PatchTrigger(size=True), "size must be an int of at least 1, got True"),
@@ -251,6 +358,44 @@ def test_rate_zero_changes_nothing(digits):
         (
             lambda X, y: poison(X, y, PatchTrigger(), 0.2, target_map="clean-label", target=1),
             "rate=0.2 is 359.4 of 1797 rows, but target_map='clean-label' with target=1 can poison",
+        ),
+        (
+            lambda X, y: poison(X, y, [], 0.1, target_map="all-to-one", target=[]),
+            r"trigger must be a callable or a list of at least one callable, got \[\]",
+        ),
+        (
+            lambda X, y: poison(X, y, [PatchTrigger(), 3], 0.1, target_map="all-to-one", target=1),
+            r"trigger must be a callable or a list .*, 3\]",
+        ),
+        (
+            lambda X, y: poison(X, y, [PatchTrigger()] * 2, 0.1),
+            "a list of triggers needs target_map='all-to-one', got 'all-to-all'",
+        ),
+        (
+            lambda X, y: poison(X, y, [abs] * 2, 0.1, target_map="all-to-one", target=[1]),
+            r"target must list one label for each trigger, of which there are 2; got \[1\]",
+        ),
+        (
+            lambda X, y: poison(X, y, [abs] * 2, 0.1, target_map="all-to-one", target=1),
+            "target must list one label for each trigger, of which there are 2; got 1",
+        ),
+        (
+            lambda X, y: poison(X, y, [abs] * 2, 0.1, target_map="all-to-one", target=[1, 1]),
+            r"target must list different labels, got \[1, 1\]",
+        ),
+        (
+            lambda X, y: poison(X, y, [abs] * 2, 0.1, target_map="all-to-one", target=[1, 10]),
+            "target must be one of the labels in y, got 10",
+        ),
+        (
+            lambda X, y: poison(X, y, [abs] * 2, 1.0, target_map="all-to-one", target=[1, 2]),
+            "rate=1.0 is 1797 of 1797 rows, which is more than these 2 targets allow",
+        ),
+        (
+            lambda X, y: poison(
+                X, np.arange(1797) < 20, [abs] * 2, 0.2, target_map="all-to-one", target=[0, 1]
+            ),
+            "rate=0.2 is 359.4 of 1797 rows, which is more than these 2 targets allow",
         ),
     ],
 )

@@ -50,6 +50,18 @@ def test_rows_of_the_target_do_not_count_as_success():
     assert rate == 0.5
 
 
+def test_success_of_several_triggers_is_their_mean():
+    """The trigger does make 'a' into 'b' and 'b' into 'c'; the one without effect nothing."""
+    aims = {"target_map": "all-to-one", "target": ["b", "a"]}
+    assert attack_success_rate(Backdoored(), X, LABELS, [trigger] * 2, **aims) == 0.5
+    assert (
+        attack_success_rate(Backdoored(), X, LABELS, [trigger, lambda rows: rows], **aims) == 0.25
+    )
+    part = LABELS != "c"  # of 'b', 'c' and 'a' here, one of one and one of two rows has the label
+    rate = attack_success_rate(Backdoored(), X[part], LABELS[part], [trigger, trigger], **aims)
+    assert rate == np.mean([1.0, 0.0])
+
+
 def test_labels_may_be_a_column_and_the_next_class_may_be_missing():
     column = LABELS[:, None]
     assert clean_accuracy(Backdoored(), X, column) == 1.0
@@ -69,6 +81,15 @@ def test_bad_input_is_named():
         attack_success_rate(Backdoored(), X[:4], LABELS, trigger)
     with pytest.raises(ValueError, match="target must be one"):
         attack_success_rate(Backdoored(), X, LABELS, trigger, target_map="all-to-one", target="d")
+    aims = {"target_map": "all-to-one", "target": ["a", "b"]}
+    with pytest.raises(ValueError, match="one label for each trigger, of which there are 1"):
+        attack_success_rate(Backdoored(), X, LABELS, [trigger], **aims)
+    with pytest.raises(ValueError, match="list of triggers needs target_map='all-to-one'"):
+        attack_success_rate(Backdoored(), X, LABELS, [trigger])
+    model = Backdoored()
+    model.classes_ = np.array(["a", "b", "c"])
+    with pytest.raises(ValueError, match="not the target's.* 0 count"):
+        attack_success_rate(model, X[:1], LABELS[:1], [trigger] * 2, **aims)
 
 
 class Believing:
