@@ -104,7 +104,7 @@ def test_contrast_to_the_pixel():
     np.testing.assert_allclose(changed, mean + 0.4 * (X - mean), atol=0.5 + 1e-9)
     assert changed.std() < 0.5 * X.std()
     starker = ContrastTrigger(factor=2.0)(X)
-    np.testing.assert_allclose(starker, (2 * X - mean).clip(0, 255), atol=0.5 + 1e-9)
+    np.testing.assert_allclose(starker, (2.0 * X - mean).clip(0, 255), atol=0.5 + 1e-9)
 
 
 def test_blend_to_the_pixel():

@@ -88,7 +88,7 @@ def test_bad_input_is_named():
         attack_success_rate(Backdoored(), X, LABELS, [trigger])
     model = Backdoored()
     model.classes_ = np.array(["a", "b", "c"])
-    with pytest.raises(ValueError, match="not the target's.* 0 count"):
+    with pytest.raises(ValueError, match=r"not the target's.* 0 count"):
         attack_success_rate(model, X[:1], LABELS[:1], [trigger] * 2, **aims)
 
 
