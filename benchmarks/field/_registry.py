@@ -14,6 +14,7 @@ _WHAT = {
     "tables": "Wrong labels of four kinds on tables",
     "targets": "Wrong targets of four kinds on tables",
     "audits": "Which model to audit labels and targets with",
+    "poison-screen": "Backdoor attacks of the literature, and defences against them",
     "clean": "What scaling by the middle of the values costs on clean tables",
     "fresh": "How many fresh normal rows detectors flag",
     "relations": "Which estimators keep their results when a table is changed",
