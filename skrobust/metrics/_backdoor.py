@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import column_or_1d
 
+from skrobust._validation import check_choice
 from skrobust.corruption._poison import pair_targets
 
 
@@ -131,7 +132,13 @@ def attack_success_rate(
 
 
 def separation_score(
-    estimator: Any, X: Any, y: Any, rate: float, *, per_label: bool = True
+    estimator: Any,
+    X: Any,
+    y: Any,
+    rate: float,
+    *,
+    per_label: bool = True,
+    target_map: str | None = None,
 ) -> float:
     """Tell from poisoned rows that were held out whether a defence has worked.
 
@@ -150,30 +157,50 @@ def separation_score(
     y : array-like of shape (n_samples,)
         Their given labels.
     rate : float in (0, 1)
-        Share of poisoned rows.
+        Share of poisoned rows, of all rows.
     per_label : bool, default=True
-        Look at the rows of each given label on their own, and return the worst: a defence against
-        an attack on all classes loses them one by one. False looks at all rows together, which is
-        for attacks on some classes.
+        Look at the rows of each given label on their own. False looks at all rows together, which
+        is for attacks on some labels.
+    target_map : {"all-to-all", "all-to-one"} or None, default=None
+        Which labels are taken to hold poisoned rows; for ``per_label=True``. "all-to-all": every
+        label, the same share of its rows. "all-to-one": a single label, which need not be known and
+        of whose rows the poisoned ones are a greater share. None: by the rate, see Notes.
 
     Returns
     -------
     float
-        Mean probability of the given label over the rows where it is highest, less that over the
-        others, which are the share ``rate`` (rounded up): 1 where the rows fall apart completely.
+        1 where the rows fall apart completely; see Notes.
 
     Raises
     ------
     ValueError
-        If ``rate`` is none of the above, the lengths differ, a label is none of ``classes_``, or no
-        two rows are to be compared.
+        If a parameter is none of the above, the lengths differ, a label is none of ``classes_``, no
+        two rows are to be compared, or, for "all-to-one", no label has more rows than are
+        poisoned.
 
     Notes
     -----
-    Measured by ``python -m benchmarks.thesis backdoor-choice``. On MNIST, of 60 networks those
-    above 0.7 have 93 % or more of both clean and poison accuracy, and those below (0.61 and less)
-    have not. On Fashion-MNIST, whose shirts, pullovers and coats are much alike, all have less than
-    0.5, and good defences no more than bad ones.
+    It is the mean probability of the given label over rows that are taken for clean, less that over
+    rows that are taken for poisoned, those where it is lowest: the share ``rate``, rounded up.
+
+    * "all-to-all" takes this share of each label's rows. The label with the smallest difference
+      counts, since a defence against an attack on all labels loses them one by one.
+    * "all-to-one" takes all poisoned rows from one label. The clean rows are the others of that
+      label, and all rows of each other label. Of these groups the one with the lowest mean counts,
+      since a network that has lost a class may have found no poison. The result is that of the
+      label with the greatest difference.
+    * None is "all-to-one" where the poisoned rows would be at most half of the rows of the most
+      frequent label, and the greater of the two above that. In ten labels of one size, an attack on
+      all of them with a rate of 5 % or less is thus taken for one on a single label. Name the map
+      where you know it.
+
+    A share that is smaller than that of rows which the classifier gets wrong anyhow tells little,
+    and so do a few poisoned rows: hold out so many that ten or more are expected.
+
+    Measured for "all-to-all" by ``python -m benchmarks.thesis backdoor-choice``. On MNIST, of 60
+    networks those above 0.7 have 93 % or more of both clean and poison accuracy, and those below
+    (0.61 and less) have not. On Fashion-MNIST, whose shirts, pullovers and coats are much alike,
+    all have less than 0.5, and good defences no more than bad ones.
 
     Examples
     --------
@@ -184,7 +211,9 @@ def separation_score(
     >>> digits = load_digits()
     >>> images = digits.images[:, None] / 16
     >>> X, y, _ = poison(images, digits.target, PatchTrigger(size=2), 0.2, random_state=0)
-    >>> model = BackdoorRobustClassifier(corruption_rate=0.2, max_epochs=60, random_state=0)
+    >>> model = BackdoorRobustClassifier(
+    ...     noisy_label="prl", corruption_rate=0.2, max_epochs=60, random_state=0
+    ... )
     >>> robust = separation_score(model.fit(X[:1200], y[:1200]), X[1200:], y[1200:], 0.2)
     >>> plain = model.set_params(noisy_label=None, perturbation_limit=0, occlusion=0)
     >>> robust > separation_score(plain.fit(X[:1200], y[:1200]), X[1200:], y[1200:], 0.2) + 0.2
@@ -192,6 +221,30 @@ def separation_score(
     """
     if isinstance(rate, bool) or not isinstance(rate, Real) or not 0 < rate < 1:
         raise ValueError(f"rate must be a number in (0, 1), got {rate!r}")
+    if target_map is not None:
+        check_choice("target_map", target_map, ["all-to-all", "all-to-one"])
+        if not per_label:
+            raise ValueError(f"target_map is for per_label=True only, got {target_map!r}")
+    believed, columns = _believed(estimator, X, y)
+    groups = columns if per_label else np.zeros_like(columns)
+    parts = [np.sort(believed[groups == group]) for group in np.unique(groups)]
+    largest, n_poisoned = max(map(len, parts), default=0), _count(rate, len(believed))
+    parts = [part for part in parts if len(part) > 1]
+    scores = []
+    if target_map != "all-to-all" and per_label:
+        scores += _of_one_label(parts, n_poisoned)
+    if target_map != "all-to-one" and not (scores and 2 * n_poisoned <= largest):
+        scores += _of_every_label(parts, rate)
+    if not scores:
+        raise ValueError(
+            "separation_score needs a label of at least two rows, or for 'all-to-one' of more than "
+            f"the {n_poisoned} that are poisoned; the most frequent label has {largest}"
+        )
+    return max(scores)
+
+
+def _believed(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Probability of each row's given label, and its place among the classes."""
     y = column_or_1d(y)
     if len(X) != len(y):
         raise ValueError(f"X and y must have as many rows, got {len(X)} and {len(y)}")
@@ -199,19 +252,29 @@ def separation_score(
     if not known.all():
         raise ValueError(f"y holds {y[~known].tolist()[0]!r}, which is none of classes_")
     columns = np.searchsorted(estimator.classes_, y)
-    parts = [columns == column for column in np.unique(columns)] if per_label else [slice(None)]
     believed = np.asarray(estimator.predict_proba(X))[np.arange(len(y)), columns]
-    found = [_gap(believed[part], rate) for part in parts if len(believed[part]) > 1]
-    if not found:
-        raise ValueError("separation_score needs at least two rows, of one label where per_label")
-    return min(found)
+    return believed, columns
 
 
-def _gap(values: np.ndarray, rate: float) -> float:
-    """Mean of the higher values less that of the lowest, a share of at least one value."""
-    values = np.sort(values)
-    n_low = min(math.ceil(rate * len(values) - 1e-9), len(values) - 1)
-    return float(values[n_low:].mean() - values[:n_low].mean())
+def _count(rate: float, n_rows: int) -> int:
+    return math.ceil(rate * n_rows - 1e-9)
+
+
+def _of_every_label(parts: list[np.ndarray], rate: float) -> list[float]:
+    """Worst separation of the labels' sorted values, each with this share of poisoned rows."""
+    counts = [min(_count(rate, len(part)), len(part) - 1) for part in parts]
+    gaps = [part[n:].mean() - part[:n].mean() for part, n in zip(parts, counts, strict=True)]
+    return [float(min(gaps))] if gaps else []
+
+
+def _of_one_label(parts: list[np.ndarray], n_poisoned: int) -> list[float]:
+    """Separation if a label holds all poisoned rows and the others none, for each with so many."""
+    means, gaps = [part.mean() for part in parts], []
+    for place, part in enumerate(parts):
+        if len(part) > n_poisoned:
+            clean = [part[n_poisoned:].mean(), *means[:place], *means[place + 1 :]]
+            gaps.append(float(min(clean) - part[:n_poisoned].mean()))
+    return gaps
 
 
 def last_epochs(values: Sequence[Sequence[float]], n_epochs: int = 10) -> LastEpochs:
