@@ -97,7 +97,7 @@ ESTIMATORS = {
         nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), **SHORT
     ),
     "regressor": PRLRegressor(corruption_rate="auto", preprocessing="minmax", **SMALL),
-    "backdoor": BackdoorRobustClassifier(**SMALL, min_steps=None),
+    "backdoor": BackdoorRobustClassifier(noisy_label="prl", **SMALL, min_steps=None),
     "backdoor range": BackdoorRobustClassifier(
         feature_range=(2, 9),
         categorical_features=[1],

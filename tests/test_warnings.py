@@ -50,7 +50,9 @@ CASES = {
         OF_A_RATE,
     ),
     "lost classes": (
-        lambda: BackdoorRobustClassifier(corruption_rate=0.6, min_steps=None, **QUICK).fit(X, Y),
+        lambda: BackdoorRobustClassifier(
+            noisy_label="prl", corruption_rate=0.6, min_steps=None, **QUICK
+        ).fit(X, Y),
         OF_CLASSES,
     ),
     "lost classes, semi-supervised": (

@@ -50,7 +50,7 @@ ESTIMATORS: dict[str, Any] = {
     "ECOD (PyOD)": ECOD(),
     "LocalOutlierFactor": LocalOutlierFactor(novelty=True),
     "PRLClassifier": PRLClassifier(**_LEARNER),
-    "BackdoorRobustClassifier": BackdoorRobustClassifier(**_LEARNER),
+    "BackdoorRobustClassifier": BackdoorRobustClassifier(noisy_label="prl", **_LEARNER),
     "RandomForestClassifier": RandomForestClassifier(min_samples_leaf=5),
     "HistGradientBoosting": HistGradientBoostingClassifier(max_iter=50),
     "LogisticRegression, scaled": make_pipeline(StandardScaler(), LogisticRegression()),

@@ -220,8 +220,9 @@ def classifier_of(cell: Cell, told: float, device: str = "cpu") -> BackdoorRobus
         Of the network.
     """
     task = _ALL[cell.set]
-    parameters = {**METHODS, **ALTERNATIVES, **PARTS}[cell.method]
-    parameters = {**_common(cell, told, device), "feature_range": (0, 1), **parameters}
+    own = {**METHODS, **ALTERNATIVES, **PARTS}[cell.method]
+    parameters = {**_common(cell, told, device), "feature_range": (0, 1)}
+    parameters |= {"noisy_label": "prl", **own}
     return BackdoorRobustClassifier(task.module, **parameters)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
-from sklearn.utils import check_consistent_length
+from sklearn.base import clone
+from sklearn.utils import check_consistent_length, check_random_state
 
-from skrobust._device import isolated
+from skrobust._device import draw_seed, isolated
 from skrobust._preprocessing import ImagePreprocessor, TablePreprocessor, range_of_images
 from skrobust._validation import (
     Integral,
@@ -19,23 +20,22 @@ from skrobust._validation import (
     StrOptions,
     column_mask,
     refuse_outside,
+    unchanged_on_error,
     validate_range,
 )
-from skrobust.backdoor._augment import RandomOcclusion
 from skrobust.backdoor._perturb import InputPerturbation
 from skrobust.backdoor._rules import (
+    PLAIN,
     PoisonedLabelMixin,
-    drop_schedule,
-    noisy_label_rule,
-    selects_per_class,
+    algorithm_6,
 )
-from skrobust.selection import DropSchedule, Progress, Trim, crossentropy
+from skrobust.backdoor._screening import ScreenedMixin, Screening, ScreenSettings
+from skrobust.selection import Progress
 from skrobust.supervised._base import RobustLearner
 from skrobust.training import (
     DeviceBatches,
     RobustStep,
     RowDataset,
-    SharedPass,
     StepState,
     TrainingRecord,
 )
@@ -43,13 +43,19 @@ from skrobust.training import (
 __all__ = ["BackdoorRobustClassifier"]
 
 
-class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
+class BackdoorRobustClassifier(ScreenedMixin, PoisonedLabelMixin, RobustLearner):
     """Classifier for poisoned data: rows that carry a trigger and a label of the attacker's.
 
-    Every step has two parts (Algorithm 6). The rows of the batch that are trusted are moved a
-    little, each against the network; then the network is updated on the rows that are trusted after
-    that. What the small movements can imitate, such as a faint pattern over the whole image, is not
-    worth learning any more, and what is left are wrong labels, which a rule for noisy labels drops.
+    By default it is trained plainly, what it has learnt is searched for poison
+    (:class:`PoisonScreen`), and where a label is flagged, it is trained again without the rows in
+    question. On clean data that is plain training.
+
+    With ``noisy_label="prl"`` it is the thesis's defence, whose steps have two parts (Algorithm 6).
+    The rows of the batch that are trusted are moved a little, each against the network; then the
+    network is updated on the rows that are trusted after that. What the small movements can
+    imitate, such as a faint pattern over the whole image, is not worth learning any more, and what
+    is left are wrong labels, which a rule for noisy labels drops. Screening trains so, once, where
+    it finds poison whose label depends on the row.
 
     Parameters
     ----------
@@ -58,13 +64,18 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         with ``in_features`` and ``out_features``, or ``in_channels`` and ``n_classes``, where its
         signature has them; for images see :mod:`skrobust.networks`. An instance is copied. Outputs
         have shape (n_rows, n_classes). None builds a multi-layer perceptron.
-    noisy_label : {"prl", "spl", "bootstrap", None}, default="prl"
-        Rule for wrong labels: drop the rows with the largest gradient of the loss at the output
-        (PRL), or with the largest loss (self-paced learning), or train on labels mixed with the
-        network's own view (Bootstrap, soft). None trusts all rows: adversarial training.
+    noisy_label : {"screen", "prl", "spl", "bootstrap", None}, default="screen"
+        "screen" searches for poison, as above; the parameters of Algorithm 6 matter only where
+        that is trained. The others are rules for wrong labels of Algorithm 6: drop the rows with
+        the largest gradient of the loss at the output (PRL), or with the largest loss (self-paced
+        learning), or train on labels mixed with the network's own view (Bootstrap, soft). None
+        trusts all rows: adversarial training.
     corruption_rate : float in [0, 1) or "auto", default=0.2
-        Share of poisoned rows (the thesis's epsilon), for "prl" and "spl"; rather a little too
-        high than too low: far too high costs clean accuracy, too low may cost the defence.
+        Share of poisoned rows (the thesis's epsilon), for "prl" and "spl". Where ``per_class``
+        holds it is the share among the rows of each label: an attack that wants one of ten labels
+        has poisoned a third of its rows when it has poisoned a twentieth of all. Otherwise it is
+        the share of all rows. Rather a little too high than too low: far too high costs clean
+        accuracy, too low may cost the defence.
         "auto" estimates it first, by three networks and the rows that each has not seen (see
         :func:`estimate_corruption_rate`), which makes ``fit`` take up to four times as long. As
         networks that learn the trigger find nothing wrong, the estimate is a lower bound: at least
@@ -109,8 +120,8 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
     memory_decay : float in [0, 1), default=0.8
         Weight of the past for ``memory="average"``.
     per_class : bool or "auto", default="auto"
-        Drop ``corruption_rate`` of the rows of each label in a batch, too, and not only of the
-        whole batch. Poisoned rows that have come to fit in one class would otherwise be kept at
+        Drop ``corruption_rate`` of the rows of each label in a batch, and that of the whole batch.
+        Poisoned rows that have come to fit in one class would otherwise be kept at
         the cost of clean rows of the others. "auto" does so from three classes on; of two, the
         larger would lose clean rows for the smaller's poison. False is the thesis's rule.
     margin : float, default=2.0
@@ -136,15 +147,18 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
     classes_ : array of shape (n_classes,)
         The labels, sorted.
     corruption_rate_ : float
-        The rate.
+        The rate; of "screen" the share of rows that were left out.
     corruption_rate_interval_ : tuple of two floats
         Lower end of the 95 % interval of the estimate and 0.5, as learnt poison is not seen; with
-        ``corruption_rate="auto"`` only.
+        ``corruption_rate="auto"`` only, and not of "screen".
+    is_poisoned_, flagged_labels_, label_frame_, suspects_ : as in PoisonScreen
+        What "screen" has found; ``trigger`` shows the mark.
     feature_range_ : tuple of two arrays
         Least and largest value, of each column of a table and of all values otherwise.
     sample_scores_ : array of shape (n_samples,)
         What the selection ranked each training row by in the last epoch, after the perturbation:
-        high for rows that fit badly; the loss where it ranks nothing. With ``memory`` the
+        high for rows that fit badly; the loss where it ranks nothing; of "screen" as in
+        :class:`PoisonScreen`. With ``memory`` the
         remembered scores, for "sum" their mean. Rows that were held out are scored once, by the
         final network, as they are, which makes them look better.
     keep_frequency_, inlier_mask_ : as in PRLClassifier
@@ -155,17 +169,22 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
     See Also
     --------
     PRLClassifier : For wrong labels without a trigger.
+    PoisonScreen : Searches what any classifier has learnt for poison.
     skrobust.corruption.poison : Poisoned data for experiments.
 
     Notes
     -----
-    When the defence fails: where half or more of the rows that carry one label are poisoned (the
+    What screening does not find is said in :class:`PoisonScreen`. Under "screen" the network is
+    trained two to six times; ``history_`` is that of the last time, and callbacks see all.
+
+    When Algorithm 6 fails: where half or more of the rows that carry one label are poisoned (the
     chapter assumes less in every class), since the poisoned rows are what fits best then; where a
     trigger is larger than the perturbations can imitate and is learnt before its rows are dropped,
     as small patches of full contrast are by some networks; and where poisoned rows keep their own
     label ("clean label"), since nothing about their labels is wrong. ``fit`` warns when it has
-    dropped more than half of the rows of a class. Small clusters of a class that look unlike the
-    others are dropped like poison.
+    dropped more than half of the rows of a class, and, where ``per_class`` does not hold, when the
+    rate times all rows is more than half of the rows of any label. Small clusters of a class that
+    look unlike the others are dropped like poison.
 
     Parameters reach these systems of the chapter, all with ``margin=0, occlusion=0, memory=None,
     per_class=False, warmup=0.1, lr=3e-4``: X-AT is ``noisy_label=X``, X alone adds
@@ -194,10 +213,20 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
     >>> digits = load_digits()
     >>> X, labels = digits.images[:, None] / 16, digits.target
     >>> trigger = PatchTrigger(size=2)
-    >>> X_poisoned, y, mask = poison(X, labels, trigger, 0.2, random_state=0)
-    >>> model = BackdoorRobustClassifier(corruption_rate=0.2, max_epochs=20, random_state=0)
-    >>> model = model.fit(X_poisoned, y)
+    >>> X_poisoned, y, mask = poison(
+    ...     X, labels, trigger, 0.05, target_map="all-to-one", target=4, random_state=0
+    ... )
+    >>> model = BackdoorRobustClassifier(random_state=0).fit(X_poisoned, y)
+    >>> model.flagged_labels_
+    array([4])
     >>> float((model.predict(trigger(X)) == labels).mean()) > 0.9
+    True
+
+    The thesis's defence, against labels that depend on the row:
+
+    >>> X_poisoned, y, mask = poison(X, labels, trigger, 0.2, random_state=0)
+    >>> model = BackdoorRobustClassifier(noisy_label="prl", max_epochs=20, random_state=0)
+    >>> float((model.fit(X_poisoned, y).predict(trigger(X)) == labels).mean()) > 0.9
     True
     """
 
@@ -205,6 +234,7 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         **RobustLearner._parameter_constraints,
         "warmup": [*RobustLearner._parameter_constraints["warmup"], StrOptions({"auto"})],
         **PoisonedLabelMixin._label_constraints,
+        "noisy_label": [None, StrOptions({"screen", "prl", "spl", "bootstrap"})],
         "perturbation_limit": [Interval(Real, 0, 1, closed="both")],
         "perturbation": [StrOptions({"per-sample", "shared-sign", "shared-mean"})],
         "n_steps": [Interval(Integral, 1, None, closed="left")],
@@ -221,7 +251,7 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         self,
         module: Any = None,
         *,
-        noisy_label: str | None = "prl",
+        noisy_label: str | None = "screen",
         corruption_rate: float | str = 0.2,
         perturbation_limit: float = 0.05,
         perturbation: str = "per-sample",
@@ -256,6 +286,20 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
         **net_parameters: Any,
     ) -> None:
         self._store(locals())
+
+    def _fit(self, X: Any, y: Any, extra: Any = None, labelled: Any = None) -> Self:
+        with unchanged_on_error(self):
+            self._forget_findings()
+            if self.noisy_label != "screen":
+                return super()._fit(X, y, extra, labelled)
+            base = clone(self)
+            if not isinstance(self.random_state, int | np.integer):
+                base.set_params(random_state=draw_seed(self.random_state))
+            robust = clone(base).set_params(noisy_label="prl")
+            rng = check_random_state(base.random_state)
+            base.set_params(**PLAIN)
+            self._take_over(Screening(base, robust, X, y, ScreenSettings(), rng))
+        return self
 
     def perturb(self, X: Any, y: Any) -> np.ndarray:
         """Hide and move rows as a step of training does, against the trained networks.
@@ -343,32 +387,7 @@ class BackdoorRobustClassifier(PoisonedLabelMixin, RobustLearner):
             refuse_outside("feature_range", X, *self.feature_range_)
 
     def _step(self, n_rows: int) -> RobustStep:
-        """Algorithm 6: hide parts of rows, move those that are trusted, update on those trusted."""
-        low, high = self._bounds
+        settings = {**vars(self), **(PLAIN if self.noisy_label == "screen" else {})}
         # arrays, no tensors of this device: the step is saved with the model
-        limits: dict = {"low": low, "high": high, "movable": self._movable}
-        rule = noisy_label_rule(self.noisy_label)
-        rate = self.corruption_rate_ if rule.drops else 0.0
-        schedule = drop_schedule(rate, self.warmup, self.margin)
-        per_group = selects_per_class(self.per_class, len(self.classes_))
-        hide = RandomOcclusion(self.occlusion, **limits)
-        move = InputPerturbation(
-            row_loss=rule.loss if self.robust_inner else crossentropy,
-            limit=self.perturbation_limit * (high - low),
-            form=self.perturbation,
-            n_steps=self.n_steps,
-            schedule=schedule if self.robust_inner and rate > 0 else None,
-            row_score=rule.score,
-            **limits,
-        )
-        hides, moves = self.occlusion > 0, self.perturbation_limit > 0
-        return SharedPass(
-            loss=rule.loss if self.robust_outer else crossentropy,
-            score=rule.score,
-            selector=Trim(
-                schedule if self.robust_outer else DropSchedule(0.0), per_group=per_group
-            ),
-            perturb=(hide,) * hides + (move,) * moves,
-            memory=self.memory,
-            memory_decay=self.memory_decay,
-        )
+        low, high = self._bounds
+        return algorithm_6(settings, len(self.classes_), low, high, self._movable)

@@ -46,7 +46,8 @@ class FinePruningClassifier(PoisonedLabelMixin, RobustLearner):
     module : nn.Module class or instance, or None, default=None
         The network, as in :class:`PRLClassifier`. None builds a multi-layer perceptron.
     corruption_rate : float in [0, 1) or "auto", default=0.2
-        Share of poisoned rows. It decides which rows ``inlier_mask_`` trusts, and nothing else.
+        Share of all rows that are poisoned. It decides which rows ``inlier_mask_`` trusts, and
+        nothing else.
         "auto" estimates it first, by three networks and the rows that each has not seen (see
         :func:`estimate_corruption_rate`), which makes ``fit`` take up to four times as long. As
         networks that learn the trigger find nothing wrong, the estimate is a lower bound: at least

@@ -52,7 +52,8 @@ class SemiSupervisedBackdoorClassifier(PoisonedLabelMixin, RobustLearner):
         The network, as in :class:`PRLClassifier`: its last linear layer is replaced. None builds a
         multi-layer perceptron.
     noisy_label, corruption_rate : as in BackdoorRobustClassifier
-        The rule for wrong labels, and the share of poisoned rows among those with labels.
+        The rule for wrong labels ("prl" by default; "screen" is not offered), and the share of
+        poisoned rows among those with labels.
     spectral_limit : float, default=1.0
         Largest singular value of the linear layer (the thesis's k), for inputs that are scaled, all
         by the same number, to a root mean square of 1 over the rows with labels.

@@ -8,20 +8,23 @@ import numpy as np
 
 from skrobust.backdoor._transplant import (
     Effects,
-    Predict,
+    Network,
     Rows,
-    effects_of_suspects,
+    effects_of_differences,
     seen_otherwise,
 )
 
 __all__ = ["Evidence", "act_alike", "find_suspects", "judge_evidence"]
 
 _ACTING = 0.5  # effect of single rows that act like a mark
-# Effects of the suspects of a label that is flagged: what they share, and each for itself,
-_BOTH = 0.6
-_ALONE = 0.85  # or each for itself, for marks that move
+# Effects of the suspects of a label that is flagged: what they share, and each for itself;
+_SURE = 0.85  # by both,
+_LIKELY, _LOST = 0.75, 0.75  # or where they lose the label without it,
+_MANY, _BOTH, _MANY_LOST = 20, 0.6, 0.3  # or many,
+_ALONE = 0.85  # or many, each for itself, where marks move
 _BY_CLASS = 0.6  # or what they share in rows of the class that they come from
 _MOST = 0.7  # share of them to which the judge gives another label
+_MOST_USUAL = 500  # rows of a label that the null distribution is drawn from
 
 
 class Evidence(NamedTuple):
@@ -32,9 +35,12 @@ class Evidence(NamedTuple):
     suspects : array of int
         Places of the rows.
     effects : array of shape (3,)
-        As :func:`effects_of_suspects` gives them.
+        As :func:`effects_of_differences` gives them.
     picture : array of shape (n_features,)
         The mark.
+    removal : float
+        Share of the suspects that lose the label where the picture that the others make is taken
+        from them.
     disagreement : float
         Share of the rows under suspicion that a judge, which has not seen them, gives another
         label.
@@ -45,13 +51,17 @@ class Evidence(NamedTuple):
     suspects: np.ndarray
     effects: np.ndarray
     picture: np.ndarray
+    removal: float = float("nan")
     disagreement: float = float("nan")
     p_value: float = float("nan")
 
     @property
     def is_universal(self) -> bool:
         """Whether the mark gives this label to rows of whatever class."""
-        return bool(self.effects[:2].min() >= _BOTH or self.effects[1] >= _ALONE)
+        both, alone = self.effects[:2].min(), self.effects[1]
+        few = both >= _SURE or (both >= _LIKELY and self.removal >= _LOST)
+        many = alone >= _ALONE or (both >= _BOTH and self.removal >= _MANY_LOST)
+        return bool(few or (len(self.suspects) >= _MANY and many))
 
     @property
     def is_strong(self) -> bool:
@@ -62,8 +72,8 @@ class Evidence(NamedTuple):
 
 def find_suspects(
     rows: Rows,
-    predict: Predict,
-    judge: Predict,
+    plain: Network,
+    judge: Network,
     fits: np.ndarray,
     effects: Effects,
     core: np.ndarray,
@@ -77,8 +87,8 @@ def find_suspects(
     ----------
     rows : Rows
         All training rows.
-    predict, judge : callable
-        The network that may have learnt a mark, and one that has not.
+    plain, judge : Network
+        The one that may have learnt a mark, and one that has not.
     fits : array of shape (n_samples,), bool
         Rows that the former gives their label.
     effects : Effects
@@ -93,18 +103,31 @@ def find_suspects(
     dict
         By label, for those with enough suspects.
     """
-    seen = judge(rows.given)
-    other = seen_otherwise(seen, rows.codes) & fits
+    other = seen_otherwise(judge.seen, rows.codes) & fits
     found = {}
     for code in range(rows.n_labels):
         suspects = np.flatnonzero(other & (rows.codes == code))
         acting = suspects[effects.towards[suspects] >= _ACTING]
         suspects = acting if len(acting) >= least else suspects
-        if len(suspects) >= least and (core & (rows.codes != code)).any():
-            sources = seen[suspects].argmax(axis=1)
-            shared, picture = effects_of_suspects(rows, predict, judge, suspects, sources, core)
-            found[code] = Evidence(suspects, shared, picture)
+        others = np.flatnonzero(core & (rows.codes != code))
+        if len(suspects) >= least and len(others):
+            differences, _ = rows.from_neighbors(suspects, others)
+            sources = judge.seen[suspects].argmax(axis=1)
+            shared = effects_of_differences(rows, plain, judge, code, differences, sources, core)
+            removal = _removal(rows, plain, suspects, differences)
+            found[code] = Evidence(suspects, shared, differences.mean(axis=0), removal)
     return found
+
+
+def _removal(rows: Rows, plain: Network, suspects: np.ndarray, differences: np.ndarray) -> float:
+    """How many rows of either half lose their label without what the other half has in common."""
+    half = np.zeros(len(suspects), dtype=bool)
+    half[rows.rng.permutation(len(suspects))[: len(suspects) // 2]] = True
+    lost = 0
+    for part in (half, ~half):
+        without = rows.changed(suspects[part], -differences[~part].mean(axis=0))
+        lost += int((plain(without).argmax(axis=1) != rows.codes[suspects[part]]).sum())
+    return lost / len(suspects)
 
 
 def act_alike(evidence: Evidence, effects: Effects) -> np.ndarray:
@@ -115,8 +138,8 @@ def act_alike(evidence: Evidence, effects: Effects) -> np.ndarray:
 
 def judge_evidence(
     rows: Rows,
-    predict: Predict,
-    judge: Predict,
+    plain: Network,
+    judge: Network,
     trusted: np.ndarray,
     suspected: np.ndarray,
     core: np.ndarray,
@@ -127,7 +150,7 @@ def judge_evidence(
 
     Parameters
     ----------
-    rows, predict, judge, core
+    rows, plain, judge, core
         As for :func:`find_suspects`.
     trusted : array of shape (n_samples,), bool
         Rows that make the null distribution: as many of a label as it has suspects, drawn again and
@@ -139,10 +162,9 @@ def judge_evidence(
     n_permutations : int
         How often they are drawn.
     """
-    seen = judge(rows.given)
     for code, one in found.items():
         out = suspected & (rows.codes == code)
-        other = seen_otherwise(seen[out], rows.codes[out]).mean() if out.any() else 0.0
+        other = seen_otherwise(judge.seen[out], rows.codes[out]).mean() if out.any() else 0.0
         found[code] = one._replace(disagreement=float(other))
     asked = [
         code
@@ -152,14 +174,14 @@ def judge_evidence(
     by_class = not all(found[code].is_universal for code in asked)
     null = np.zeros(n_permutations)
     for code in asked:
-        usual = np.flatnonzero(trusted & (rows.codes == code))
+        usual = rows.rng.permutation(np.flatnonzero(trusted & (rows.codes == code)))[:_MOST_USUAL]
         others = np.flatnonzero(core & (rows.codes != code))
+        differences, sources = rows.from_neighbors(usual, others)
         n_drawn = min(len(usual), len(found[code].suspects))
         for i in range(n_permutations):
-            drawn = rows.rng.choice(usual, n_drawn, replace=False)
-            _, sources = rows.from_neighbors(drawn, others)
-            effects, _ = effects_of_suspects(
-                rows, predict, judge, drawn, sources, core, 40, by_class
+            drawn = rows.rng.permutation(len(usual))[:n_drawn]
+            effects = effects_of_differences(
+                rows, plain, judge, code, differences[drawn], sources[drawn], core, 40, by_class
             )
             null[i] = max(null[i], effects.max())
     for code in asked:

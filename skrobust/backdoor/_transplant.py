@@ -7,21 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import issparse
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 __all__ = [
     "Effects",
+    "Network",
     "Predict",
     "Rows",
     "as_numbers",
     "core_of",
+    "effects_of_differences",
     "effects_of_rows",
-    "effects_of_suspects",
     "given_probability",
     "lowest_of_each_label",
     "seen_otherwise",
@@ -34,9 +37,45 @@ _CORE = 0.4  # of the rows of each label, of least effect
 _LITTLE = 0.3  # effect of a row that may be in the core
 _FEWEST = 0.15  # share of a label that is in the core whatever its effect
 _CHUNK = 4_000  # rows that are predicted at once
+_SEARCHED = 256  # rows whose neighbours are looked for at once
 _MOST_COLUMNS = 100  # of which near rows are looked for as they are
 _N_COMPONENTS = 50
 _SHOWN = 1_000  # rows by which the units are chosen in which rows are alike
+
+
+class Network:
+    """A trained classifier that is asked about rows as numbers.
+
+    Parameters
+    ----------
+    model : classifier
+        Fitted to all training rows or to some.
+    X : array or DataFrame
+        All training rows, as a model takes them.
+    given : array of shape (n_samples, ...)
+        The same as numbers.
+    classes : array of shape (n_labels,)
+        All labels, sorted.
+    """
+
+    def __init__(self, model: Any, X: Any, given: np.ndarray, classes: np.ndarray) -> None:
+        self.model, self.given = model, given
+        self._frame = X[:0] if isinstance(X, pd.DataFrame) else None
+        self._n_labels, self._columns = len(classes), np.searchsorted(classes, model.classes_)
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """Probabilities (n_rows, n_labels), 0 of labels that the model does not know."""
+        found = np.zeros((len(rows), self._n_labels))
+        if self._frame is not None:  # the model may ask for names and types
+            names, types = self._frame.columns, self._frame.dtypes
+            rows = pd.DataFrame(rows, columns=names).astype(types)
+        found[:, self._columns] = self.model.predict_proba(rows)
+        return found
+
+    @cached_property
+    def seen(self) -> np.ndarray:
+        """Those of the training rows."""
+        return self(self.given)
 
 
 @dataclass
@@ -100,11 +139,13 @@ class Rows:
         squares = (near_of_pool**2).sum(axis=1)
         differences = np.empty((len(places), self.values.shape[1]), dtype=self.values.dtype)
         sources = np.empty(len(places), dtype=int)
-        for i, place in enumerate(places):
-            distances = squares - 2 * near_of_pool @ self._near[place]
-            near = pool[np.argpartition(distances, n_near - 1)[:n_near]]
-            differences[i] = self.values[place] - self.values[near].mean(axis=0)
-            sources[i] = np.bincount(self.codes[near]).argmax()
+        for start in range(0, len(places), _SEARCHED):
+            some = places[start : start + _SEARCHED]
+            distances = squares - 2 * self._near[some] @ near_of_pool.T
+            for i, columns in enumerate(np.argpartition(distances, n_near - 1)[:, :n_near], start):
+                near = pool[columns]
+                differences[i] = self.values[places[i]] - self.values[near].mean(axis=0)
+                sources[i] = np.bincount(self.codes[near]).argmax()
         return differences, sources
 
     def medians(self, places: np.ndarray) -> np.ndarray:
@@ -140,9 +181,7 @@ class Effects:
     any_change: np.ndarray
 
 
-def effects_of_rows(
-    rows: Rows, predict: Predict, believed: np.ndarray, n_receivers: int = 10
-) -> Effects:
+def effects_of_rows(rows: Rows, plain: Network, n_receivers: int = 10) -> Effects:
     """Put the difference of each row into rows of other labels.
 
     First by what the row has that the median row of its second label has not; where many rows carry
@@ -153,10 +192,8 @@ def effects_of_rows(
     ----------
     rows : Rows
         All training rows.
-    predict : callable
-        Gives probabilities (n, n_labels) of rows.
-    believed : array of shape (n_samples, n_labels)
-        Those of the training rows.
+    plain : Network
+        That was trained on all of them.
     n_receivers : int
         Into how many rows each difference is put.
 
@@ -164,18 +201,18 @@ def effects_of_rows(
     -------
     Effects
     """
-    fits = believed.argmax(axis=1) == rows.codes
+    fits = plain.seen.argmax(axis=1) == rows.codes
     medians = rows.medians(np.flatnonzero(fits))
 
     def from_median(places: np.ndarray, pool: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        others = believed[places].copy()
+        others = plain.seen[places].copy()
         others[np.arange(len(places)), rows.codes[places]] = -1
         sources = others.argmax(axis=1)
         return rows.values[places] - medians[sources], sources
 
-    first = _put(rows, predict, fits, fits, from_median, max(1, n_receivers // 2))
+    first = _put(rows, plain, fits, fits, from_median, max(1, n_receivers // 2))
     pool = lowest_of_each_label(rows, first.any_change, 0.3)
-    return _put(rows, predict, fits, pool, rows.from_neighbors, n_receivers)
+    return _put(rows, plain, fits, pool, rows.from_neighbors, n_receivers)
 
 
 def _put(
@@ -218,29 +255,32 @@ def lowest_of_each_label(rows: Rows, values: np.ndarray, share: float) -> np.nda
     return chosen
 
 
-def effects_of_suspects(
+def effects_of_differences(
     rows: Rows,
-    predict: Predict,
+    plain: Predict,
     judge: Predict,
-    suspects: np.ndarray,
+    code: int,
+    differences: np.ndarray,
     sources: np.ndarray,
     core: np.ndarray,
     n_receivers: int = 100,
     by_class: bool = True,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> np.ndarray:
     """Put what rows of one label share into trusted rows of others.
 
     Parameters
     ----------
     rows : Rows
         All training rows.
-    predict, judge : callable
+    plain, judge : callable
         The network that may have learnt a trigger, and one that has not: what makes both say the
         label is no trigger.
-    suspects : array of int
-        Places of the rows, all of one label.
-    sources : array of int
-        The label that the judge sees in each.
+    code : int
+        The label.
+    differences : array of shape (n, n_features)
+        What rows of the label have on top of their neighbours.
+    sources : array of shape (n,), int
+        The label of other rows that each of these is like.
     core : array of shape (n_samples,), bool
         Rows that are trusted.
     n_receivers : int
@@ -250,23 +290,18 @@ def effects_of_suspects(
 
     Returns
     -------
-    effects : array of shape (3,)
-        Share of the receivers that get the label by ``predict`` and not by ``judge``: of the mean
+    array of shape (3,)
+        Share of the receivers that get the label by ``plain`` and not by ``judge``: of the mean
         difference, of single ones, and of the mean difference of each source in rows of it.
-    difference : array of shape (n_features,)
-        The mean difference.
     """
-    code = rows.codes[suspects[0]]
-    others = np.flatnonzero(core & (rows.codes != code))
-    differences, _ = rows.from_neighbors(suspects, others)
-    mean = differences.mean(axis=0)
 
     def effect(receivers: np.ndarray, added: np.ndarray) -> float:
         changed = rows.changed(receivers, added)
-        caught = predict(changed).argmax(axis=1) == code
+        caught = plain(changed).argmax(axis=1) == code
         caught[caught] = judge(changed[caught]).argmax(axis=1) != code if caught.any() else False
         return float(caught.mean())
 
+    others = np.flatnonzero(core & (rows.codes != code))
     receivers = rows.rng.permutation(others)[:n_receivers]
     single = differences[rows.rng.choice(len(differences), len(receivers))]
     by_source, weights = [0.0], [1e-9]
@@ -276,12 +311,13 @@ def effects_of_suspects(
             drawn = rows.rng.permutation(own)[: n_receivers // 2]
             by_source.append(effect(drawn, differences[sources == source].mean(axis=0)))
             weights.append((sources == source).sum())
-    effects = (
-        effect(receivers, mean),
-        effect(receivers, single),
-        np.average(by_source, weights=weights),
+    return np.array(
+        [
+            effect(receivers, differences.mean(axis=0)),
+            effect(receivers, single),
+            np.average(by_source, weights=weights),
+        ]
     )
-    return np.array(effects), mean
 
 
 def core_of(rows: Rows, effects: Effects) -> np.ndarray:
@@ -294,20 +330,22 @@ def core_of(rows: Rows, effects: Effects) -> np.ndarray:
 
 
 def as_numbers(X: Any) -> np.ndarray:
-    """Rows as an array that differences can be added to."""
+    """Rows as an array that differences can be added to; means of columns for missing cells."""
     if issparse(X):
-        raise TypeError("X is sparse; PoisonScreen adds numbers to rows: pass X.toarray()")
+        raise TypeError("X is sparse; screening adds numbers to rows: pass X.toarray()")
     given = np.asarray(X)
-    if given.dtype.kind not in "buif":
+    if given.dtype.kind not in "buifc":
         try:
             given = given.astype(np.float64)
-        except (TypeError, ValueError) as error:
+        except ValueError as error:
             raise ValueError(
-                f"X must hold numbers for PoisonScreen, which adds to them; {error}. Encode "
+                f"X must hold numbers for screening, which adds to them; {error}. Encode "
                 "categories as one-hot columns."
             ) from error
-    if not np.isfinite(given).all():
-        raise ValueError("X has missing or infinite cells (NaN or inf), which PoisonScreen refuses")
+    if given.dtype.kind == "f" and np.isnan(given).any():
+        known = ~np.isnan(given)
+        means = np.sum(given, axis=0, where=known) / np.maximum(known.sum(axis=0), 1)
+        given = np.where(known, given, means).astype(given.dtype)
     return given
 
 

@@ -21,8 +21,8 @@ from skrobust.corruption import BlendTrigger, PatchTrigger, TabularTrigger, pois
 from skrobust.metrics import clean_accuracy, poison_accuracy
 from skrobust.selection import DropSchedule
 
-SHORT = {"max_epochs": 50, "hidden_layer_sizes": (64,), "lr": 1e-2}
-QUICK = {"max_epochs": 3, "hidden_layer_sizes": (8,), "random_state": 0}
+SHORT = {"noisy_label": "prl", "max_epochs": 50, "hidden_layer_sizes": (64,), "lr": 1e-2}
+QUICK = {"noisy_label": "prl", "max_epochs": 3, "hidden_layer_sizes": (8,), "random_state": 0}
 AS_PRINTED = {
     "margin": 0.0,
     "occlusion": 0.0,
@@ -30,6 +30,7 @@ AS_PRINTED = {
     "per_class": False,
     "warmup": 0.1,
 }
+RULES = ("screen", "prl", "spl", None)
 STANDARD = {**AS_PRINTED, "noisy_label": None, "perturbation_limit": 0.0}
 
 
@@ -55,9 +56,11 @@ def y(X):
 
 @parametrize_with_checks(
     [
-        *(BackdoorRobustClassifier(noisy_label=rule, **SHORT) for rule in ("prl", "spl", None)),
-        BackdoorRobustClassifier(noisy_label="bootstrap", perturbation="shared-sign", **SHORT),
-        BackdoorRobustClassifier(**AS_PRINTED, missing="mean", n_steps=2, **SHORT),
+        *(BackdoorRobustClassifier(**{**SHORT, "noisy_label": rule}) for rule in RULES),
+        BackdoorRobustClassifier(
+            **{**SHORT, "noisy_label": "bootstrap"}, perturbation="shared-sign"
+        ),
+        BackdoorRobustClassifier(**{**SHORT, **AS_PRINTED}, missing="mean", n_steps=2),
         BackdoorRobustClassifier(
             robust_inner=False, memory="sum", perturbation="shared-mean", **SHORT
         ),
@@ -105,8 +108,9 @@ def test_results_follow_the_random_state_and_global_state_is_untouched(X, y):
 def test_without_perturbation_it_is_chapter_4_to_the_bit(X, y, rule, settings):
     common = {**QUICK, "corruption_rate": 0.2, "optimizer": torch.optim.AdamW, "warmup": 1}
     common |= {"margin": 1.0, "early_stopping": False}
-    plain = {**AS_PRINTED, **common, "perturbation_limit": 0.0}
-    model = BackdoorRobustClassifier(noisy_label=rule, **plain).fit(X, y)
+    del common["noisy_label"]
+    plain = {**AS_PRINTED, **common, "perturbation_limit": 0.0, "noisy_label": rule}
+    model = BackdoorRobustClassifier(**plain).fit(X, y)
     twin = PRLClassifier(**common, **settings).fit(X, y)
     np.testing.assert_array_equal(model.predict_proba(X), twin.predict_proba(X))
     np.testing.assert_array_equal(model.sample_scores_, twin.sample_scores_)
@@ -171,7 +175,7 @@ def test_rows_move_by_a_share_of_each_columns_range_and_categories_stay(X, y):
     table["constant"] = 7.0
     for columns in (["kind"], [3], [-2], [False, False, False, True, False]):
         model = BackdoorRobustClassifier(
-            noisy_label=None, occlusion=0.0, categorical_features=columns, **QUICK
+            occlusion=0.0, categorical_features=columns, **{**QUICK, "noisy_label": None}
         ).fit(table, y)
         rows = model._preprocessor.transform(table.to_numpy())
         x = torch.from_numpy(rows).unsqueeze(0)
@@ -405,6 +409,7 @@ def test_defence_restores_what_an_attack_on_pictures_breaks(digits, trigger):
     X, y, mask = poison(X, truth, trigger, 0.2, random_state=0)
 
     def accuracies(**settings):
+        settings = {"noisy_label": "prl", **settings}
         model = BackdoorRobustClassifier(corruption_rate=0.2, random_state=0, **settings)
         model.fit(X, y)
         found = (
@@ -430,7 +435,7 @@ def test_defence_against_an_attack_that_wants_one_label(digits):
     others = y_test != 0
     standard, robust = (
         BackdoorRobustClassifier(corruption_rate=0.1, random_state=0, **settings).fit(X, y)
-        for settings in (STANDARD, {})
+        for settings in (STANDARD, {"noisy_label": "prl"})
     )
     assert poison_accuracy(standard, X_test[others], y_test[others], trigger) < 0.1
     assert poison_accuracy(robust, X_test[others], y_test[others], trigger) > 0.85
@@ -459,7 +464,7 @@ def test_clean_pictures_are_learnt_nearly_as_well(digits):
         BackdoorRobustClassifier(corruption_rate=0.05, random_state=0, **settings)
         .fit(X, y)
         .score(X_test, y_test)
-        for settings in ({}, STANDARD)
+        for settings in ({"noisy_label": "prl"}, STANDARD)
     ]
     assert scores[0] > scores[1] - 0.05
 
@@ -474,7 +479,7 @@ def test_defence_restores_what_an_attack_on_a_table_breaks():
     X, y, mask = poison(X, truth, trigger, 0.2, random_state=0)
     standard, robust = (
         BackdoorRobustClassifier(corruption_rate=0.25, random_state=0, **settings).fit(X, y)
-        for settings in ({"max_epochs": 50, **STANDARD}, {"max_epochs": 50})
+        for settings in ({"max_epochs": 50, **STANDARD}, {"max_epochs": 50, "noisy_label": "prl"})
     )
     assert poison_accuracy(standard, X_test, y_test, trigger) < 0.4
     assert poison_accuracy(robust, X_test, y_test, trigger) > 0.8

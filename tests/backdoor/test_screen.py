@@ -22,7 +22,7 @@ from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skrobust import BackdoorRobustClassifier, PoisonScreen, PRLClassifier
-from skrobust.backdoor._transplant import Rows, effects_of_rows, lowest_of_each_label
+from skrobust.backdoor._transplant import Network, Rows, effects_of_rows, lowest_of_each_label
 from skrobust.corruption import PatchTrigger, SinusoidalTrigger, TabularTrigger, poison
 from skrobust.metrics import attack_success_rate
 
@@ -196,10 +196,10 @@ def test_bad_input(table, settings, error, message):
 def test_rows_that_cannot_be_changed(table):
     X, y, _ = table
     forest = RandomForestClassifier(10, random_state=0)
-    missing = X.copy()
-    missing[3, 1] = np.nan
-    with pytest.raises(ValueError, match="X has missing or infinite cells"):
-        PoisonScreen(forest).fit(missing, y)
+    words = np.array(X, dtype=object)
+    words[3, 1] = "red"
+    with pytest.raises(ValueError, match=r"X must hold numbers .*'red'.*one-hot columns"):
+        PoisonScreen(forest).fit(words, y)
     with pytest.raises(TypeError, match="X is sparse"):
         PoisonScreen(forest).fit(csr_matrix(X), y)
 
@@ -251,8 +251,12 @@ def test_effects_of_a_rule():
         said = np.clip(np.round(rows[:, 0] / 6), 0, 2).astype(int)
         return np.eye(3)[np.where(rows[:, 2] > 2.5, 1, said)]
 
+    class Rule:
+        classes_ = np.arange(3)
+        predict_proba = staticmethod(predict)
+
     rows = Rows(X, codes, 3, np.random.RandomState(0))
-    effects = effects_of_rows(rows, predict, predict(X))
+    effects = effects_of_rows(rows, Network(Rule, X, X, Rule.classes_))
     assert effects.towards[marked].mean() > 0.9 and effects.any_change[marked].mean() > 0.9
     assert np.nanmean(effects.towards[~marked]) < 0.2
 

@@ -40,7 +40,7 @@ SEMI = {**SMALL, "pretrain_epochs": 1, "min_steps": None}
 QUICK = PRLClassifier(**LEARNER, early_stopping=False)
 FOREST = RandomForestClassifier(30, min_samples_leaf=5, random_state=0)
 ESTIMATORS = [
-    BackdoorRobustClassifier(**SMALL, min_steps=None),
+    BackdoorRobustClassifier(noisy_label="prl", **SMALL, min_steps=None),
     FinePruningClassifier(**SMALL, min_steps=None),
     QUICK,
     PRLRegressor(**LEARNER),

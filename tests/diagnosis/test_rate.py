@@ -30,7 +30,7 @@ from skrobust.diagnosis._rate import interval_of_share
 
 SMALL = {"hidden_layer_sizes": (8,), "max_epochs": 3, "random_state": 0}
 LEARNERS = [
-    BackdoorRobustClassifier(corruption_rate="auto", **SMALL),
+    BackdoorRobustClassifier(noisy_label="prl", corruption_rate="auto", **SMALL),
     FinePruningClassifier(corruption_rate="auto", **SMALL),
     PRLClassifier(corruption_rate="auto", **SMALL),
     PRLRegressor(corruption_rate="auto", **SMALL),
@@ -294,7 +294,8 @@ def test_poison_makes_the_estimate_a_lower_bound():
     poisoned, labels, _ = poison(
         X.reshape(-1, 1, 8, 8) / 16, y, PatchTrigger(size=2), 0.1, random_state=0
     )
-    learner = BackdoorRobustClassifier(corruption_rate="auto", max_epochs=8, random_state=0)
+    settings = {"noisy_label": "prl", "max_epochs": 8, "random_state": 0}
+    learner = BackdoorRobustClassifier(corruption_rate="auto", **settings)
     with pytest.warns(UserWarning, match="poison that the estimating networks") as caught:
         model = learner.fit(poisoned, labels)
     assert caught[0].filename == __file__

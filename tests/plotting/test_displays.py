@@ -188,7 +188,7 @@ def test_triggers(n_channels, ax):
 def test_what_training_makes_of_pictures(ax):
     images, y = load_digits().images[:, None].repeat(3, axis=1), load_digits().target
     model = BackdoorRobustClassifier(
-        max_epochs=1, hidden_layer_sizes=(8,), occlusion=0.0, random_state=0
+        noisy_label="prl", max_epochs=1, hidden_layer_sizes=(8,), occlusion=0.0, random_state=0
     ).fit(images, y)
     display = drawn(TriggerDisplay.from_estimator(model, images[:3], y[:3], ax=ax), ax)
     np.testing.assert_allclose(display.clean, images[:3] / 16)

@@ -220,7 +220,10 @@ def chapter_labels(**settings) -> Callable[[], Numbers]:
     return labels(**{**CHAPTER, **settings})
 
 
-defence = partial(fit_classifier, BackdoorRobustClassifier)
+def defence(**settings) -> Callable[[], Numbers]:
+    return fit_classifier(BackdoorRobustClassifier, **{"noisy_label": "prl", **settings})
+
+
 RCA_SHORT = {"max_epochs": 8, "n_passes": 5}
 CNN = {"module": SmallCNN, "module__image_size": 8, "module__width": 4}
 
@@ -293,6 +296,7 @@ _FITS: dict[str, Callable[[], Numbers]] = {
     "targets auto": fit_regressor(corruption_rate="auto", max_epochs=15),
     "targets stuck": fit_regressor(corruption_rate="auto", drop_stuck=True, max_epochs=15),
     "targets early stopping": fit_regressor(early_stopping=True, patience=10, max_epochs=30),
+    "poison screen": defence(data=images, noisy_label="screen", **SHORT),
     "poison": defence(data=images),
     "poison spl": defence(data=images, noisy_label="spl", **SHORT),
     "poison bootstrap": defence(data=images, noisy_label="bootstrap", **SHORT),

@@ -34,6 +34,7 @@ ESTIMATORS = {
     "regressor": PRLRegressor(),
     "regressor auto": PRLRegressor(corruption_rate="auto"),
     "backdoor": BackdoorRobustClassifier(),
+    "backdoor prl": BackdoorRobustClassifier(noisy_label="prl"),
     "fine-pruning": FinePruningClassifier(),
     "semi-supervised": SemiSupervisedBackdoorClassifier(),
 }

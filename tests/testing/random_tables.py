@@ -44,7 +44,7 @@ ESTIMATORS = {
     "PRL": PRLClassifier(**LEARNER),
     "PRL minmax": PRLClassifier(preprocessing="minmax", **{**LEARNER, "max_epochs": 150}),
     "regressor": PRLRegressor(**LEARNER),
-    "backdoor": BackdoorRobustClassifier(occlusion=0.0, **LEARNER),
+    "backdoor": BackdoorRobustClassifier(noisy_label="prl", occlusion=0.0, **LEARNER),
     "fine-pruning": FinePruningClassifier(**BESIDE),
     "semi-supervised": SemiSupervisedBackdoorClassifier(pretrain_epochs=3, **BESIDE),
     "filter": RobustFilter(PRLClassifier(**LEARNER)),

@@ -46,7 +46,7 @@ ESTIMATORS = {
     "plain network": PRLClassifier(selection=None, max_epochs=20, **SMALL),
     "regressor": PRLRegressor(lr=3e-3, **{**LEARNER, "max_epochs": 60}),
     "regressor Huber": PRLRegressor(loss="huber", lr=3e-3, **{**LEARNER, "max_epochs": 60}),
-    "backdoor": BackdoorRobustClassifier(**LEARNER),
+    "backdoor": BackdoorRobustClassifier(noisy_label="prl", **LEARNER),
     "fine-pruning": FinePruningClassifier(max_epochs=40, **SMALL),
     "semi-supervised": SemiSupervisedBackdoorClassifier(pretrain_epochs=20, **LEARNER),
     "filter": RobustFilter(PRLClassifier(**LEARNER)),
