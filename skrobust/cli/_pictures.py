@@ -8,7 +8,16 @@ from functools import partial
 import numpy as np
 
 from skrobust.plotting import ScoreDistributionDisplay
-from skrobust.plotting._style import ANOMALY, COLOURS, GREY, NORMAL, new_figure, open_frame, to_png
+from skrobust.plotting._style import (
+    ANOMALY,
+    GREY,
+    NORMAL,
+    draw_bars,
+    new_figure,
+    open_frame,
+    plain_text,
+    to_png,
+)
 
 _LEGEND = {"good": "labelled normal", "bad": "labelled abnormal", "rows": "all rows"}
 
@@ -28,15 +37,12 @@ def draw_scores(scores: np.ndarray, threshold: float, y: np.ndarray | None) -> b
 
 def draw_columns(names: Sequence[str], shares: np.ndarray, n_shown: int = 12) -> bytes:
     """Draw mean shares (n_columns,) of the columns as bars, at most ``n_shown``, largest on top."""
-    top = np.argsort(-shares, kind="stable")[:n_shown][::-1]
+    top = np.argsort(-shares, kind="stable")[:n_shown]
     figure = new_figure(6.4, 0.8 + 0.28 * len(top))
     axis = figure.subplots()
-    bars = axis.barh(range(len(top)), 100 * shares[top], color=COLOURS[0])
-    axis.set_yticks(range(len(top)), [_plain(names[i]) for i in top])
-    axis.bar_label(bars, fmt="{:.0f} %", padding=3)
+    shares = 100 * shares[top]
+    draw_bars(axis, [names[i] for i in top], shares, [f"{share:.0f} %" for share in shares], 0.12)
     axis.set(xlabel="mean share of a reported row's excess error, %")
-    axis.margins(x=0.12)
-    open_frame(axis)
     return to_png(figure)
 
 
@@ -56,13 +62,9 @@ def draw_targets(
             axis.scatter(predicted[drawn], given[drawn], 9, color, alpha=0.6, label=label, lw=0)
     ends = [predicted.min(), predicted.max()]
     axis.plot(ends, ends, color=GREY, linestyle="--", label="given = predicted")
-    axis.set(xlabel=f"predicted {_plain(name)}, out of fold", ylabel=f"given {_plain(name)}")
+    axis.set(
+        xlabel=f"predicted {plain_text(name)}, out of fold", ylabel=f"given {plain_text(name)}"
+    )
     axis.legend(framealpha=1.0, edgecolor="none")
     open_frame(axis)
     return to_png(figure)
-
-
-def _plain(name: str, most: int = 28) -> str:
-    """A name that matplotlib shows as it is, shortened."""
-    shown = name if len(name) <= most else name[: most - 1] + "…"
-    return shown.replace("$", r"\$")

@@ -7,6 +7,7 @@ from skrobust.plotting._curves import RateSensitivityDisplay, TrainingCurveDispl
 from skrobust.plotting._pictures import DistrustedRowsDisplay, LossSurfaceDisplay, TriggerDisplay
 from skrobust.plotting._planes import DensityDisplay, LabelFlipDisplay
 from skrobust.plotting._scores import KeptShareDisplay, ScoreDistributionDisplay
+from skrobust.plotting._screen import PoisonScreenDisplay
 
 __all__ = [
     "DensityDisplay",
@@ -14,6 +15,7 @@ __all__ = [
     "KeptShareDisplay",
     "LabelFlipDisplay",
     "LossSurfaceDisplay",
+    "PoisonScreenDisplay",
     "RateSensitivityDisplay",
     "ScoreDistributionDisplay",
     "TrainingCurveDisplay",

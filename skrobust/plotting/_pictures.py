@@ -127,7 +127,7 @@ class TriggerDisplay(Display):
         }
         for line, (name, images) in zip(axes, rows.items(), strict=True):
             for part, image in zip(line, images, strict=True):
-                _draw_image(part, image)
+                draw_image(part, image)
             line[0].set_ylabel(name, rotation=0, ha="right", va="center")
         for part, title in zip(axes[0], self.titles or [""] * n_images, strict=True):
             part.set_title(title, fontsize=9)
@@ -237,7 +237,7 @@ class DistrustedRowsDisplay(Display):
         ax = self._axes(ax, (1.3 * n_columns, 1.5 * n_lines))
         axes = split(ax, n_lines, n_columns).ravel()
         for part, image, title in zip(axes, self.images, titles, strict=False):
-            _draw_image(part, image)
+            draw_image(part, image)
             part.set_title(title, fontsize=8)
         for part in axes[n_shown:]:
             part.set_axis_off()
@@ -257,7 +257,7 @@ def _check_images(name: str, images: Any) -> np.ndarray:
     return images
 
 
-def _draw_image(ax: Any, image: np.ndarray) -> None:
+def draw_image(ax: Any, image: np.ndarray) -> None:
     """Show an image (1 or 3 channels, height, width) with values in [0, 1]."""
     picture = image[0] if len(image) == 1 else np.moveaxis(image, 0, -1).clip(0, 1)
     ax.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from skrobust._validation import check_whole
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.gridspec import GridSpecFromSubplotSpec
 
 # Okabe and Ito's palette, in the order in which neighbours differ most; with these line styles
 # lines can be told apart without colour, too.
@@ -92,13 +94,37 @@ def add_line(ax: Axes, i: int, x: np.ndarray, y: np.ndarray, label: str) -> str:
 
 def split(ax: Axes, n_rows: int, n_columns: int) -> np.ndarray:
     """Put a grid of axes in the place of one, as scikit-learn's partial dependence display does."""
+    grid = grid_in_place_of(ax, n_rows, n_columns)
+    parts = [ax.figure.add_subplot(grid[i, j]) for i in range(n_rows) for j in range(n_columns)]
+    return np.array(parts, dtype=object).reshape(n_rows, n_columns)
+
+
+def grid_in_place_of(ax: Axes, n_rows: int, n_columns: int) -> GridSpecFromSubplotSpec:
+    """Hide axes and divide their place."""
     ax.set_axis_off()
     place = ax.get_subplotspec()
     if place is None:
         raise ValueError("ax must come from subplots, as a grid of axes takes its place")
-    grid = place.subgridspec(n_rows, n_columns)
-    parts = [ax.figure.add_subplot(grid[i, j]) for i in range(n_rows) for j in range(n_columns)]
-    return np.array(parts, dtype=object).reshape(n_rows, n_columns)
+    return place.subgridspec(n_rows, n_columns)
+
+
+def draw_bars(
+    ax: Axes, names: Sequence[str], values: np.ndarray, texts: Sequence[str], margin: float = 0.18
+) -> None:
+    """Draw horizontal bars, the first on top, with a text at the end of each."""
+    places = range(len(names))[::-1]
+    bars = ax.barh(places, values, color=COLOURS[0])
+    ax.set_yticks(places, [plain_text(name) for name in names])
+    ax.bar_label(bars, texts, padding=3)
+    ax.margins(x=margin)
+    open_frame(ax)
+
+
+def plain_text(text: str, most: int = 28) -> str:
+    """A text that matplotlib shows as it is, on one line, shortened."""
+    shown = " ".join(text.split())
+    shown = shown if len(shown) <= most else shown[: most - 1] + "…"
+    return shown.replace("$", r"\$")
 
 
 def plane(
