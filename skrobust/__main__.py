@@ -29,6 +29,7 @@ _COMMANDS = {
         "skrobust.cli._audit",
         "rank the rows of a table, least trusted label or target first",
     ),
+    "screen": ("skrobust.cli._screen", "look for poisoned rows and the mark that they carry"),
     "demo": ("skrobust.demo._command", "try every chapter on bundled data and write a report"),
 }
 
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0, or 130 after Ctrl-C.
+        Exit status: 0; 3 if ``screen`` flags a label; 130 after Ctrl-C.
 
     Raises
     ------

@@ -66,5 +66,5 @@ def test_a_missing_value_is_an_error():
 
 def test_templates_are_part_of_the_package():
     folder = files("skrobust") / "templates"
-    names = {"base.html", "parts.html", "table.html", "detect.html", "audit.html", "demo.html"}
-    assert names == {path.name for path in folder.iterdir()}
+    pages = {"base", "parts", "table", "detect", "audit", "screen", "demo"}
+    assert {f"{page}.html" for page in pages} == {path.name for path in folder.iterdir()}

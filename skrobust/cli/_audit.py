@@ -16,7 +16,14 @@ import pandas as pd
 
 import skrobust
 from skrobust._html import render
-from skrobust.cli._console import InputError, add_training_arguments, one_line_errors, say, whole
+from skrobust.cli._console import (
+    InputError,
+    add_rate,
+    add_training_arguments,
+    one_line_errors,
+    say,
+    whole,
+)
 from skrobust.cli._output import as_bytes, check_outputs, table_csv, write_all
 from skrobust.cli._pictures import draw_targets
 from skrobust.cli._report import row_names
@@ -61,11 +68,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     folds = partial(whole, 2, 2**31 - 1)
     add("--folds", type=folds, default=5, metavar="N", help="number of folds (default: 5)")
-    add_training_arguments(
+    add_rate(
         parser,
         "--rate",
         "share of wrong labels or targets that you expect, 0 to 0.5: what training drops, and how "
         "many rows are marked (default: auto, which estimates it first)",
+    )
+    add_training_arguments(
+        parser,
         "in each fold (default: at most 100, but 500 to 20,000 steps of 128 rows)",
         "audit.csv",
         "audit.html",

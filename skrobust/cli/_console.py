@@ -39,35 +39,39 @@ def say(*lines: str) -> None:
     sys.stdout.flush()
 
 
+def add_rate(parser: argparse.ArgumentParser, option: str, text: str) -> None:
+    """Declare the option of the share of bad rows."""
+    parser.add_argument(option, type=_rate, default="auto", metavar="RATE", help=text)
+
+
 def add_training_arguments(
-    parser: argparse.ArgumentParser, rate: str, rate_help: str, length: str, *outputs: str
+    parser: argparse.ArgumentParser, length: str, out: str, report: str
 ) -> None:
-    """Declare what commands that train share; ``rate`` is the option of the share of bad rows."""
+    """Declare what commands that train share."""
     add = parser.add_argument
-    add(rate, type=_rate, default="auto", metavar="RATE", help=rate_help)
     add("--id", metavar="COLUMN", help="column that names rows: copied to the output, not used")
     missing = "fill missing cells: numbers with the mean, text with the levels' frequencies"
     add("--missing", choices=("mean",), help=missing)
     positive, seed = partial(whole, 1, 2**31 - 1), partial(whole, 0, 2**32 - 1)
     add("--epochs", type=positive, metavar="N", help=f"passes over the table {length}")
     add("--random-state", type=seed, default=0, metavar="SEED", help="seed (default: 0)")
-    out, report = outputs
     add("--out", type=Path, default=Path(out), metavar="CSV", help=f"default: {out}")
     add("--report", type=Path, default=Path(report), metavar="HTML", help=f"default: {report}")
 
 
 def whole(least: int, most: int, text: str) -> int:
     """Type of an argument that is a whole number in a range."""
-    return _within(int, least, most, f"a whole number from {least} to {most}", text)
+    return within(int, least, most, f"a whole number from {least} to {most}", text)
 
 
 def _rate(text: str) -> float | str:
     if text == "auto":
         return text
-    return _within(float, 0, 0.5, "a number from 0 to 0.5 or auto", text)
+    return within(float, 0, 0.5, "a number from 0 to 0.5 or auto", text)
 
 
-def _within(kind: Callable[[str], Any], least: float, most: float, what: str, text: str) -> Any:
+def within(kind: Callable[[str], Any], least: float, most: float, what: str, text: str) -> Any:
+    """Turn an argument into a number in a range; ``what`` says what is expected."""
     with suppress(ValueError):
         if least <= (number := kind(text)) <= most:
             return number

@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 
 import skrobust
-from skrobust.cli._console import InputError, add_training_arguments, one_line_errors, say
+from skrobust.cli._console import (
+    InputError,
+    add_rate,
+    add_training_arguments,
+    one_line_errors,
+    say,
+)
 from skrobust.cli._model import DETECTORS, LabelRule, Model, score_in_blocks, typical_errors
 from skrobust.cli._output import check_outputs
 from skrobust.cli._report import Findings, finish
@@ -34,11 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="value of the label column that marks abnormal rows "
         "(default: the larger number, the rarer text)",
     )
-    add_training_arguments(
+    add_rate(
         parser,
         "--contamination",
         "share of abnormal rows that you expect, 0 to 0.5 (default: auto, which estimates it from "
         "the scores)",
+    )
+    add_training_arguments(
+        parser,
         "(default: 200, but 500 to 20,000 steps of 128 rows)",
         "scores.csv",
         "report.html",

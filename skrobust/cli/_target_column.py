@@ -16,6 +16,7 @@ from skrobust.tables._cells import as_text, numbers
 TASKS = ("auto", "classification", "regression")
 MOST_NUMBERED_CLASSES = 20
 _N_NOTES = 5
+_ONCE = "every label occurs in one row only; labels must repeat"
 
 
 @dataclass(frozen=True)
@@ -56,18 +57,46 @@ def _guess(series: pd.Series) -> str:
     return "classification"
 
 
-def _classes(name: str, series: pd.Series, n_folds: int) -> Target:
+def learn_classes(series: pd.Series, task: str) -> Target:
+    """Turn a column of labels into classes, where nothing else will do.
+
+    Refuses missing cells, a single label, labels that occur in one row each, and, unless the task
+    is "classification", what :func:`learn_target` takes for numbers.
+    """
+    name = str(series.name)
+    check_missing(series.to_frame(), "leave out the rows without a label")
+    if task == "auto" and _guess(series) == "regression":
+        raise InputError(
+            f"target column {name!r} holds numbers of {series.nunique():,} different values, such "
+            f"as {series.iloc[0]!s}; labels of classes are needed (if these are some, pass --task "
+            "classification)"
+        )
+    text, counts = _counted(name, series)
+    if counts.iloc[0] < 2:
+        raise InputError(f"target column {name!r}: {_ONCE}")
+    return _numbered(name, text, counts)
+
+
+def _counted(name: str, series: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Labels as text, and in how many rows each occurs, the most frequent first."""
     if is_float_dtype(series.dtype):
         numbers(name, "numeric", series)  # refuses infinities
     text = as_text(series)
     counts = text.value_counts()
     if len(counts) < 2:
         raise InputError(f"target column {name!r} holds one class only, {counts.index[0]!r}")
+    return text, counts
+
+
+def _numbered(name: str, text: pd.Series, counts: pd.Series) -> Target:
+    classes = tuple(sorted(counts.index, key=_as_number_or_text))
+    return Target(name, pd.Index(classes, dtype=object).get_indexer(text), classes, [])
+
+
+def _classes(name: str, series: pd.Series, n_folds: int) -> Target:
+    text, counts = _counted(name, series)
     if counts.iloc[0] < 2:
-        raise InputError(
-            f"target column {name!r}: every label occurs in one row only; labels must repeat, and "
-            "numbers need --task regression"
-        )
+        raise InputError(f"target column {name!r}: {_ONCE}, and numbers need --task regression")
     if counts.iloc[0] < n_folds:
         raise InputError(
             f"target column {name!r}: no label occurs in {n_folds} rows, the number of folds "
@@ -79,16 +108,16 @@ def _classes(name: str, series: pd.Series, n_folds: int) -> Target:
             f"target column {name!r}: only {counts.index[0]!r} occurs in more than one row; at "
             "least two labels must"
         )
-    classes = tuple(sorted(counts.index, key=_as_number_or_text))
-    y = pd.Index(classes, dtype=object).get_indexer(text)
+    target = _numbered(name, text, counts)
     notes = [
         f"{name}: {label!r} occurs in one row only, so no other row can vouch for it: suspect"
-        for label in classes
+        for label in target.classes
         if counts[label] == 1
     ]
     n_more = len(notes) - _N_NOTES
     notes[_N_NOTES:] = [f"the same holds for {n_more} other labels"] * (n_more > 0)
-    return Target(name, y, classes, notes)
+    target.notes.extend(notes)
+    return target
 
 
 def _as_number_or_text(label: str) -> tuple[bool, float, str]:

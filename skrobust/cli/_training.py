@@ -17,7 +17,7 @@ from skrobust.cli._console import InputError, say
 from skrobust.tables import TableEncoder, read_table
 from skrobust.tables._cells import as_text, quoted
 from skrobust.tables._encoder import Column
-from skrobust.tables._read import MISSING, reason
+from skrobust.tables._read import MISSING, Table, reason
 
 MOST_STEPS = 20_000
 LEAST_STEPS = 500
@@ -43,8 +43,10 @@ _COMMA = (  # decimal: 1.234,5 or ,5; of thousands: 1,234.5
 class TrainingTable:
     """The table that a command trains on: features, the columns beside them, and notes."""
 
-    def __init__(self, args: argparse.Namespace, option: str, name: str | None) -> None:
-        table = read_table(args.file, id_column=args.id)
+    def __init__(
+        self, args: argparse.Namespace, option: str, name: str | None, table: Table | None = None
+    ) -> None:
+        table = read_table(args.file, id_column=args.id) if table is None else table
         for given, column in (("--id", args.id), (option, name)):
             if column is not None and column not in table.frame:
                 known = quoted(table.frame.columns, 8)

@@ -52,6 +52,11 @@ class Column:
         return len(self.features)
 
     @property
+    def unit(self) -> float:
+        """What 1 in a feature is in the cells; of a level, in shares of the rows."""
+        return 1 / _LEVEL if self.kind == "categorical" else self.scale
+
+    @property
     def typical_text(self) -> str:
         """The training rows' median or most frequent level, for people to read."""
         return self.typical if self.kind == "categorical" else number_text(self.kind, self.center)
