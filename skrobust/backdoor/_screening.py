@@ -15,6 +15,7 @@ from skrobust._validation import Integral, Interval, Real, warn_caller
 from skrobust.backdoor._suspects import (
     Evidence,
     act_alike,
+    carries,
     find_suspects,
     judge_evidence,
 )
@@ -238,7 +239,7 @@ class Screening:
                 out = of_label & (other | act_alike(one, self._effects))
                 left = self._is_left(~(dropped | out)[of_label])
                 if one.effects.max() >= _WORTH_TRAINING and left:
-                    suspected |= of_label & other
+                    suspected[one.suspects] = True
                     new |= out
             if (new & ~dropped).sum() <= 0.05 * dropped.sum():
                 break
@@ -283,9 +284,13 @@ class Screening:
             one, places = self.found[code], np.flatnonzero(codes == code)
             other = seen_otherwise(self._judge.seen, codes)
             out = (other | act_alike(one, self._effects))[places]
-            without = self._judge(rows.changed(places, -one.picture))
-            hangs = out | seen_otherwise(without, codes[places])
-            dropped[places] = hangs if self._is_left(~hangs) else out
+            if one.stays:
+                without = rows.changed(places, -one.picture)
+                hangs = seen_otherwise(self._judge(without), codes[places])
+                hangs &= self._plain(without).argmax(axis=1) != code
+                others = np.flatnonzero(self._core & (codes != code))
+                out = (out | hangs) & carries(rows, one, places, others)
+            dropped[places] = out & self._is_left(~out)
         return dropped
 
     @property

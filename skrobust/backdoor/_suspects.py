@@ -14,16 +14,17 @@ from skrobust.backdoor._transplant import (
     seen_otherwise,
 )
 
-__all__ = ["Evidence", "act_alike", "find_suspects", "judge_evidence"]
+__all__ = ["Evidence", "act_alike", "carries", "find_suspects", "judge_evidence"]
 
 _ACTING = 0.5  # effect of single rows that act like a mark
 # Effects of the suspects of a label that is flagged: what they share, and each for itself;
 _SURE = 0.85  # by both,
-_LIKELY, _LOST = 0.75, 0.75  # or where they lose the label without it,
-_MANY, _BOTH, _MANY_LOST = 20, 0.6, 0.3  # or many,
-_ALONE = 0.85  # or many, each for itself, where marks move
+_BOTH, _LOST = 0.6, 0.95  # or less where they lose the label without it,
+_MANY, _MANY_LOST = 20, 0.3  # or fewer of many lose it,
+_ALONE = 0.85  # or each of many for itself, where marks move
 _BY_CLASS = 0.6  # or what they share in rows of the class that they come from
-_MOST = 0.7  # share of them to which the judge gives another label
+_CARRIED = 0.4  # of the mark that the suspects have, in the median
+_MOST = 0.6  # share of them to which the judge gives another label
 _MOST_USUAL = 500  # rows of a label that the null distribution is drawn from
 
 
@@ -56,12 +57,17 @@ class Evidence(NamedTuple):
     p_value: float = float("nan")
 
     @property
+    def stays(self) -> bool:
+        """Whether the mark is the same in all rows, and at the same place."""
+        return bool(self.effects[[0, 2]].max() >= _BOTH)
+
+    @property
     def is_universal(self) -> bool:
         """Whether the mark gives this label to rows of whatever class."""
         both, alone = self.effects[:2].min(), self.effects[1]
-        few = both >= _SURE or (both >= _LIKELY and self.removal >= _LOST)
-        many = alone >= _ALONE or (both >= _BOTH and self.removal >= _MANY_LOST)
-        return bool(few or (len(self.suspects) >= _MANY and many))
+        many = len(self.suspects) >= _MANY
+        lost = self.removal >= (_MANY_LOST if many else _LOST)
+        return bool(both >= _SURE or (both >= _BOTH and lost) or (many and alone >= _ALONE))
 
     @property
     def is_strong(self) -> bool:
@@ -134,6 +140,14 @@ def act_alike(evidence: Evidence, effects: Effects) -> np.ndarray:
     """Mark rows that do to others what few of the suspects of a label do, whatever they show."""
     least = np.quantile(effects.towards[evidence.suspects], 0.75)
     return effects.towards >= max(_ACTING, least)
+
+
+def carries(rows: Rows, evidence: Evidence, places: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Mark the rows that have the mark on top of their neighbours among rows of other labels."""
+    mark = evidence.picture / rows.spread**2
+    both = np.concatenate([places, evidence.suspects])
+    found = rows.from_neighbors(both, others)[0] @ mark
+    return found[: len(places)] >= _CARRIED * np.median(found[len(places) :])
 
 
 def judge_evidence(

@@ -99,6 +99,7 @@ class Rows:
     n_labels: int
     rng: np.random.RandomState
     values: np.ndarray = field(init=False)
+    spread: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         values = self.given.reshape(len(self.given), -1)
@@ -108,9 +109,11 @@ class Rows:
         if self.given.ndim > 2:  # all values of a picture have one range
             self._low, self._high = self._low.min(), self._high.max()
         near = self.values
+        self.spread = np.ones(near.shape[1])  # of the columns of a table
         if self.given.ndim == 2:
             spread = near.std(axis=0)
-            scaled = (near - near.mean(axis=0)) / np.where(spread > 0, spread, 1)
+            self.spread = np.where(spread > 0, spread, 1)
+            scaled = (near - near.mean(axis=0)) / self.spread
             ways = [_fewer_columns(scaled), _fewer_columns(near)]
             near = max(ways, key=self._agreement_of_neighbors)
         else:
