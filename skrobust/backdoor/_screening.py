@@ -15,9 +15,9 @@ from skrobust._validation import Integral, Interval, Real, warn_caller
 from skrobust.backdoor._suspects import (
     Evidence,
     act_alike,
-    carries,
     find_suspects,
     judge_evidence,
+    share_carried,
 )
 from skrobust.backdoor._transplant import (
     Network,
@@ -35,6 +35,8 @@ _LEFT = 0.2  # share of a label that stays, or nothing is said of it
 _WORTH_TRAINING = 0.5  # effect of suspects, to leave them out and train again
 _DISBELIEVED = 0.2  # probability of a label, by what withstands poison whose label depends on it
 _MOST_ROUNDS = 2
+# Share of the mark that a row has, to be dropped because the judge sees it otherwise or without
+_TRACE, _CARRIED = 0.2, 0.4
 
 SCREEN_CONSTRAINTS: dict[str, list] = {
     "alpha": [Interval(Real, 0, 1, closed="neither")],
@@ -282,14 +284,16 @@ class Screening:
         dropped = np.zeros(len(codes), dtype=bool)
         for code in self.flagged:
             one, places = self.found[code], np.flatnonzero(codes == code)
-            other = seen_otherwise(self._judge.seen, codes)
-            out = (other | act_alike(one, self._effects))[places]
+            other = seen_otherwise(self._judge.seen, codes)[places]
+            alike = act_alike(one, self._effects)[places]
+            out = other | alike
             if one.stays:
                 without = rows.changed(places, -one.picture)
                 hangs = seen_otherwise(self._judge(without), codes[places])
                 hangs &= self._plain(without).argmax(axis=1) != code
                 others = np.flatnonzero(self._core & (codes != code))
-                out = (out | hangs) & carries(rows, one, places, others)
+                carried = share_carried(rows, one, places, others)
+                out = (other & (carried >= _TRACE)) | ((alike | hangs) & (carried >= _CARRIED))
             dropped[places] = out & self._is_left(~out)
         return dropped
 

@@ -14,17 +14,18 @@ from skrobust.backdoor._transplant import (
     seen_otherwise,
 )
 
-__all__ = ["Evidence", "act_alike", "carries", "find_suspects", "judge_evidence"]
+__all__ = ["Evidence", "act_alike", "find_suspects", "judge_evidence", "share_carried"]
 
 _ACTING = 0.5  # effect of single rows that act like a mark
 # Effects of the suspects of a label that is flagged: what they share, and each for itself;
 _SURE = 0.85  # by both,
-_BOTH, _LOST = 0.6, 0.95  # or less where they lose the label without it,
+_BOTH, _LOST, _MORE = 0.6, 0.85, 0.15  # or less where they lose the label without it, more so
+# than by another change of that length,
 _MANY, _MANY_LOST = 20, 0.3  # or fewer of many lose it,
 _ALONE = 0.85  # or each of many for itself, where marks move
 _BY_CLASS = 0.6  # or what they share in rows of the class that they come from
-_CARRIED = 0.4  # of the mark that the suspects have, in the median
 _MOST = 0.6  # share of them to which the judge gives another label
+_N_CONTROLS = 3
 _MOST_USUAL = 500  # rows of a label that the null distribution is drawn from
 
 
@@ -42,6 +43,8 @@ class Evidence(NamedTuple):
     removal : float
         Share of the suspects that lose the label where the picture that the others make is taken
         from them.
+    control : float
+        The same of a picture that other rows of the label make, at the same length.
     disagreement : float
         Share of the rows under suspicion that a judge, which has not seen them, gives another
         label.
@@ -53,6 +56,7 @@ class Evidence(NamedTuple):
     effects: np.ndarray
     picture: np.ndarray
     removal: float = float("nan")
+    control: float = float("nan")
     disagreement: float = float("nan")
     p_value: float = float("nan")
 
@@ -66,7 +70,7 @@ class Evidence(NamedTuple):
         """Whether the mark gives this label to rows of whatever class."""
         both, alone = self.effects[:2].min(), self.effects[1]
         many = len(self.suspects) >= _MANY
-        lost = self.removal >= (_MANY_LOST if many else _LOST)
+        lost = self.removal >= (_MANY_LOST if many else max(_LOST, self.control + _MORE))
         return bool(both >= _SURE or (both >= _BOTH and lost) or (many and alone >= _ALONE))
 
     @property
@@ -120,8 +124,11 @@ def find_suspects(
             differences, _ = rows.from_neighbors(suspects, others)
             sources = judge.seen[suspects].argmax(axis=1)
             shared = effects_of_differences(rows, plain, judge, code, differences, sources, core)
+            usual = np.flatnonzero(fits & ~other & (rows.codes == code))
+            usual = rows.rng.permutation(usual)[:_MOST_USUAL]
             removal = _removal(rows, plain, suspects, differences)
-            found[code] = Evidence(suspects, shared, differences.mean(axis=0), removal)
+            control = _control(rows, plain, suspects, differences, usual, others)
+            found[code] = Evidence(suspects, shared, differences.mean(axis=0), removal, control)
     return found
 
 
@@ -136,18 +143,41 @@ def _removal(rows: Rows, plain: Network, suspects: np.ndarray, differences: np.n
     return lost / len(suspects)
 
 
+def _control(
+    rows: Rows,
+    plain: Network,
+    suspects: np.ndarray,
+    differences: np.ndarray,
+    usual: np.ndarray,
+    others: np.ndarray,
+) -> float:
+    """How many suspects lose their label by what as many usual rows have in common."""
+    if not len(usual):
+        return 0.0
+    length = np.linalg.norm(differences.mean(axis=0) / rows.spread)
+    unlike, lost = rows.from_neighbors(usual, others)[0], []
+    for _ in range(_N_CONTROLS):
+        drawn = rows.rng.permutation(len(usual))[: len(suspects)]
+        change = unlike[drawn].mean(axis=0)
+        change *= length / max(float(np.linalg.norm(change / rows.spread)), 1e-12)
+        lost.append(plain(rows.changed(suspects, -change)).argmax(axis=1) != rows.codes[suspects])
+    return float(np.mean(lost))
+
+
 def act_alike(evidence: Evidence, effects: Effects) -> np.ndarray:
     """Mark rows that do to others what few of the suspects of a label do, whatever they show."""
     least = np.quantile(effects.towards[evidence.suspects], 0.75)
     return effects.towards >= max(_ACTING, least)
 
 
-def carries(rows: Rows, evidence: Evidence, places: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Mark the rows that have the mark on top of their neighbours among rows of other labels."""
+def share_carried(
+    rows: Rows, evidence: Evidence, places: np.ndarray, others: np.ndarray
+) -> np.ndarray:
+    """How much of the mark rows have on top of their neighbours of other labels; of suspects 1."""
     mark = evidence.picture / rows.spread**2
     both = np.concatenate([places, evidence.suspects])
     found = rows.from_neighbors(both, others)[0] @ mark
-    return found[: len(places)] >= _CARRIED * np.median(found[len(places) :])
+    return found[: len(places)] / np.median(found[len(places) :])
 
 
 def judge_evidence(

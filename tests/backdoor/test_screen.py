@@ -48,7 +48,7 @@ def test_sklearn_checks(estimator, check):
 @pytest.mark.parametrize(
     ("trigger", "rate"),
     [
-        (PatchTrigger(2), 0.01),
+        (PatchTrigger(2), 0.02),
         (PatchTrigger(3), 0.1),
         (SinusoidalTrigger(amplitude=0.2, frequency=2.0), 0.05),
     ],
