@@ -37,13 +37,13 @@ class PoisonScreen(ScreenedMixin, RowFilter):
     ----------
     estimator : classifier with ``predict_proba``, default=None
         What is trained; it is cloned. It should train plainly: a defence of its own is not switched
-        off. Pictures ask for one with a ``module``, such as ``BackdoorRobustClassifier(SmallCNN,
-        noisy_label=None, perturbation_limit=0, occlusion=0, memory=None)``. None is a multi-layer
+        off, but for :class:`BackdoorRobustClassifier` as it comes. Pictures ask for one with a
+        ``module``, such as ``BackdoorRobustClassifier(SmallCNN)``. None is a multi-layer
         perceptron.
     robust : classifier with ``predict_proba``, default=None
         What withstands poison whose label depends on the row ("all-to-all"); trained only where
-        such poison is found. None is Algorithm 6: ``estimator`` with the defaults of
-        :class:`BackdoorRobustClassifier`, if it is one.
+        such poison is found. None is Algorithm 6 (``noisy_label="prl"``), if ``estimator`` is a
+        :class:`BackdoorRobustClassifier`.
     alpha : float in (0, 1), default=0.01
         Largest p-value of a label that is flagged.
     n_permutations : int, default=99
@@ -62,10 +62,12 @@ class PoisonScreen(ScreenedMixin, RowFilter):
     flagged_labels_ : array
         Labels that poisoned rows were given.
     label_frame_ : DataFrame
-        Per label: "n_rows"; "n_suspects"; "effect", the share of trusted rows of other labels that
-        get it by what the suspects have in common, from a network trained on all rows and not from
-        one without the suspects; "disagreement", the share of suspects that the latter gives
-        another label; "p_value"; "flagged". nan where there was nothing to judge.
+        Per label: "n_rows"; "n_dropped"; "n_suspects"; "effect", the share of trusted rows of other
+        labels that get it by what the suspects have in common, from a network trained on all rows
+        and not from one without the suspects; "removal", the share of suspects that lose it
+        without what other suspects have in common; "disagreement", the share of them that the
+        second network gives another label; "p_value"; "flagged". nan where there was nothing to
+        judge.
     sample_scores_ : array of shape (n_samples,)
         Probability of the given label by the network trained on all rows, less that by the one
         trained without suspects: near 1 for rows whose label hangs on the mark.
@@ -89,19 +91,22 @@ class PoisonScreen(ScreenedMixin, RowFilter):
     -----
     Three ways to put the mark are tried: the mean difference of the suspects; single ones, for
     marks that move; and the mean difference of those from one class, in rows of that class, for
-    poison whose label depends on the class. A label is flagged if its effect is at least 0.6 by
-    both of the first two, 0.85 by the second or 0.6 by the third; its disagreement is at least 0.7;
-    and the p-value is at most ``alpha``. By the third way two labels at least must be found, as two
-    classes that are alike look like that. The null distribution comes from the data: the largest
-    effect over the labels of as many rows that both networks agree on, drawn again and again. Rows
-    that are merely odd are not drawn so, and so the thresholds matter more than ``alpha``: where
-    classes overlap, with two classes, and on small tables with rare values and wrong labels, look
-    at the suspects before you believe a flag.
+    poison whose label depends on the class. A label is flagged if its effect is at least 0.85 by
+    both of the first two; or 0.6, and the suspects lose the label without the mark (0.3 of 20 or
+    more; of fewer 0.85, and 0.15 more than by a change of the same length that is none); or 0.85 by
+    the second, of 20 or more; or 0.6 by the third, where two labels at least are found so, as two
+    classes that are alike look like that. Besides, its disagreement is at least 0.6, and the
+    p-value at most ``alpha``. The null distribution comes from the data: the largest effect over
+    the labels of as many rows that both networks agree on, drawn again and again. Rows that are
+    merely odd are not drawn so, and so the thresholds matter more than ``alpha``: look at the
+    suspects before you believe a flag.
 
     Not found are poisoned rows that keep their own label, fewer than ``min_suspects`` of them, and
     marks that are no addition to a row, such as a smooth distortion or a dark patch; marks that
-    move from row to row are found less surely than those that stay. A table is changed by numbers;
-    pass categories as one-hot columns.
+    move from row to row are found less surely than those that stay. In a table, three columns at
+    rare values are found; of one column, or of categories, do not rely on it: few columns leave a
+    network no way to tell the mark from the class. A table is changed by numbers; pass categories
+    as one-hot columns. A training that is too short to learn the mark finds nothing.
 
     References
     ----------
