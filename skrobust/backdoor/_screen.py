@@ -92,14 +92,14 @@ class PoisonScreen(ScreenedMixin, RowFilter):
     Three ways to put the mark are tried: the mean difference of the suspects; single ones, for
     marks that move; and the mean difference of those from one class, in rows of that class, for
     poison whose label depends on the class. A label is flagged if its effect is at least 0.85 by
-    both of the first two; or 0.6, and the suspects lose the label without the mark (0.3 of 20 or
-    more; of fewer 0.85, and 0.15 more than by a change of the same length that is none); or 0.85 by
-    the second, of 20 or more; or 0.6 by the third, where two labels at least are found so, as two
-    classes that are alike look like that. Besides, its disagreement is at least 0.6, and the
-    p-value at most ``alpha``. The null distribution comes from the data: the largest effect over
-    the labels of as many rows that both networks agree on, drawn again and again. Rows that are
-    merely odd are not drawn so, and so the thresholds matter more than ``alpha``: look at the
-    suspects before you believe a flag.
+    both of the first two; or less, where the suspects lose the label without the mark: 0.55 of 20
+    or more of which 0.6 lose it, 0.7 of fewer of which 0.85 lose it, and 0.15 more than by a change
+    of the same length that is none; or 0.85 by the second, of 20 or more; or 0.6 by the third,
+    where two labels at least are found so, as two classes that are alike look like that. Besides,
+    its disagreement is at least 0.6, and the p-value at most ``alpha``. The null distribution comes
+    from the data: the largest effect over the labels of as many rows that both networks agree on,
+    drawn again and again. Rows that are merely odd are not drawn so, and so the thresholds matter
+    more than ``alpha``: look at the suspects before you believe a flag.
 
     Not found are poisoned rows that keep their own label, fewer than ``min_suspects`` of them, and
     marks that are no addition to a row, such as a smooth distortion or a dark patch; marks that

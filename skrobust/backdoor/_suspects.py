@@ -19,9 +19,8 @@ __all__ = ["Evidence", "act_alike", "find_suspects", "judge_evidence", "share_ca
 _ACTING = 0.5  # effect of single rows that act like a mark
 # Effects of the suspects of a label that is flagged: what they share, and each for itself;
 _SURE = 0.85  # by both,
-_BOTH, _LOST, _MORE = 0.6, 0.85, 0.15  # or less where they lose the label without it, more so
-# than by another change of that length,
-_MANY, _MANY_LOST = 20, 0.3  # or fewer of many lose it,
+_MANY, _OF_MANY, _MANY_LOST = 20, 0.55, 0.6  # or of many that mostly lose the label without it,
+_OF_FEW, _FEW_LOST, _MORE = 0.7, 0.85, 0.15  # or of few, which would not by another change as long,
 _ALONE = 0.85  # or each of many for itself, where marks move
 _BY_CLASS = 0.6  # or what they share in rows of the class that they come from
 _MOST = 0.6  # share of them to which the judge gives another label
@@ -63,15 +62,17 @@ class Evidence(NamedTuple):
     @property
     def stays(self) -> bool:
         """Whether the mark is the same in all rows, and at the same place."""
-        return bool(self.effects[[0, 2]].max() >= _BOTH)
+        return bool(self.effects[[0, 2]].max() >= _OF_MANY)
 
     @property
     def is_universal(self) -> bool:
         """Whether the mark gives this label to rows of whatever class."""
         both, alone = self.effects[:2].min(), self.effects[1]
-        many = len(self.suspects) >= _MANY
-        lost = self.removal >= (_MANY_LOST if many else max(_LOST, self.control + _MORE))
-        return bool(both >= _SURE or (both >= _BOTH and lost) or (many and alone >= _ALONE))
+        if len(self.suspects) >= _MANY:
+            shared = both >= _OF_MANY and self.removal >= _MANY_LOST
+            return bool(both >= _SURE or shared or alone >= _ALONE)
+        shared = both >= _OF_FEW and self.removal >= max(_FEW_LOST, self.control + _MORE)
+        return bool(both >= _SURE or shared)
 
     @property
     def is_strong(self) -> bool:
