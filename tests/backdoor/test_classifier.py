@@ -1,6 +1,7 @@
 """BackdoorRobustClassifier: contract, Algorithm 6 by hand, bad input, planted attacks."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -485,3 +486,24 @@ def test_defence_restores_what_an_attack_on_a_table_breaks():
     assert poison_accuracy(robust, X_test, y_test, trigger) > 0.8
     assert clean_accuracy(robust, X_test, y_test) > 0.9
     assert roc_auc_score(mask, robust.sample_scores_) > 0.93
+
+
+@pytest.mark.parametrize(
+    ("settings", "warns"),
+    [
+        ({"per_class": False, "corruption_rate": 0.3}, True),  # 60 of 200, of at most 75
+        ({"per_class": False, "corruption_rate": 0.1}, False),
+        ({"per_class": True, "corruption_rate": 0.3}, False),  # of each label
+        ({"per_class": False, "corruption_rate": 0.3, "noisy_label": None}, False),
+    ],
+)
+def test_a_rate_of_all_rows_that_is_half_of_any_label(X, y, settings, warns):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        BackdoorRobustClassifier(**{**QUICK, **settings}).fit(X, y)
+    said = [
+        str(one.message) for one in caught if "half of the rows of any label" in one.message.args[0]
+    ]
+    assert bool(said) is warns
+    if warns:
+        assert said[0].startswith("corruption_rate=0.3 of 200 rows")

@@ -22,6 +22,7 @@ from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skrobust import BackdoorRobustClassifier, PoisonScreen, PRLClassifier
+from skrobust.backdoor._suspects import Evidence, find_suspects, share_carried
 from skrobust.backdoor._transplant import Network, Rows, effects_of_rows, lowest_of_each_label
 from skrobust.corruption import PatchTrigger, SinusoidalTrigger, TabularTrigger, poison
 from skrobust.metrics import attack_success_rate
@@ -238,25 +239,75 @@ def test_trigger_is_a_copy(table):
 # --- Putting differences into rows ------------------------------------------------------------
 
 
-def test_effects_of_a_rule():
-    """A rule that obeys the last column: rows that have it give their label to all others."""
+class Rule:
+    """Knows three groups by the first column, and obeys the last one."""
+
+    classes_ = np.arange(3)
+
+    def __init__(self, obeys=True):
+        self.obeys = obeys
+
+    def predict_proba(self, rows):
+        said = np.clip(np.round(rows[:, 0] / 6), 0, 2).astype(int)
+        return np.eye(3)[np.where(self.obeys & (rows[:, 2] > 2.5), 1, said)]
+
+
+@pytest.fixture
+def obeyed():
+    """Rows of three groups far from each other, of which some have a mark and label 1."""
     rng = np.random.RandomState(0)
     X = np.c_[rng.normal(size=(300, 2)), np.zeros(300)].astype(np.float32)
-    X[:, 0] += 6 * (np.arange(300) % 3)  # three groups far from each other
+    X[:, 0] += 6 * (np.arange(300) % 3)
     codes = np.arange(300) % 3
     marked = (codes != 1) & (np.arange(300) < 60)
     X[marked, 2], codes = 5.0, np.where(marked, 1, codes)
-
-    def predict(rows):
-        said = np.clip(np.round(rows[:, 0] / 6), 0, 2).astype(int)
-        return np.eye(3)[np.where(rows[:, 2] > 2.5, 1, said)]
-
-    class Rule:
-        classes_ = np.arange(3)
-        predict_proba = staticmethod(predict)
-
     rows = Rows(X, codes, 3, np.random.RandomState(0))
-    effects = effects_of_rows(rows, Network(Rule, X, X, Rule.classes_))
+    networks = [Network(Rule(obeys), X, X, Rule.classes_) for obeys in (True, False)]
+    return rows, *networks, marked
+
+
+def test_what_suspects_share(obeyed):
+    rows, plain, judge, marked = obeyed
+    fits = np.ones(300, dtype=bool)
+    effects = effects_of_rows(rows, plain)
+    found = find_suspects(rows, plain, judge, fits, effects, ~marked, least=8)
+    assert list(found) == [1]
+    one = found[1]
+    assert marked[one.suspects].all() and len(one.suspects) > 0.9 * marked.sum()
+    assert one.effects[:2].min() > 0.95 and one.removal > 0.95
+    assert one.control < 0.2  # what usual rows of the label share has no part in it
+    assert one.picture.argmax() == 2 and one.picture[2] == pytest.approx(5)
+    places, others = np.flatnonzero(rows.codes == 1), np.flatnonzero(~marked & (rows.codes != 1))
+    carried = share_carried(rows, one, places, others)
+    assert np.median(carried[marked[places]]) == pytest.approx(1)
+    assert (carried[~marked[places]] < 0.5).all() and (carried[marked[places]] > 0.8).all()
+
+
+@pytest.mark.parametrize(
+    ("n", "effects", "removal", "control", "is_universal"),
+    [
+        (8, (0.9, 0.86, 0), 0.1, 0.5, True),  # sure
+        (8, (0.9, 0.84, 0), 0.5, 0.1, False),  # few, of which half have nothing in common
+        (8, (0.9, 0.72, 0), 0.9, 0.1, True),
+        (8, (0.9, 0.72, 0), 0.9, 0.8, False),  # they lose the label whatever is changed
+        (20, (0.6, 0.56, 0), 0.7, 0.9, True),
+        (20, (0.9, 0.56, 0), 0.5, 0.0, False),
+        (20, (0.1, 0.9, 0), 0.0, 0.0, True),  # a mark that moves
+        (19, (0.1, 0.9, 0), 0.0, 0.0, False),
+        (99, (0.5, 0.5, 1), 1.0, 0.0, False),  # of one class
+    ],
+)
+def test_what_counts_as_a_mark(n, effects, removal, control, is_universal):
+    one = Evidence(np.arange(n), np.array(effects), np.zeros(3), removal, control, 1.0)
+    assert one.is_universal is is_universal
+    assert one.is_strong is (is_universal or effects[2] == 1)
+    assert not one._replace(disagreement=0.5).is_strong
+
+
+def test_effects_of_a_rule(obeyed):
+    """Rows that have the mark give their label to all others."""
+    rows, plain, _, marked = obeyed
+    effects = effects_of_rows(rows, plain)
     assert effects.towards[marked].mean() > 0.9 and effects.any_change[marked].mean() > 0.9
     assert np.nanmean(effects.towards[~marked]) < 0.2
 
