@@ -279,7 +279,7 @@ def test_what_suspects_share(obeyed):
     assert one.picture.argmax() == 2 and one.picture[2] == pytest.approx(5)
     places, others = np.flatnonzero(rows.codes == 1), np.flatnonzero(~marked & (rows.codes != 1))
     carried = share_carried(rows, one, places, others)
-    assert np.median(carried[marked[places]]) == pytest.approx(1)
+    assert np.median(carried[marked[places]]) == pytest.approx(1, abs=0.05)
     assert (carried[~marked[places]] < 0.5).all() and (carried[marked[places]] > 0.8).all()
 
 
