@@ -175,7 +175,8 @@ class BackdoorRobustClassifier(ScreenedMixin, PoisonedLabelMixin, RobustLearner)
     Notes
     -----
     What screening does not find is said in :class:`PoisonScreen`. Under "screen" the network is
-    trained two to six times; ``history_`` is that of the last time, and callbacks see all.
+    trained two to seven times; ``history_`` is that of the last time. Each training has copies of
+    the callbacks; a ``train_split`` that is a ``ValidSplit`` is for the first alone.
 
     When Algorithm 6 fails: where half or more of the rows that carry one label are poisoned (the
     chapter assumes less in every class), since the poisoned rows are what fits best then; where a

@@ -91,22 +91,25 @@ class PoisonScreen(ScreenedMixin, RowFilter):
     -----
     Three ways to put the mark are tried: the mean difference of the suspects; single ones, for
     marks that move; and the mean difference of those from one class, in rows of that class, for
-    poison whose label depends on the class. A label is flagged if its effect is at least 0.85 by
-    both of the first two; or less, where the suspects lose the label without the mark: 0.55 of 20
-    or more of which 0.6 lose it, 0.7 of fewer of which 0.85 lose it, and 0.15 more than by a change
-    of the same length that is none; or 0.85 by the second, of 20 or more; or 0.6 by the third,
-    where two labels at least are found so, as two classes that are alike look like that. Besides,
-    its disagreement is at least 0.6, and the p-value at most ``alpha``. The null distribution comes
-    from the data: the largest effect over the labels of as many rows that both networks agree on,
-    drawn again and again. Rows that are merely odd are not drawn so, and so the thresholds matter
-    more than ``alpha``: look at the suspects before you believe a flag.
+    poison whose label depends on the class. A label is flagged if enough suspects lose it without
+    the mark (0.6; of fewer than 20 suspects of less than 0.85 effect 0.85, and 0.15 more than by a
+    change of the same length that is none) and its effect is at least 0.55 by both of the first
+    two, of fewer than 20 suspects 0.7; or if it is 0.85 by the second, of 20 or more and of three
+    labels or more, whatever they lose; or 0.6 by the third, where two labels at least are found so,
+    as two classes that are alike look like that. Besides, its disagreement is at least 0.6, and the
+    p-value at most ``alpha``. The null distribution comes from the data: the largest effect over
+    the labels of as many rows that are not suspected, drawn again and again. Rows that are merely
+    odd are not drawn so, and so the thresholds matter more than ``alpha``: look at the suspects
+    before you believe a flag, above all where a class is made of groups and the training was short.
 
     Not found are poisoned rows that keep their own label, fewer than ``min_suspects`` of them, and
     marks that are no addition to a row, such as a smooth distortion or a dark patch; marks that
     move from row to row are found less surely than those that stay. In a table, three columns at
     rare values are found; of one column, or of categories, do not rely on it: few columns leave a
     network no way to tell the mark from the class. A table is changed by numbers; pass categories
-    as one-hot columns. A training that is too short to learn the mark finds nothing.
+    as one-hot columns. A training that is too short to learn the mark does not find it, and may
+    flag what it has only begun to learn. Labels of which more than about 0.8 are poisoned are left
+    as they are.
 
     References
     ----------

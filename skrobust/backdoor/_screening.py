@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted, column_or_1d
+from skorch.dataset import ValidSplit
 
+from skrobust._base import RobustEstimator
 from skrobust._validation import Integral, Interval, Real, warn_caller
 from skrobust.backdoor._suspects import (
     Evidence,
@@ -78,17 +81,25 @@ class ScreenedMixin:
     @property
     def label_frame_(self) -> pd.DataFrame:
         """What is known of each label."""
+        self._require_findings("label_frame_")
         return pd.DataFrame(self._of_labels, index=pd.Index(self.classes_, name="label"))
 
     @property
     def suspects_(self) -> np.ndarray:
         """Places of the rows that are dropped."""
+        self._require_findings("suspects_")
         return np.flatnonzero(~self.inlier_mask_)
 
     @property
     def is_poisoned_(self) -> bool:
         """Whether a label is flagged."""
+        self._require_findings("is_poisoned_")
         return len(self.flagged_labels_) > 0
+
+    def _require_findings(self, name: str) -> None:
+        if not hasattr(self, "flagged_labels_"):
+            needed = "noisy_label='screen'" if hasattr(self, "noisy_label") else "it"
+            raise AttributeError(f"{name} is there after fit with {needed} only")
 
     def trigger(self, label: Any) -> np.ndarray:
         """Return the mark that rows of a label share: what they have on top of their neighbours.
@@ -107,10 +118,13 @@ class ScreenedMixin:
         ------
         NotFittedError
             Before ``fit``.
+        AttributeError
+            If ``fit`` did not screen.
         ValueError
             If the label is not flagged.
         """
         check_is_fitted(self)
+        self._require_findings("trigger")
         flagged = self.flagged_labels_.tolist()
         if np.ndim(label) or label not in flagged:
             raise ValueError(f"label must be one of {flagged}, got {label!r}")
@@ -131,6 +145,8 @@ class ScreenedMixin:
     def _take_over(self, screening: Screening) -> None:
         """Become what was trained last, and say what was left out."""
         last, fresh = vars(screening.estimator), vars(clone(screening.estimator))
+        for name in self.__dict__.keys() - fresh.keys():  # of an earlier fit
+            del self.__dict__[name]
         self.__dict__.update({name: last[name] for name in last.keys() - fresh.keys()})
         self._take_findings(screening)
         kept = self.inlier_mask_
@@ -183,10 +199,13 @@ class Screening:
     flagged: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._given = as_numbers(self.X)
-        if not isinstance(self.X, pd.DataFrame):
+        if not isinstance(self.X, pd.DataFrame | np.ndarray) and not issparse(self.X):
             self.X = np.asarray(self.X)
+        if not isinstance(self.base, RobustEstimator):  # which says more of what it refuses
+            as_numbers(self.X)
         model = clone(self.base).fit(self.X, self.y)
+        self._given = as_numbers(self.X)
+        self._again = _without_split(self.base)
         self.y = column_or_1d(self.y)
         self.classes, codes = np.unique(self.y, return_inverse=True)
         self._rows = Rows(self._given, codes, len(self.classes), self.rng)
@@ -195,8 +214,8 @@ class Screening:
         self._effects = effects_of_rows(self._rows, self._plain)
         self._core = core_of(self._rows, self._effects)
         self._judge = self._plain
-        if len(np.unique(codes[self._core])) == len(self.classes):
-            self._judge = self._train(self._core)  # else nothing is learnt of a label
+        if len(np.unique(codes[self._core])) > 1:  # labels of which nothing is learnt have no core
+            self._judge = self._train(self._core)
         suspected, dropped = self._isolate()
         self.flagged = self._decide(suspected, dropped)
         universal = any(self.found[code].is_universal for code in self.flagged)
@@ -209,11 +228,23 @@ class Screening:
         own, others = self._plain.seen, self._judge.seen
         self.sample_scores = given_probability(own, codes) - given_probability(others, codes)
         self.inlier_mask = ~dropped
-        self.estimator = self._train(~dropped).model if self.flagged else model
+        self.estimator = model
+        if dropped.any():
+            trained = np.array_equal(self._shown, ~dropped)
+            self.estimator = (self._judge if trained else self._train(~dropped)).model
+        self._warn_of_labels_that_stay(codes[dropped])
 
     def _train(self, chosen: np.ndarray) -> Network:
-        places = np.flatnonzero(chosen)
-        return self._network(clone(self.base).fit(_safe_indexing(self.X, places), self.y[places]))
+        places, self._shown = np.flatnonzero(chosen), chosen.copy()
+        return self._network(clone(self._again).fit(_safe_indexing(self.X, places), self.y[places]))
+
+    def _warn_of_labels_that_stay(self, dropped: np.ndarray) -> None:
+        stay = self.classes[np.setdiff1d(self.flagged, dropped).astype(int)].tolist()
+        if stay:
+            warn_caller(
+                f"labels {stay} are flagged, but nearly all of their rows look poisoned: none was "
+                "left out, and what is trained knows the mark"
+            )
 
     def _network(self, model: Any) -> Network:
         return Network(model, self.X, self._given, self.classes)
@@ -247,7 +278,7 @@ class Screening:
                 break
             dropped |= new
             self._judge = self._train(~dropped)
-        return suspected, dropped
+        return suspected & dropped, dropped
 
     def _decide(self, suspected: np.ndarray, dropped: np.ndarray) -> list[int]:
         """Labels that are flagged, by a judge that has not seen the rows in question."""
@@ -320,3 +351,12 @@ class Screening:
             "p_value": np.array([one.p_value for one in known]),
             "flagged": np.isin(codes, self.flagged),
         }
+
+
+def _without_split(base: Any) -> Any:
+    """Return what trains on some of the rows: a split of one's own may be made for all."""
+    again = clone(base)
+    settings = getattr(again, "_net_parameters", {})
+    if isinstance(settings.get("train_split"), ValidSplit):
+        del settings["train_split"]
+    return again

@@ -18,8 +18,8 @@ __all__ = ["Evidence", "act_alike", "find_suspects", "judge_evidence", "share_ca
 
 _ACTING = 0.5  # effect of single rows that act like a mark
 # Effects of the suspects of a label that is flagged: what they share, and each for itself;
-_SURE = 0.85  # by both,
-_MANY, _OF_MANY, _MANY_LOST = 20, 0.55, 0.6  # or of many that mostly lose the label without it,
+_SURE, _LOST = 0.85, 0.6  # by both, of suspects that mostly lose the label without it,
+_MANY, _OF_MANY = 20, 0.55  # or less of many,
 _OF_FEW, _FEW_LOST, _MORE = 0.7, 0.85, 0.15  # or of few, which would not by another change as long,
 _ALONE = 0.85  # or each of many for itself, where marks move
 _BY_CLASS = 0.6  # or what they share in rows of the class that they come from
@@ -49,6 +49,8 @@ class Evidence(NamedTuple):
         label.
     p_value : float
         nan where effect or disagreement are too small to ask for it.
+    has_others : bool
+        Whether the mark was put into rows of several labels.
     """
 
     suspects: np.ndarray
@@ -58,6 +60,7 @@ class Evidence(NamedTuple):
     control: float = float("nan")
     disagreement: float = float("nan")
     p_value: float = float("nan")
+    has_others: bool = True
 
     @property
     def stays(self) -> bool:
@@ -69,10 +72,11 @@ class Evidence(NamedTuple):
         """Whether the mark gives this label to rows of whatever class."""
         both, alone = self.effects[:2].min(), self.effects[1]
         if len(self.suspects) >= _MANY:
-            shared = both >= _OF_MANY and self.removal >= _MANY_LOST
-            return bool(both >= _SURE or shared or alone >= _ALONE)
-        shared = both >= _OF_FEW and self.removal >= max(_FEW_LOST, self.control + _MORE)
-        return bool(both >= _SURE or shared)
+            moves = alone >= _ALONE and self.has_others
+            return bool(moves or (both >= _OF_MANY and self.removal >= _LOST))
+        if both >= _SURE:
+            return bool(self.removal >= _LOST)
+        return bool(both >= _OF_FEW and self.removal >= max(_FEW_LOST, self.control + _MORE))
 
     @property
     def is_strong(self) -> bool:
@@ -129,7 +133,14 @@ def find_suspects(
             usual = rows.rng.permutation(usual)[:_MOST_USUAL]
             removal = _removal(rows, plain, suspects, differences)
             control = _control(rows, plain, suspects, differences, usual, others)
-            found[code] = Evidence(suspects, shared, differences.mean(axis=0), removal, control)
+            found[code] = Evidence(
+                suspects,
+                shared,
+                differences.mean(axis=0),
+                removal,
+                control,
+                has_others=len(np.unique(rows.codes[others])) > 1,
+            )
     return found
 
 
@@ -178,7 +189,8 @@ def share_carried(
     mark = evidence.picture / rows.spread**2
     both = np.concatenate([places, evidence.suspects])
     found = rows.from_neighbors(both, others)[0] @ mark
-    return found[: len(places)] / np.median(found[len(places) :])
+    usual = np.median(found[len(places) :])
+    return found[: len(places)] / usual if usual > 0 else np.ones(len(places))
 
 
 def judge_evidence(
@@ -209,8 +221,9 @@ def judge_evidence(
     """
     for code, one in found.items():
         out = suspected & (rows.codes == code)
-        other = seen_otherwise(judge.seen[out], rows.codes[out]).mean() if out.any() else 0.0
-        found[code] = one._replace(disagreement=float(other))
+        if out.any():
+            other = seen_otherwise(judge.seen[out], rows.codes[out]).mean()
+            found[code] = one._replace(disagreement=float(other))
     asked = [
         code
         for code, one in found.items()
@@ -230,6 +243,7 @@ def judge_evidence(
             )
             null[i] = max(null[i], effects.max())
     for code in asked:
-        higher = (null >= found[code].effects.max()).sum()
+        effects = found[code].effects if by_class else found[code].effects[:2]
+        higher = (null >= effects.max()).sum()
         found[code] = found[code]._replace(p_value=float((1 + higher) / (1 + n_permutations)))
     return found

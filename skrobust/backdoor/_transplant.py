@@ -16,6 +16,8 @@ from scipy.sparse import issparse
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
+from skrobust._base import RobustEstimator
+
 __all__ = [
     "Effects",
     "Network",
@@ -36,7 +38,7 @@ N_NEIGHBORS = 10
 _CORE = 0.4  # of the rows of each label, of least effect
 _LITTLE = 0.3  # effect of a row that may be in the core
 _FEWEST = 0.15  # share of a label that is in the core whatever its effect
-_CHUNK = 4_000  # rows that are predicted at once
+_CHUNK, _CHUNK_VALUES = 4_000, 20_000_000  # rows that are predicted at once, and their values
 _SEARCHED = 256  # rows whose neighbours are looked for at once
 _MOST_COLUMNS = 100  # of which near rows are looked for as they are
 _N_COMPONENTS = 50
@@ -66,11 +68,21 @@ class Network:
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Probabilities (n_rows, n_labels), 0 of labels that the model does not know."""
         found = np.zeros((len(rows), self._n_labels))
-        if self._frame is not None:  # the model may ask for names and types
-            names, types = self._frame.columns, self._frame.dtypes
-            rows = pd.DataFrame(rows, columns=names).astype(types)
+        if self._frame is not None:
+            rows = self._as_frame(rows, self._frame)
         found[:, self._columns] = self.model.predict_proba(rows)
         return found
+
+    def _as_frame(self, rows: np.ndarray, like: pd.DataFrame) -> pd.DataFrame:
+        """Rows with names; models of others may ask for integers or bool, too."""
+        frame = pd.DataFrame(rows, columns=like.columns)
+        if isinstance(self.model, RobustEstimator):
+            return frame
+        kinds = [(n, kind) for n, kind in like.dtypes.items() if isinstance(kind, np.dtype)]
+        types = {name: kind for name, kind in kinds if kind.kind in "biuf"}
+        whole = [name for name, kind in types.items() if kind.kind in "biu"]
+        frame[whole] = frame[whole].round()
+        return frame.astype(types)
 
     @cached_property
     def seen(self) -> np.ndarray:
@@ -108,12 +120,14 @@ class Rows:
         self._low, self._high = self.values.min(axis=0), self.values.max(axis=0)
         if self.given.ndim > 2:  # all values of a picture have one range
             self._low, self._high = self._low.min(), self._high.max()
-        near = self.values
+        largest = float(np.abs(self.values).max(initial=0)) or 1.0
+        near = self.values / largest  # so that squares are finite
         self.spread = np.ones(near.shape[1])  # of the columns of a table
         if self.given.ndim == 2:
             spread = near.std(axis=0)
-            self.spread = np.where(spread > 0, spread, 1)
-            scaled = (near - near.mean(axis=0)) / self.spread
+            spread = np.where(spread > 0, spread, 1)
+            scaled = (near - near.mean(axis=0)) / spread
+            self.spread = spread * largest
             ways = [_fewer_columns(scaled), _fewer_columns(near)]
             near = max(ways, key=self._agreement_of_neighbors)
         else:
@@ -162,7 +176,7 @@ class Rows:
 
 def _fewer_columns(values: np.ndarray) -> np.ndarray:
     """Principal components of rows with many columns."""
-    if values.shape[1] <= _MOST_COLUMNS:
+    if values.shape[1] <= _MOST_COLUMNS or not np.ptp(values, axis=0).any():
         return values
     n_components = min(_N_COMPONENTS, len(values))
     return PCA(n_components, svd_solver="randomized", random_state=0).fit_transform(values)
@@ -232,7 +246,7 @@ def _put(
         others = np.flatnonzero(pool & (rows.codes != code))
         if not len(others):
             continue
-        step = max(1, _CHUNK // n_receivers)
+        step = max(1, min(_CHUNK, _CHUNK_VALUES // rows.values.shape[1]) // n_receivers)
         for start in range(0, len(of_label), step):
             places = of_label[start : start + step]
             differences, sources = difference(places, others)
@@ -307,7 +321,7 @@ def effects_of_differences(
     others = np.flatnonzero(core & (rows.codes != code))
     receivers = rows.rng.permutation(others)[:n_receivers]
     single = differences[rows.rng.choice(len(differences), len(receivers))]
-    by_source, weights = [0.0], [1e-9]
+    by_source, weights = [], []
     for source in np.unique(sources[sources != code]) if by_class else []:
         own = np.flatnonzero(core & (rows.codes == source))
         if (sources == source).sum() >= 5 and len(own) >= 5:
@@ -318,7 +332,7 @@ def effects_of_differences(
         [
             effect(receivers, differences.mean(axis=0)),
             effect(receivers, single),
-            np.average(by_source, weights=weights),
+            np.average(by_source, weights=weights) if by_source else 0.0,
         ]
     )
 
@@ -336,20 +350,25 @@ def as_numbers(X: Any) -> np.ndarray:
     """Rows as an array that differences can be added to; means of columns for missing cells."""
     if issparse(X):
         raise TypeError("X is sparse; screening adds numbers to rows: pass X.toarray()")
-    given = np.asarray(X)
-    if given.dtype.kind not in "buifc":
-        try:
-            given = given.astype(np.float64)
-        except ValueError as error:
-            raise ValueError(
-                f"X must hold numbers for screening, which adds to them; {error}. Encode "
-                "categories as one-hot columns."
-            ) from error
+    try:
+        given = _as_array(X)
+    except ValueError as error:
+        raise ValueError(
+            f"X must hold numbers for screening, which adds to them; {error}. Encode categories as "
+            "one-hot columns."
+        ) from error
     if given.dtype.kind == "f" and np.isnan(given).any():
         known = ~np.isnan(given)
         means = np.sum(given, axis=0, where=known) / np.maximum(known.sum(axis=0), 1)
         given = np.where(known, given, means).astype(given.dtype)
     return given
+
+
+def _as_array(X: Any) -> np.ndarray:
+    if isinstance(X, pd.DataFrame) and not all(isinstance(kind, np.dtype) for kind in X.dtypes):
+        return X.to_numpy(dtype=np.float64, na_value=np.nan)  # integers that may be missing
+    given = np.ma.filled(X.astype(float), np.nan) if np.ma.isMA(X) else np.asarray(X)
+    return given if given.dtype.kind in "buifc" else given.astype(np.float64)
 
 
 def given_probability(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -286,7 +286,8 @@ def test_what_suspects_share(obeyed):
 @pytest.mark.parametrize(
     ("n", "effects", "removal", "control", "is_universal"),
     [
-        (8, (0.9, 0.86, 0), 0.1, 0.5, True),  # sure
+        (8, (0.9, 0.86, 0), 0.7, 0.9, True),  # sure
+        (8, (0.9, 0.86, 0), 0.5, 0.0, False),  # a group of rows that share nothing
         (8, (0.9, 0.84, 0), 0.5, 0.1, False),  # few, of which half have nothing in common
         (8, (0.9, 0.72, 0), 0.9, 0.1, True),
         (8, (0.9, 0.72, 0), 0.9, 0.8, False),  # they lose the label whatever is changed
@@ -302,6 +303,8 @@ def test_what_counts_as_a_mark(n, effects, removal, control, is_universal):
     assert one.is_universal is is_universal
     assert one.is_strong is (is_universal or effects[2] == 1)
     assert not one._replace(disagreement=0.5).is_strong
+    if removal < 0.6:  # of two labels, marks that move are not told from groups of rows
+        assert not one._replace(has_others=False).is_universal
 
 
 def test_effects_of_a_rule(obeyed):

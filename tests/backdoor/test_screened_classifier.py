@@ -1,5 +1,7 @@
 """BackdoorRobustClassifier as it comes: screening, dropping, training again."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,8 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import PredefinedSplit
+from skorch.dataset import ValidSplit
 
 from skrobust import BackdoorRobustClassifier, PoisonScreen, io
 from skrobust.corruption import PatchTrigger, TabularTrigger, poison
@@ -131,3 +135,74 @@ def test_an_interrupted_fit_leaves_what_was_there(attacked, model):
         fitted.fit(np.full_like(X, np.nan), y)
     np.testing.assert_array_equal(fitted.predict_proba(X), before)
     assert fitted.flagged_labels_.tolist() == [4]
+
+
+def test_a_label_that_is_not_learnt_does_not_hide_the_others(attacked):
+    """One row of a label of its own, which is a copy of another row."""
+    X, y = attacked[:2]
+    model = BackdoorRobustClassifier(**QUICK).fit(np.concatenate([X, X[:1]]), np.r_[y, 99])
+    assert model.flagged_labels_.tolist() == [4]
+
+
+def test_two_classes_of_several_groups_are_not_poison():
+    X, y, _, _ = digits(as_table=True)
+    for seed in (0, 4):
+        rows = np.random.RandomState(seed).permutation(len(X))[:300]
+        settings = {**QUICK, "max_epochs": 100, "hidden_layer_sizes": (256, 256)}
+        model = BackdoorRobustClassifier(**settings).fit(X[rows], y[rows] > 4)
+        assert not model.is_poisoned_
+
+
+FEW = {"max_epochs": 3, "min_steps": None, "hidden_layer_sizes": (8,), "random_state": 0}
+
+
+@pytest.mark.parametrize("kind", ["Int64", "Int64 with NA", "category", "masked"])
+def test_cells_of_other_kinds(kind):
+    """As without screening: what is missing is missing, what are numbers are numbers."""
+    X, y, _, _ = digits(as_table=True)
+    X, y = X[:200], y[:200]
+    frame = pd.DataFrame(X, columns=[f"p{i}" for i in range(64)])
+    settings = {"missing": "mean"} if kind.endswith(("NA", "masked")) else {}
+    if kind == "masked":
+        given = np.ma.masked_array(X, mask=np.zeros(X.shape, dtype=bool))
+        given[3, 5], given.mask[3, 5] = 1e9, True
+    elif kind == "category":
+        given = frame.assign(p3=frame["p3"].astype("category"))
+    else:
+        given = frame.astype("Int64")
+        if settings:
+            given.iloc[3, 5] = pd.NA
+    model = BackdoorRobustClassifier(**FEW, **settings).fit(given, y)
+    plain = BackdoorRobustClassifier(**FEW, **PLAIN, **settings).fit(given, y)
+    np.testing.assert_array_equal(model.predict_proba(given), plain.predict_proba(given))
+    assert model.feature_range_[1].max() <= 16
+
+
+def test_nothing_is_left_of_an_earlier_fit():
+    X, y, _, _ = digits(as_table=True)
+    X, y = X[:200], y[:200]
+    model = BackdoorRobustClassifier(**FEW).fit(pd.DataFrame(X).rename(columns=str), y)
+    model.fit(X[:, :10], y)
+    assert not hasattr(model, "feature_names_in_") and model.n_features_in_ == 10
+    model.set_params(noisy_label="prl", corruption_rate="auto").fit(X, y)
+    with pytest.raises(AttributeError, match="suspects_ is there after fit with noisy_label='scr"):
+        model.suspects_  # noqa: B018
+    model.set_params(noisy_label="screen").fit(X, y)
+    assert not hasattr(model, "corruption_rate_interval_")
+
+
+def test_a_split_of_all_rows_is_for_the_first_training():
+    X, y, _, _ = digits(as_table=True)
+    fold = np.where(np.arange(200) < 40, 0, -1)
+    split = ValidSplit(PredefinedSplit(fold))
+    model = BackdoorRobustClassifier(**FEW, train_split=split).fit(X[:200], y[:200])
+    assert model.get_params()["train_split"] is split
+
+
+@pytest.mark.parametrize("scale", [1e30, 1e300])
+def test_huge_values(scale):
+    X, y, _, _ = digits(as_table=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = BackdoorRobustClassifier(**FEW).fit(X[:200] * scale, y[:200])
+    assert not model.is_poisoned_
