@@ -45,7 +45,7 @@ class Findings:
                 f"No label is flagged: in {n:,} rows no mark was found that gives its label to "
                 "others. That is no proof that there is none."
             )
-        names = [self.rows.classes[code] for code in self.flagged]
+        names = [self.name(code) for code in self.flagged]
         shown = ", ".join(names[:_N_NAMED])
         more = f" and {len(names) - _N_NAMED} more" if len(names) > _N_NAMED else ""
         which = f"Label {shown} is" if len(names) == 1 else f"Labels {shown}{more} are"
@@ -55,6 +55,11 @@ class Findings:
             f"with a score above {_SURE}."
         )
 
+    def name(self, code: int) -> str:
+        """A label; quoted, if a terminal would take it for a command."""
+        label = str(self.rows.classes[code])
+        return label if label.isprintable() else repr(label)
+
     def suspects_of(self, code: int) -> np.ndarray:
         """Places of a label's suspects, highest score first."""
         return self.order[(self.suspect & (self.rows.y == code))[self.order]]
@@ -62,7 +67,7 @@ class Findings:
     def title(self, code: int) -> str:
         """How many rows of a label are suspect."""
         n = int((self.rows.y == code).sum())
-        name, n_out = self.rows.classes[code], len(self.suspects_of(code))
+        name, n_out = self.name(code), len(self.suspects_of(code))
         return f"label {name}: {n_out:,} of {n:,} rows are suspect"
 
     def line_of(self, code: int) -> dict[str, Any]:

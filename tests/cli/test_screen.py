@@ -10,6 +10,7 @@ from sklearn.datasets import load_digits
 
 from skrobust.__main__ import main
 from skrobust.cli._console import InputError
+from skrobust.cli._screen_report import Findings
 from skrobust.cli._screen_rows import read_rows
 from skrobust.corruption import PatchTrigger, poison
 
@@ -284,3 +285,9 @@ def test_numbers_as_classes(tmp_path):
     rows = rows_of(tmp_path, X, y, task="classification")
     assert rows.classes[:3] == ("0", "1", "2") and rows.classes[-1] == "29"
     assert rows.X.dtype == np.float32 and "60 colour pictures" in rows.facts[0][1]
+
+
+def test_labels_cannot_command_a_terminal():
+    found = Findings.__new__(Findings)
+    found.rows = SimpleNamespace(classes=["\x1b[31mred\n", "four"])
+    assert [found.name(code) for code in range(2)] == [r"'\x1b[31mred\n'", "four"]
