@@ -301,6 +301,7 @@ _POISON_COLUMNS = [
     ("mnist", "all-to-all 20 %"),
     ("fashion-mnist", "none"),
     ("fashion-mnist", "patch 5 %"),
+    ("fashion-mnist", "all-to-all 20 %"),
     ("cifar10 features", "columns 5 %"),
 ]
 
