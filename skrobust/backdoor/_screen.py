@@ -96,7 +96,8 @@ class PoisonScreen(ScreenedMixin, RowFilter):
     change of the same length that is none) and its effect is at least 0.55 by both of the first
     two, of fewer than 20 suspects 0.7; or if it is 0.85 by the second, of 20 or more and of three
     labels or more, whatever they lose; or 0.6 by the third, where two labels at least are found so,
-    as two classes that are alike look like that. Besides, its disagreement is at least 0.6, and the
+    as two classes that are alike look like that. With two labels, the suspects must lose it more
+    often than by the other change in any case. Besides, its disagreement is at least 0.6, and the
     p-value at most ``alpha``. The null distribution comes from the data: the largest effect over
     the labels of as many rows that are not suspected, drawn again and again. Rows that are merely
     odd are not drawn so, and so the thresholds matter more than ``alpha``: look at the suspects

@@ -145,8 +145,9 @@ class ScreenedMixin:
     def _take_over(self, screening: Screening) -> None:
         """Become what was trained last, and say what was left out."""
         last, fresh = vars(screening.estimator), vars(clone(screening.estimator))
-        for name in self.__dict__.keys() - fresh.keys():  # of an earlier fit
-            del self.__dict__[name]
+        for name in self.__dict__.keys() - fresh.keys():
+            if name.endswith("_"):  # of an earlier fit
+                del self.__dict__[name]
         self.__dict__.update({name: last[name] for name in last.keys() - fresh.keys()})
         self._take_findings(screening)
         kept = self.inlier_mask_

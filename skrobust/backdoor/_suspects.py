@@ -71,12 +71,15 @@ class Evidence(NamedTuple):
     def is_universal(self) -> bool:
         """Whether the mark gives this label to rows of whatever class."""
         both, alone = self.effects[:2].min(), self.effects[1]
+        more = self.removal >= self.control + _MORE
+        if not self.has_others and not more:  # between two labels, any change may look like a mark
+            return False
         if len(self.suspects) >= _MANY:
             moves = alone >= _ALONE and self.has_others
             return bool(moves or (both >= _OF_MANY and self.removal >= _LOST))
         if both >= _SURE:
             return bool(self.removal >= _LOST)
-        return bool(both >= _OF_FEW and self.removal >= max(_FEW_LOST, self.control + _MORE))
+        return bool(both >= _OF_FEW and self.removal >= _FEW_LOST and more)
 
     @property
     def is_strong(self) -> bool:
