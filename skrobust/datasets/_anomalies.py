@@ -1,4 +1,4 @@
-"""Anomalies: eighteen tables of the ODDS collection, and features of pictures."""
+"""Anomalies: tables of the ODDS collection and of ADBench, and features of pictures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ from skrobust._validation import check_choice
 from skrobust.datasets._fetch import Arrays, SourceSet, load_set
 from skrobust.datasets._registry import SETS
 
-__all__ = ["FEATURE_SETS", "ODDS_SETS", "fetch_image_features", "fetch_odds", "make_table"]
+__all__ = [
+    "ADBENCH_SETS",
+    "FEATURE_SETS",
+    "ODDS_SETS",
+    "fetch_adbench",
+    "fetch_image_features",
+    "fetch_odds",
+    "make_table",
+]
 
 ADBENCH = (
     "https://raw.githubusercontent.com/Minqi824/ADBench/"
@@ -29,7 +37,7 @@ PYOD = (
 )
 
 
-class OddsSet(NamedTuple):
+class AnomalySet(NamedTuple):
     """Size of a set, and the file it is made of."""
 
     n_samples: int
@@ -38,12 +46,17 @@ class OddsSet(NamedTuple):
     source: str
 
 
-ODDS_SETS = MappingProxyType({name: OddsSet(*row[:4]) for name, row in SETS["odds"].items()})
+ODDS_SETS, ADBENCH_SETS = (
+    MappingProxyType({name: AnomalySet(*row[:4]) for name, row in SETS[collection].items()})
+    for collection in ("odds", "adbench")
+)
 # name: rows, anomalies, what is normal
 FEATURE_SETS = MappingProxyType({name: tuple(row) for name, row in SETS["features"].items()})
 
 # Single precision would make distinct values of this set equal.
 DOUBLE_PRECISION = frozenset({"pendigits"})
+# Of ADBench's sets, that many rows at most.
+MOST_ROWS = 20_000
 
 
 def fetch_odds(
@@ -92,13 +105,44 @@ def fetch_odds(
     Han, S. et al. (2022). ADBench: Anomaly Detection Benchmark. NeurIPS.
     """
     check_choice("name", name, list(ODDS_SETS))
-    source, (n_samples, n_features, n_anomalies, _, remark) = _odds_source(name), SETS["odds"][name]
-    about = (
-        f"{name} of the ODDS collection: {n_samples:,} rows, {n_features} features, {n_anomalies:,}"
-        f" anomalies ({n_anomalies / n_samples:.1%}). {remark}\n"
-        f"Source: {source.mirrors[0][0]}\n"
-        "The source does not state the licence of the data. Cite Rayana (2016), ODDS Library."
-    )
+    source = _odds_source(name)
+    about = _describe("odds", name, "the ODDS collection", "Rayana (2016), ODDS Library", source)
+    arrays = load_set(source, data_home, download_if_missing)
+    return _make_bunch(arrays, return_X_y, as_frame, name=name, DESCR=about)
+
+
+def fetch_adbench(
+    name: str,
+    *,
+    data_home: str | os.PathLike | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+) -> Bunch | tuple:
+    """Load one of 12 tables of ADBench that are not among ODDS's, downloading it if necessary.
+
+    Values are as published there. Of ALOI, celeba, http and skin these are 20,000 rows, drawn
+    without replacement with seed 0 and in the order of the source; of the others, all.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``ADBENCH_SETS``, which also gives each set's size and number of anomalies.
+    data_home, download_if_missing, return_X_y, as_frame : optional
+        As for :func:`fetch_odds`; the set is ``adbench/NAME.npz`` below ``data_home``.
+
+    Returns
+    -------
+    Bunch or tuple
+        As :func:`fetch_odds`, which raises the same; ``data`` is float64.
+
+    References
+    ----------
+    Han, S. et al. (2022). ADBench: Anomaly Detection Benchmark. NeurIPS.
+    """
+    check_choice("name", name, list(ADBENCH_SETS))
+    source = _adbench_source(name)
+    about = _describe("adbench", name, "ADBench", "Han et al. (2022), ADBench", source)
     arrays = load_set(source, data_home, download_if_missing)
     return _make_bunch(arrays, return_X_y, as_frame, name=name, DESCR=about)
 
@@ -170,13 +214,33 @@ def _odds_source(name: str) -> SourceSet:
     return SourceSet(f"ODDS {name}", f"odds/{name}.npz", [[url]], convert)
 
 
-def _convert(paths: list[Path], dtype: type) -> Arrays:
-    """Arrays of a file, Matlab's or numpy's, that holds X and a column y."""
+def _adbench_source(name: str) -> SourceSet:
+    url = f"{ADBENCH}/Classical/{ADBENCH_SETS[name].source}"
+    convert = partial(_convert, dtype=np.float64, most_rows=MOST_ROWS)
+    return SourceSet(f"ADBench {name}", f"adbench/{name}.npz", [[url]], convert)
+
+
+def _describe(collection: str, name: str, of: str, cite: str, source: SourceSet) -> str:
+    n_samples, n_features, n_anomalies, _, remark = SETS[collection][name]
+    return (
+        f"{name} of {of}: {n_samples:,} rows, {n_features} features, {n_anomalies:,}"
+        f" anomalies ({n_anomalies / n_samples:.1%}). {remark}\n"
+        f"Source: {source.mirrors[0][0]}\n"
+        f"The source does not state the licence of the data. Cite {cite}."
+    )
+
+
+def _convert(paths: list[Path], dtype: type, most_rows: int | None = None) -> Arrays:
+    """Arrays of a file, Matlab's or numpy's, that holds X and a column y; of some rows at most."""
     from scipy.io import loadmat
 
     is_matlab = paths[0].suffix == ".mat"
     with nullcontext(loadmat(paths[0])) if is_matlab else np.load(paths[0]) as content:
-        return {"X": content["X"].astype(dtype), "y": content["y"].ravel().astype(np.int8)}
+        X, y = content["X"].astype(dtype), content["y"].ravel().astype(np.int8)
+    if most_rows is not None and len(X) > most_rows:
+        kept = np.sort(np.random.RandomState(0).permutation(len(X))[:most_rows])
+        X, y = X[kept], y[kept]
+    return {"X": X, "y": y}
 
 
 def _make_bunch(arrays: Arrays, return_X_y: bool, as_frame: bool, **about: str) -> Bunch | tuple:

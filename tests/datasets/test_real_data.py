@@ -6,6 +6,7 @@ from scipy.io import savemat
 
 from skrobust import datasets
 from skrobust.datasets import (
+    ADBENCH_SETS,
     FEATURE_SETS,
     ODDS_SETS,
     REGRESSION_SETS,
@@ -29,10 +30,16 @@ def fetch(real_data):
     return fetch_or_skip
 
 
-@pytest.mark.parametrize("name", ODDS_SETS)
-def test_odds(name, fetch):
-    n_samples, n_features, n_anomalies, _ = ODDS_SETS[name]
-    bunch = fetch(datasets.fetch_odds, name)
+TABLES = [
+    *((datasets.fetch_odds, name, size) for name, size in ODDS_SETS.items()),
+    *((datasets.fetch_adbench, name, size) for name, size in ADBENCH_SETS.items()),
+]
+
+
+@pytest.mark.parametrize("fetcher, name, size", TABLES)
+def test_tables_of_anomalies(fetcher, name, size, fetch):
+    n_samples, n_features, n_anomalies, _ = size
+    bunch = fetch(fetcher, name)
     assert bunch.data.shape == (n_samples, n_features)
     assert bunch.target.sum() == n_anomalies and set(bunch.target) == {0, 1}
     assert np.isfinite(bunch.data).all()
@@ -55,6 +62,18 @@ def test_odds_from_the_form_of_the_source(name, fetch, tmp_path):
     write = savemat if path.suffix == ".mat" else lambda path, arrays: np.savez(path, **arrays)
     write(path, {"X": X.astype(float), "y": y[:, None] if path.suffix == ".mat" else y})
     assert not list(find_damage(source.convert([path]), DIGESTS[source.file]))
+
+
+@pytest.mark.parametrize(
+    "name, n_rows, n_first", [("ALOI", 49_534, 1_508), ("skin", 245_057, 50_859)]
+)
+def test_drawn_rows_of_the_source(name, n_rows, n_first, fetch, tmp_path):
+    """In these sources, the anomalies come first: so many of them are among the rows drawn."""
+    y = fetch(datasets.fetch_adbench, name).target
+    np.savez(tmp_path / "whole.npz", X=np.arange(n_rows)[:, None], y=np.arange(n_rows) < n_first)
+    drawn = _anomalies._adbench_source(name).convert([tmp_path / "whole.npz"])
+    np.testing.assert_array_equal(drawn["y"], y)
+    assert (np.diff(drawn["X"].ravel()) > 0).all()
 
 
 @pytest.mark.parametrize("name", sorted(set(REGRESSION_SETS) - {"protein"}))  # which takes a second

@@ -58,6 +58,6 @@ def test_damage_is_named():
 def test_table_is_well_formed():
     digests = [digest for file in DIGESTS.values() for digest in file.values()]
     assert (
-        len(DIGESTS) == 18 + 5 + 5 + 1 + 8 + 1
+        len(DIGESTS) == 18 + 12 + 5 + 5 + 1 + 8 + 1
     )  # the labels of CIFAR-10N, the archive of CIFAR-10
     assert all(len(digest) == 64 and set(digest) <= set("0123456789abcdef") for digest in digests)

@@ -75,6 +75,31 @@ def test_odds_from_pyod(home, server, expect, table):
     np.testing.assert_array_equal(y, table["y"])
 
 
+def test_adbench(home, server, expect, table, monkeypatch):
+    monkeypatch.setattr(_anomalies, "MOST_ROWS", 15)
+    X = np.random.RandomState(1).normal(size=(20, 3))
+    kept = np.sort(np.random.RandomState(0).permutation(20)[:15])
+    expect("adbench/http.npz", {"X": X[kept], "y": table["y"][kept]})
+    server.files["16_http.npz"] = in_memory(np.savez, X=X, y=table["y"].astype(np.int64))
+    bunch = datasets.fetch_adbench("http", data_home=home)
+    assert server.requests == ["ADBENCH/Classical/16_http.npz"]
+    np.testing.assert_array_equal(bunch.data, X[kept])
+    np.testing.assert_array_equal(bunch.target, table["y"][kept])
+    assert "of 567,498 rows, drawn with seed 0" in bunch.DESCR
+    assert (home / "adbench/http.npz").exists()
+
+
+def test_adbench_keeps_small_sets_whole(home, server, expect, table):
+    X = np.random.RandomState(1).normal(size=(20, 9))
+    expect("adbench/WBC.npz", {"X": X, "y": table["y"]})
+    server.files["42_WBC.npz"] = in_memory(np.savez, X=X, y=table["y"])
+    loaded, y = datasets.fetch_adbench("WBC", data_home=home, return_X_y=True)
+    np.testing.assert_array_equal(loaded, X)
+    np.testing.assert_array_equal(y, table["y"])
+    with pytest.raises(datasets.DataNotSuppliedError, match="ADBench yeast"):
+        datasets.fetch_adbench("yeast", data_home=home, download_if_missing=False)
+
+
 def test_image_features(home, server, expect, table):
     expect("features/SVHN_0.npz", table)
     server.files["SVHN_0.npz"] = in_memory(np.savez, **table)
@@ -110,6 +135,8 @@ def test_odds_as_frame(home, server, expect, table):
 def test_unknown_names(name, home):
     with pytest.raises(ValueError, match=r"name must be one of .*'glass'"):
         datasets.fetch_odds(name, data_home=home)
+    with pytest.raises(ValueError, match=r"name must be one of .*'yeast'"):
+        datasets.fetch_adbench(name, data_home=home)
     with pytest.raises(ValueError, match=r"name must be one of .*'naval'"):
         datasets.fetch_regression(name, data_home=home)
 
