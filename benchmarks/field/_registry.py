@@ -16,6 +16,7 @@ _WHAT = {
     "audits": "Which model to audit labels and targets with",
     "poison-screen": "Backdoor attacks of the literature, and defences against them",
     "clean": "What scaling by the middle of the values costs on clean tables",
+    "detect-adbench": "Anomaly detectors on 30 tables, beside PyOD's",
     "fresh": "How many fresh normal rows detectors flag",
     "relations": "Which estimators keep their results when a table is changed",
 }
