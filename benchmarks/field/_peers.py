@@ -75,7 +75,8 @@ def make_peer(name: str, seed: int) -> Any:
     peer = getattr(import_module(f"pyod.models.{PEERS[name]}"), name)
     wanted = {"random_state": seed, "verbose": 0}
     known = signature(peer).parameters
-    return peer(**{key: value for key, value in wanted.items() if key in known})
+    with contained_seeding(seed):  # some seed the global generators here
+        return peer(**{key: value for key, value in wanted.items() if key in known})
 
 
 def fit_and_score(
