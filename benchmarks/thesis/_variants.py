@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn.preprocessing import MinMaxScaler
 
 from benchmarks._results import Cell
+from benchmarks.thesis._detectors import CHAPTER
 from benchmarks.thesis._odds import measure_detector
 from skrobust import RCADetector
 
@@ -20,7 +21,8 @@ def measure_variant(cell: Cell, parameters: Mapping, device: str) -> dict[str, f
     """Train one variant on the contaminated part of a set and score the other."""
 
     def build(rate, width):
-        return RCADetector(rate, random_state=cell.seed, device=device, **parameters)
+        settings = {**CHAPTER, **parameters}
+        return RCADetector(rate, random_state=cell.seed, device=device, **settings)
 
     return measure_detector(cell, build, scale=MinMaxScaler)
 

@@ -24,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks._results import Cell, Grid
+from benchmarks.thesis._detectors import CHAPTER
 from benchmarks.thesis._targets import TABLE_1_3
 from skrobust import RCADetector, RobustRealNVPDetector
 from skrobust.datasets import fetch_lagos
@@ -50,11 +51,12 @@ METHODS: dict[str, Callable[[int, str], Any]] = {
     "IForest": lambda seed, device: IForest(contamination=SHARE, random_state=seed),
     "LOF": lambda seed, device: LOF(contamination=SHARE),
     "RCA": lambda seed, device: RCADetector(
-        SHARE, preprocessing="standard", random_state=seed, device=device
+        SHARE, preprocessing="standard", random_state=seed, device=device, **CHAPTER
     ),
     "RobustRealNVP": lambda seed, device: RobustRealNVPDetector(
         SHARE,
-        margin=1.0,  # the default when it was measured
+        margin=1.0,  # the defaults when it was measured
+        base="normal",
         random_state=seed,
         device=device,
     ),

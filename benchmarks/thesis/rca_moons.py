@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 from skorch.callbacks import Callback
 
 from benchmarks._results import Cell, Grid
-from benchmarks.thesis._detectors import OURS
+from benchmarks.thesis._detectors import CHAPTER, OURS
 from skrobust import RCADetector
 from skrobust.datasets import make_contaminated_moons
 from skrobust.plotting import TrainingCurveDisplay
@@ -56,13 +56,9 @@ def train(setting: str, method: str, seed: int, device: str = "cpu"):
     X, y = make_contaminated_moons(
         n_normal, contamination=(N_POINTS - n_normal) / n_normal, random_state=seed
     )
+    settings = {**CHAPTER, **OURS[method], "max_epochs": N_EPOCHS}
     detector = RCADetector(
-        rate,
-        max_epochs=N_EPOCHS,
-        callbacks=[_Found(y)],
-        random_state=seed,
-        device=device,
-        **OURS[method],
+        rate, callbacks=[_Found(y)], random_state=seed, device=device, **settings
     )
     return detector.fit(X), X, y
 

@@ -23,6 +23,7 @@ from sklearn.utils import check_random_state
 from skorch.callbacks import Callback
 
 from benchmarks._results import Cell, Grid
+from benchmarks.thesis._detectors import CHAPTER
 from benchmarks.thesis._labels import PERCEPTRON
 from benchmarks.thesis._odds import split
 from benchmarks.thesis._rates import LABEL_WAYS, SCORE_WAYS, TARGET_WAYS, loss_mixture
@@ -67,8 +68,9 @@ ODDS = [
     "vowels",
 ]
 DETECTORS: dict[str, Any] = {
-    "rca": RCADetector,
-    "nvp": partial(RobustRealNVPDetector, margin=1.0),  # the default when it was measured
+    # the defaults when they were measured
+    "rca": partial(RCADetector, **CHAPTER),
+    "nvp": partial(RobustRealNVPDetector, margin=1.0, base="normal"),
 }
 SCORED = [f"{name} {detector}" for detector in DETECTORS for name in ODDS]
 SETS = [*LABELS, *TARGETS, *SCORED]

@@ -21,6 +21,8 @@ SMALL = {
     "lr": 3e-3,
     "max_epochs": 60,
     "n_passes": 10,
+    "n_draws": None,
+    "scoring": "sum",
 }
 PLAIN = {"n_networks": 1, "select": False, "n_passes": 0}
 
@@ -294,3 +296,14 @@ def test_feature_scores_add_up_and_point_at_the_planted_feature(loss):
     if loss == "squared_error":  # the other clips what lies outside the training range
         excess = errors[:20] - errors[20:].mean(axis=0)
         assert (excess.argmax(axis=1) == 7).mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "n_epochs"), [(20, 200), (640, 200), (1280, 100), (5000, 25), (100_000, 5)]
+)
+def test_default_length_of_the_training(n_rows, n_epochs):
+    """A thousand steps, in 5 to 200 epochs."""
+    length = RCADetector()._length(n_rows)
+    steps = -(-n_rows // 128)
+    assert max(length["max_epochs"], -(-length["min_steps"] // steps)) == n_epochs
+    assert length["max_steps"] is None

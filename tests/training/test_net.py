@@ -201,7 +201,7 @@ def test_held_out_rows_are_scored_by_the_final_model(X):
     detector = RCADetector(
         max_epochs=3, n_networks=1, train_split=ValidSplit(0.2, random_state=0), **SMALL
     )
-    detector.set_params(n_passes=0).fit(X)
+    detector.set_params(n_passes=0, scoring="sum").fit(X)
     held_out = np.isnan(detector.keep_frequency_)
     np.testing.assert_allclose(
         detector.sample_scores_[held_out], detector.decision_scores_[held_out], rtol=1e-5
