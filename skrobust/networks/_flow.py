@@ -7,14 +7,16 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.stats import truncnorm
 from torch import Tensor, nn
 
 from skrobust.networks._lipschitz import SpectralConstraint
 from skrobust.networks._stacked import LEAST_COLUMNS, StackedLinear
 
-__all__ = ["CouplingFlow", "LipschitzBound"]
+__all__ = ["CouplingFlow", "HeavyTails", "LipschitzBound"]
 
 _SLOPE = 0.01
 _LARGEST = 1e15  # squares of it, summed over the features, are finite in float32
@@ -35,6 +37,45 @@ class LipschitzBound(NamedTuple):
     scale: Any
     shift: Any
     map: Any
+
+
+class HeavyTails(NamedTuple):
+    """A distribution that is normal in its middle and falls as a power beyond.
+
+    Its density is proportional to exp(-z^2 / 2) up to |z| = k, and to |z|^(-k^2) from there
+    on, which joins it without a bend.
+
+    Parameters
+    ----------
+    border : float
+        Where the power begins (k), more than 1.
+    """
+
+    border: float
+
+    @property
+    def log_volume(self) -> float:
+        """Logarithm of the integral of exp(-distance)."""
+        return math.log(math.sqrt(2 * math.pi) * math.erf(self.border / math.sqrt(2)) + self._tails)
+
+    @property
+    def _tails(self) -> float:
+        power = self.border**2
+        return 2 * math.exp(-power / 2) * self.border / (power - 1)
+
+    def distance(self, z: Tensor) -> Tensor:
+        """Half the square of each value, growing as a logarithm beyond the border."""
+        size, power = z.abs(), self.border**2
+        far = 0.5 * power + power * torch.log(size.clamp_min(self.border) / self.border)
+        return torch.where(size <= self.border, 0.5 * z.square(), far)
+
+    def draw(self, rng: np.random.RandomState, size: tuple[int, ...]) -> np.ndarray:
+        """Draw independent values."""
+        k, share = self.border, self._tails / math.exp(self.log_volume)
+        middle = truncnorm.rvs(-k, k, size=size, random_state=rng)
+        far = k * (1 - rng.uniform(size=size)) ** (1 / (1 - k**2))
+        far = np.copysign(far, rng.uniform(-1, 1, size=size))
+        return np.where(rng.uniform(size=size) < share, far, middle)
 
 
 class CouplingFlow(nn.Module):
@@ -94,10 +135,16 @@ class CouplingFlow(nn.Module):
                 for layer in self.layers
             )
 
-    def forward(self, x: Tensor, per_feature: bool = False) -> Tensor:
-        """Log-density of x (n_networks, n_rows, in_features), or what each coordinate adds."""
+    def forward(self, x: Tensor, per_feature: bool = False, base: Any = None) -> Tensor:
+        """Log-density of x (n_networks, n_rows, in_features), or what each coordinate adds.
+
+        Codes are standard normal, or distributed as a ``base`` such as :class:`HeavyTails`.
+        """
         z, log_scale = self._encode(x)
-        densities = log_scale - 0.5 * (z.square() + math.log(2 * math.pi))
+        if base is None:
+            densities = log_scale - 0.5 * (z.square() + math.log(2 * math.pi))
+        else:
+            densities = log_scale - base.distance(z) - base.log_volume
         return densities if per_feature else densities.sum(dim=-1)
 
     def transform(self, x: Tensor) -> tuple[Tensor, Tensor]:

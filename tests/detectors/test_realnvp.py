@@ -1,12 +1,16 @@
 """RobustRealNVPDetector: a density in the data's units, robust by trimming and by smoothness."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
+import skrobust.io
 from skrobust import RobustRealNVPDetector
 from skrobust.datasets import make_contaminated_moons
+from skrobust.detectors import _realnvp
 from skrobust.networks import CouplingFlow
 from skrobust.selection import keep_count
 
@@ -20,10 +24,12 @@ def bell(n=600, seed=0):
     return rng.multivariate_normal([10, -300], [[4, 50], [50, 900]], size=n)
 
 
+@pytest.mark.parametrize("base", ["heavy-tailed", "normal"])
 @pytest.mark.parametrize("preprocessing", ["minmax", "standard", None])
-def test_density_is_one_in_the_units_of_the_features(preprocessing):
+def test_density_is_one_in_the_units_of_the_features(preprocessing, base):
     X = bell() if preprocessing else (bell() - [10, -300]) / [2, 30]
-    detector = RobustRealNVPDetector(preprocessing=preprocessing, **SMALL).fit(X)
+    settings = {"max_epochs": 30, "preprocessing": preprocessing, "base": base}
+    detector = RobustRealNVPDetector(**settings, **SMALL).fit(X)
     low, high = X.min(axis=0), X.max(axis=0)
     middle, reach = (low + high) / 2, 3 * (high - low)
     axes = np.linspace(middle - reach, middle + reach, 601)
@@ -43,9 +49,11 @@ def test_density_of_a_normal_distribution_is_learnt():
     assert np.mean(true - detector.score_samples(new)) < 0.1
 
 
-def test_feature_scores_add_up():
+@pytest.mark.parametrize("base", ["heavy-tailed", "normal"])
+def test_feature_scores_add_up(base):
     X = bell()
-    detector = RobustRealNVPDetector(**SMALL).fit(X)
+    X[3, 1] = 1e9
+    detector = RobustRealNVPDetector(base=base, **SMALL).fit(X)
     parts = detector.feature_scores(X)
     assert parts.shape == X.shape
     np.testing.assert_allclose(parts.sum(axis=1), detector.decision_scores_, rtol=1e-4, atol=1e-4)
@@ -54,6 +62,73 @@ def test_feature_scores_add_up():
     odd = X[:1] + np.array([0, 900])
     gain = detector.feature_scores(odd) - parts[:1]
     assert gain[0, 1] > 10
+
+
+def far_rows(seed, n=600):
+    """Normal rows, a twentieth of them far off in one column; anomalies off in ten of twenty."""
+    rng = np.random.RandomState(seed)
+    y = np.arange(n) >= n - 12
+    X = rng.normal(size=(n, 20))
+    X[:30, rng.randint(20)] += rng.uniform(8, 14, 30)
+    X[y, :10] += 3 * rng.choice([-1, 1], size=(12, 10))
+    return X, y
+
+
+def test_rows_that_are_far_off_in_one_column_do_not_fill_the_head_of_the_list():
+    found = []
+    for seed in range(3):
+        X, y = far_rows(seed)
+        detector = RobustRealNVPDetector(0.02, max_epochs=40, margin=8, **STANDARD).fit(X)
+        heavy = detector.decision_scores_
+        detector._scored_by = "normal"  # training is the same
+        both = heavy, detector.decision_function(X)
+        found.append([average_precision_score(y, scores) for scores in both])
+    heavy, normal = np.mean(found, axis=0)
+    assert heavy > 0.8
+    assert heavy > normal + 0.2
+
+
+def test_both_bases_agree_near_the_middle_and_only_one_squares_what_is_far():
+    X = bell()
+    heavy, normal = (
+        RobustRealNVPDetector(base=base, max_epochs=30, **STANDARD).fit(X)
+        for base in ("heavy-tailed", "normal")
+    )
+    for name, weight in heavy.net_.module_.state_dict().items():
+        assert torch.equal(weight, normal.net_.module_.state_dict()[name])
+    middle = np.argsort(normal.decision_scores_)[:300]
+    apart = (heavy.decision_scores_ - normal.decision_scores_)[middle]
+    np.testing.assert_allclose(apart, apart[0], atol=1e-3)
+    far = X[:1] + np.array([0, 1e6])
+    assert normal.decision_function(far) > 1e6
+    assert heavy.decision_function(X).max() < heavy.decision_function(far) < 500
+    heavy.base = "normal"  # for the next fit
+    assert heavy.decision_function(far) < 500
+
+
+def test_samples_have_the_tails_of_the_base():
+    X = bell(300)
+    share = {}
+    for base in ("heavy-tailed", "normal"):
+        settings = {"max_epochs": 2, "preprocessing": "standard", "base": base}
+        detector = RobustRealNVPDetector(**settings, **SMALL).fit(X)
+        rows = detector._preprocessor.transform(detector.sample(40_000, random_state=0))
+        codes = detector.net_.module_.eval().transform(torch.from_numpy(rows)[None])[0]
+        share[base] = float((codes.abs() > 4).float().mean())
+    assert share["normal"] < 2e-4
+    assert 1e-3 < share["heavy-tailed"] < 2e-3
+
+
+def test_detectors_that_were_stored_before_there_was_a_base_score_as_they_did(tmp_path):
+    X = bell(200)
+    X[0] += 1e5
+    detector = RobustRealNVPDetector(base="normal", max_epochs=2, **SMALL).fit(X)
+    expected = detector.decision_function(X)
+    del detector.base, detector._scored_by
+    skrobust.io.save(detector, tmp_path / "old")
+    for loaded in (skrobust.io.load(tmp_path / "old"), pickle.loads(pickle.dumps(detector))):
+        assert loaded.get_params()["base"] == "normal"
+        np.testing.assert_array_equal(loaded.decision_function(X), expected)
 
 
 def test_samples_resemble_the_rows_and_repeat():
@@ -209,9 +284,26 @@ def test_training_length(n_rows, min_steps, n_epochs):
     assert len(detector.fit(X).history_) == n_epochs
 
 
+def test_long_trainings_are_limited_unless_a_length_is_given(monkeypatch):
+    monkeypatch.setattr(_realnvp, "_MOST_STEPS", 7)
+    X = np.random.RandomState(0).rand(300, 2)
+
+    def count(**settings):
+        settings = {"min_steps": None, "hidden_layer_sizes": (4,), "n_couplings": 2, **settings}
+        history = RobustRealNVPDetector(**settings).fit(X).history_
+        return sum(history[:, "train_batch_count"])
+
+    assert count() == 7
+    assert count(max_steps=None) == 15
+    assert count(max_steps=4) == 4
+    assert count(max_epochs=4) == 12
+    assert count(min_steps=10) == 10
+
+
 def test_early_stopping_needs_no_labels_and_keeps_the_best_epoch():
     X = bell(150)
-    settings = {"early_stopping": True, "max_epochs": 400, "patience": 40, "margin": 1, **STANDARD}
+    stopping = {"early_stopping": True, "max_epochs": 400, "patience": 40, "margin": 1}
+    settings = {"base": "normal", **stopping, **STANDARD}  # what is trained, and validated
     detector = RobustRealNVPDetector(contamination=0.05, **settings).fit(X)
     losses = detector.history_[:, "valid_loss"]
     assert len(losses) < 400

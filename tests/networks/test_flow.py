@@ -2,12 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from skrobust.networks import CouplingFlow, SpectralConstraint
+from skrobust.networks._flow import HeavyTails
 
 
 def make_flow(n_features, seed=0, spread=3.0, **settings):
@@ -52,14 +54,33 @@ def test_log_determinant_is_that_of_the_full_jacobian(n_features):
             torch.testing.assert_close(log_det[network, row], expected)
 
 
+@pytest.mark.parametrize("base", [None, HeavyTails(2.5), HeavyTails(3.0)])
 @pytest.mark.parametrize("lipschitz", [None, 1.0])
-def test_density_integrates_to_one(lipschitz):
+def test_density_integrates_to_one(lipschitz, base):
     flow = make_flow(2, spread=2.0, lipschitz=lipschitz)
     axis = torch.linspace(-25, 25, 501, dtype=torch.float64)
     grid = torch.cartesian_prod(axis, axis)
     with torch.no_grad():
-        total = flow(grid.unsqueeze(0)).exp().sum() * (axis[1] - axis[0]) ** 2
+        total = flow(grid.unsqueeze(0), base=base).exp().sum() * (axis[1] - axis[0]) ** 2
     assert total.item() == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("border", [1.5, 2.0, 2.5])
+def test_heavy_tails_are_a_density_without_a_bend_that_draws_follow(border):
+    tails = HeavyTails(border)
+    z = torch.linspace(-300, 300, 600_001, dtype=torch.float64)
+    density = (-tails.distance(z) - tails.log_volume).exp()
+    cumulative = density.cumsum(0) * 1e-3
+    assert cumulative[-1].item() == pytest.approx(1.0, abs=2e-3)
+    places = torch.tensor([-border, border], dtype=torch.float64, requires_grad=True)
+    tails.distance(places + 1e-9 * places.sign()).sum().backward()
+    torch.testing.assert_close(places.grad, places.detach())
+    drawn = tails.draw(np.random.RandomState(0), (100_000,))
+    far = float(density[z.abs() > 1.5 * border].sum()) * 1e-3
+    assert np.mean(np.abs(drawn) > 1.5 * border) == pytest.approx(far, rel=0.2)
+    for level in (0.1, 0.3, 0.5, 0.9):
+        place = float(z[(cumulative < level).sum()])
+        assert np.mean(drawn <= place) == pytest.approx(level, abs=0.01)
 
 
 def test_networks_of_a_stack_are_separate():
