@@ -22,6 +22,7 @@ CENTRE = (2.5, 2.5)
 SETTING = "5001 steps"
 
 _COMMON = {
+    "base": "normal",
     "margin": 0.0,
     "preprocessing": None,
     "hidden_layer_sizes": (64, 64),
