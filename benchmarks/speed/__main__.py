@@ -35,6 +35,7 @@ BENCHMARKS = {
     "prl-step": prl_step.run_step,
     "rca-epoch": rca_epoch.run,
     "rca-fit": rca_fit.run,
+    "rca-default": rca_scoring.run_default,
     "rca-score-passes": rca_scoring.run_passes,
     "rca-score-rate": rca_scoring.run_rate,
     "simclr-step": simclr_step.run,

@@ -41,6 +41,8 @@ def _ours(X, dropout: float) -> Callable[[], object]:
         dropout=dropout,
         margin=0.0,
         n_passes=10,
+        n_draws=None,  # the peers choose no passes either
+        scoring="sum",
         max_epochs=EPOCHS,
         batch_size=BATCH,
         lr=LR,

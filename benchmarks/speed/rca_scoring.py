@@ -1,17 +1,19 @@
-"""Scoring: many stochastic passes, and the rate, growth and memory of one pass."""
+"""Scoring: many stochastic passes, the rate, growth and memory of one pass, and the defaults."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from benchmarks.speed.data import contaminated_rows, normal_rows
 from benchmarks.speed.memory import extra_memory
 from benchmarks.speed.official import OfficialStyleRCA
 from benchmarks.speed.report import Row, at_least, at_most
-from benchmarks.speed.timing import Ratio, compare
+from benchmarks.speed.timing import Ratio, compare, quartiles, seconds
 from skrobust import RCADetector
 
-__all__ = ["run_passes", "run_rate"]
+__all__ = ["run_default", "run_passes", "run_rate"]
 
 HIDDEN, CODE, BATCH = (128, 128), 10, 128
 
@@ -36,6 +38,16 @@ def run_rate(rounds: int) -> Iterator[Row]:
         yield Row(f"rows/s over PyOD AutoEncoder, n={n_rows}", ratio, at_least(4))
     yield Row("time n=1e6 / n=1e5", _compare_growth(detector, rounds), at_most(11))
     yield extra_memory("rca", 64)
+
+
+def run_default(rounds: int) -> Iterator[Row]:
+    """Yield CPU seconds of the default fit of 5,000 rows of 20 columns, and of scoring a row."""
+    X = np.random.default_rng(0).normal(size=(5_000, 20))
+    detector = RCADetector(device="cpu", random_state=0)
+    fits = [seconds(lambda: detector.fit(X)) for _ in range(min(rounds, 3))]
+    yield Row("default fit, 5,000 x 20", quartiles(fits), at_most(30), unit="s")
+    times = [1e6 / len(X) * seconds(lambda: detector.decision_function(X)) for _ in range(rounds)]
+    yield Row("default scoring, 20 columns", quartiles(times), at_most(40), unit="us a row")
 
 
 def _compare_passes(X, v: int, dropout: float, rounds: int) -> Ratio:
