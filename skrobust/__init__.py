@@ -25,7 +25,12 @@ if TYPE_CHECKING:
         SemiSupervisedBackdoorClassifier,
         SpectralSignatureFilter,
     )
-    from skrobust.detectors import OutlierDetectorAdapter, RCADetector, RobustRealNVPDetector
+    from skrobust.detectors import (
+        OutlierDetectorAdapter,
+        RCADetector,
+        RobustEnsembleDetector,
+        RobustRealNVPDetector,
+    )
     from skrobust.diagnosis import (
         CorruptionEstimate,
         LabelAudit,
@@ -45,6 +50,7 @@ __all__ = [
     "PRLRegressor",
     "PoisonScreen",
     "RCADetector",
+    "RobustEnsembleDetector",
     "RobustFilter",
     "RobustRealNVPDetector",
     "SemiSupervisedBackdoorClassifier",
@@ -68,7 +74,12 @@ _SUBPACKAGES = {
     ),
     "corruption": (),
     "datasets": (),
-    "detectors": ("OutlierDetectorAdapter", "RCADetector", "RobustRealNVPDetector"),
+    "detectors": (
+        "OutlierDetectorAdapter",
+        "RCADetector",
+        "RobustEnsembleDetector",
+        "RobustRealNVPDetector",
+    ),
     "diagnosis": (
         "CorruptionEstimate",
         "LabelAudit",

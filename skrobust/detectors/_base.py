@@ -24,15 +24,13 @@ from skrobust._validation import (
     fit_context,
     unchanged_on_error,
     validate_rows,
-    warn_caller,
 )
+from skrobust.detectors._blank import fill_blank_scores, level_blank_scores
 from skrobust.detectors._pyod import PyODMixin
 from skrobust.selection import DropSchedule, Trim, output_gradient_norm, score_of
 from skrobust.training import ByRowGradients, RobustStep, RowDataset, ScoredApart, SharedPass
 
 __all__ = ["RobustDetector"]
-
-_NAMED = 5  # rows in a warning
 
 
 class RobustDetector(RobustEstimator, PyODMixin):
@@ -195,12 +193,7 @@ class RobustDetector(RobustEstimator, PyODMixin):
                 trained = self.net_.result(rows)
                 _, self.sample_scores_, self.keep_frequency_, self.history_, _ = trained
                 self.decision_scores_ = self._score(X)
-            blank = np.isnan(X).all(axis=1)  # nothing is known of these rows
-            known = self.decision_scores_[~blank] if not blank.all() else self.decision_scores_
-            self._blank_score = float(np.median(known))
-            if blank.any():
-                self.decision_scores_[blank] = self._blank_score
-                _warn_of_blank_rows(blank)
+            self._blank_score = level_blank_scores(X, self.decision_scores_)
             self._process_decision_scores()
         return self
 
@@ -219,11 +212,7 @@ class RobustDetector(RobustEstimator, PyODMixin):
         """
         check_is_fitted(self)
         X = validate_rows(self, X, reset=False, missing=self._preprocessor.missing)
-        scores, blank = self._score(X), np.isnan(X).all(axis=1)
-        if blank.any():
-            scores[blank] = self._blank_score
-            _warn_of_blank_rows(blank)
-        return scores
+        return fill_blank_scores(X, self._score(X), self._blank_score)
 
     def _held_out_rows(self, X: Any, y: Any) -> RowDataset:
         """Bring rows that ``predefined_split`` was given to what the networks are given."""
@@ -313,12 +302,3 @@ class RobustDetector(RobustEstimator, PyODMixin):
         networks = self.net_.module_.eval()
         shared = chunks.unsqueeze(1).expand(-1, self.net_.n_networks, -1, -1)
         return torch.stack([self.row_scores(networks(x), x).double().mean(dim=0) for x in shared])
-
-
-def _warn_of_blank_rows(blank: np.ndarray) -> None:
-    rows = np.flatnonzero(blank)
-    named = ", ".join(map(str, rows[:_NAMED])) + (", ..." if len(rows) > _NAMED else "")
-    warn_caller(
-        f"{len(rows)} rows of X have no value at all (row {named}): nothing is known of them, they "
-        "get the median score of the training rows"
-    )
