@@ -35,5 +35,11 @@ def test_shares_are_of_columns_and_sum_to_one(trained, table):
         (100_000, 60, {"max_epochs": 60}),
     ],
 )
-def test_training_length(n_rows, wanted, expected):
-    assert plan_epochs(n_rows, RCADetector(), wanted) == expected
+def test_training_length(n_rows, wanted, expected, monkeypatch):
+    monkeypatch.setattr(RCADetector, "usual_epochs", 200)
+    assert plan_epochs(n_rows, RCADetector(min_steps=None), wanted) == expected
+
+
+def test_training_length_of_a_detector_that_counts_steps():
+    for n_rows in (300, 100_000, 10_000_000):
+        assert plan_epochs(n_rows, RCADetector(), None) == {"min_steps": "auto"}
