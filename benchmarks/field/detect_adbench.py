@@ -30,7 +30,7 @@ from benchmarks.field._peers import PEERS, fit_and_score, make_peer
 from benchmarks.field._ranks import draw_ranks, mean_ranks
 from benchmarks.field._registry import RESULTS
 from benchmarks.thesis._odds import split
-from skrobust import RCADetector, RobustRealNVPDetector
+from skrobust import RCADetector, RobustEnsembleDetector, RobustRealNVPDetector
 from skrobust.datasets import ADBENCH_SETS, ODDS_SETS, fetch_adbench, fetch_odds
 
 VALUES = ["auc", "ap", "true_rate", "rate", "low", "high", "doubted", "n_rows"]
@@ -47,6 +47,7 @@ SHOWN = {"AUC": 3, "rank": 1, "AP": 3}  # in README, with digits
 NOTE = "A failure counts as AUC 0.5, AP the share of anomalies, and the last rank."
 TOLD, AUTO, TENTH, ANY = "true rate", "auto", "0.1", "any rate"
 OURS: dict[str, Callable[..., Any]] = {
+    "RobustEnsembleDetector": RobustEnsembleDetector,
     "RobustRealNVPDetector": RobustRealNVPDetector,
     "RCADetector": RCADetector,
 }
