@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-__all__ = ["Standardizer", "agreement"]
+__all__ = ["Standardizer", "agreement", "with_share"]
 
 _BOUND, _BEYOND = 6.0, 1e-3
 _NORMAL_IQR = 1.349
@@ -63,6 +63,15 @@ def agreement(scores: np.ndarray) -> np.ndarray:
     shared = is_head.T @ is_head / n_head
     weights = (shared.sum(axis=1) - 1.0) / (n_members - 1) + _LEAST_WEIGHT
     return weights / weights.sum()
+
+
+def with_share(weights: np.ndarray, place: int, share: float) -> np.ndarray:
+    """Raise one weight to ``share`` where it is below; the others keep their proportions."""
+    if weights[place] >= share or weights[place] == 1.0:
+        return weights
+    others = weights * (1.0 - share) / (1.0 - weights[place])
+    others[place] = share
+    return others
 
 
 def _finite(scores: np.ndarray) -> np.ndarray:

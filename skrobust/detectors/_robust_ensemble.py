@@ -23,7 +23,8 @@ from skrobust._validation import (
 )
 from skrobust.detectors._base import RobustDetector
 from skrobust.detectors._blank import fill_blank_scores, level_blank_scores
-from skrobust.detectors._combine import Standardizer, agreement
+from skrobust.detectors._combine import Standardizer, agreement, with_share
+from skrobust.detectors._forest import IsolationTrees
 from skrobust.detectors._members import SubsampleNeighbors, TrimmedGaussian, TrimmedHistogram
 from skrobust.detectors._pyod import PyODMixin
 from skrobust.detectors._rca import RCADetector
@@ -34,7 +35,8 @@ __all__ = ["RobustEnsembleDetector"]
 _TYPICAL_ROWS = 2_000
 _GROSS = 0.25
 _MANY_ROWS, _WIDTH, _SMALL_WIDTH = 500, 256, 64  # of the flow
-MEMBERS = ("flow", "rca", "gaussian", "marginal", "neighbors")
+_FLOW_SHARE, _FLOW_ROWS = 0.5, 2_400
+MEMBERS = ("flow", "rca", "gaussian", "marginal", "neighbors", "forest")
 
 
 class RobustEnsembleDetector(PyODMixin):
@@ -54,15 +56,16 @@ class RobustEnsembleDetector(PyODMixin):
         (:func:`estimate_contamination`), a PyThresh object sets the threshold; members leave out
         ``training_rate`` then. 0 leaves out nothing.
     members : sequence of str or of (str, detector), optional
-        None is all five: "flow" (:class:`RobustRealNVPDetector`, its networks 64 units wide below
+        None is all six: "flow" (:class:`RobustRealNVPDetector`, its networks 64 units wide below
         500 rows), "rca" (:class:`RCADetector`),
         "gaussian" (a normal distribution of the rows near it, after an arcsinh), "marginal" (a
-        histogram of each column, of the likely rows) and "neighbors" (mean distance to the nearest
-        row of each of 50 random samples of 64 rows). A pair of a name and any detector with PyOD's
+        histogram of each column, of the likely rows), "neighbors" (mean distance to the nearest
+        row of each of 50 random samples of 64 rows) and "forest" (scikit-learn's isolation forest). A pair of a name and any detector with PyOD's
         interface adds that one; it is cloned, and gets standardised rows.
     weights : {"agreement", "equal"} or sequence of float, default="agreement"
         Weights of the members. "agreement": how many of a member's highest tenth of the training
-        rows are among the highest tenth of another member, mean over the others.
+        rows are among the highest tenth of another member, mean over the others. The flow, which
+        gains most from many rows, has a share of n_samples / 2,400 at least, up to a half.
     training_rate : float in [0, 0.5], default=0.1
         Share left out in training when ``contamination`` is "auto" or a PyThresh object.
     missing : {"error", "mean"}, default="error"
@@ -130,7 +133,7 @@ class RobustEnsembleDetector(PyODMixin):
     >>> int(detector.labels_.sum()), int(detector.labels_[190:].sum())
     (10, 10)
     >>> detector.member_scores_.shape
-    (200, 5)
+    (200, 6)
     """
 
     _parameter_constraints: dict = {
@@ -258,7 +261,7 @@ class RobustEnsembleDetector(PyODMixin):
         Returns
         -------
         array of shape (n_samples, n_features), float64
-            What features add to the scores of the members that can tell (neighbours cannot), each
+            What features add to the scores of the members that can tell (neighbours and the forest cannot), each
             in the unit of the member's scale, beyond the feature's median over the training rows;
             mean with ``weights_``. The sum of a row is not its ``decision_function``, which is
             bounded.
@@ -299,6 +302,7 @@ class RobustEnsembleDetector(PyODMixin):
             "gaussian": lambda: TrimmedGaussian(rate),
             "marginal": lambda: TrimmedHistogram(rate),
             "neighbors": lambda: SubsampleNeighbors(draw_seed(rng), n_threads=self.n_threads),
+            "forest": lambda: IsolationTrees(draw_seed(rng)),
         }
         members, given = [], MEMBERS if self.members is None else self.members
         if not len(given):
@@ -328,8 +332,11 @@ class RobustEnsembleDetector(PyODMixin):
         """Weights of the members, which sum to 1."""
         n = len(self.members_)
         if isinstance(self.weights, str):
-            equal = self.weights == "equal"
-            return np.full(n, 1 / n) if equal else agreement(self.member_scores_)
+            if self.weights == "equal":
+                return np.full(n, 1 / n)
+            weights, names = agreement(self.member_scores_), [name for name, _ in self.members_]
+            share = min(_FLOW_SHARE, len(self.member_scores_) / _FLOW_ROWS)
+            return with_share(weights, names.index("flow"), share) if "flow" in names else weights
         weights = np.asarray(self.weights, dtype=np.float64)
         if weights.shape != (n,) or not (np.isfinite(weights).all() and (weights >= 0).all()):
             raise ValueError(f"weights={self.weights!r} must be {n} numbers of at least 0")

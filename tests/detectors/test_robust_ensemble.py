@@ -5,11 +5,13 @@ import pandas as pd
 import pytest
 from pyod.models.iforest import IForest
 from sklearn.base import clone
+from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skrobust import OutlierDetectorAdapter, RobustEnsembleDetector, RobustRealNVPDetector
-from skrobust.detectors._combine import Standardizer, agreement
+from skrobust.detectors._combine import Standardizer, agreement, with_share
+from skrobust.detectors._forest import IsolationTrees
 from skrobust.detectors._members import SubsampleNeighbors, TrimmedGaussian, TrimmedHistogram
 from skrobust.testing import check_robust_estimator
 
@@ -144,6 +146,29 @@ def test_a_member_that_agrees_with_nobody_weighs_least():
     np.testing.assert_array_equal(agreement(truth[:, None]), [1.0])
 
 
+def test_the_flow_weighs_more_where_rows_are_many():
+    weights = np.array([0.2, 0.3, 0.5])
+    np.testing.assert_allclose(with_share(weights, 0, 0.5), [0.5, 0.1875, 0.3125])
+    np.testing.assert_array_equal(with_share(weights, 0, 0.1), weights)
+    np.testing.assert_array_equal(with_share(np.ones(1), 0, 0.5), [1.0])
+    few, many = (
+        RobustEnsembleDetector(**QUICK, random_state=0).fit(normal_rows(n)).weights_[0]
+        for n in (300, 1200)
+    )
+    assert many == pytest.approx(0.5)
+    assert few < 0.4
+
+
+@pytest.mark.parametrize("n", [2, 3, 400])
+def test_the_forest_is_that_of_sklearn(n):
+    X = normal_rows(n).astype(np.float32)
+    X[: n // 3] = X[0]
+    forest, ours = IsolationForest(random_state=1).fit(X), IsolationTrees(1).fit(X)
+    new = normal_rows(200, seed=1)
+    np.testing.assert_allclose(ours.decision_scores_, -forest.score_samples(X), rtol=1e-12)
+    np.testing.assert_allclose(ours.decision_function(new), -forest.score_samples(new), rtol=1e-12)
+
+
 def test_the_score_is_the_weighted_mean_of_the_members():
     X = normal_rows()
     detector = RobustEnsembleDetector(members=SIMPLE, weights=[2, 1, 1], random_state=0).fit(X)
@@ -207,7 +232,7 @@ def test_what_is_known_of_each_row():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"members": ["forest"]}, "members has 'forest'; allowed are 'flow', 'rca'"),
+        ({"members": ["trees"]}, "members has 'trees'; allowed are 'flow', 'rca'"),
         ({"members": [("a", 3)]}, r"members has \('a', 3\)"),
         ({"members": []}, "members=\\[\\] is empty"),
         ({"members": SIMPLE, "weights": [1, 2]}, "must be 3 numbers of at least 0"),
