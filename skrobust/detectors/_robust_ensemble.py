@@ -57,10 +57,10 @@ class RobustEnsembleDetector(PyODMixin):
         ``training_rate`` then. 0 leaves out nothing.
     members : sequence of str or of (str, detector), optional
         None is all six: "flow" (:class:`RobustRealNVPDetector`, its networks 64 units wide below
-        500 rows), "rca" (:class:`RCADetector`),
-        "gaussian" (a normal distribution of the rows near it, after an arcsinh), "marginal" (a
-        histogram of each column, of the likely rows), "neighbors" (mean distance to the nearest
-        row of each of 50 random samples of 64 rows) and "forest" (scikit-learn's isolation forest). A pair of a name and any detector with PyOD's
+        500 rows), "rca" (:class:`RCADetector`), "gaussian" (a normal distribution of the rows near
+        it, after an arcsinh), "marginal" (a histogram of each column, of the likely rows),
+        "neighbors" (mean distance to the nearest row of each of 50 random samples of 64 rows) and
+        "forest" (scikit-learn's isolation forest). A pair of a name and any detector with PyOD's
         interface adds that one; it is cloned, and gets standardised rows.
     weights : {"agreement", "equal"} or sequence of float, default="agreement"
         Weights of the members. "agreement": how many of a member's highest tenth of the training
@@ -261,8 +261,8 @@ class RobustEnsembleDetector(PyODMixin):
         Returns
         -------
         array of shape (n_samples, n_features), float64
-            What features add to the scores of the members that can tell (neighbours and the forest cannot), each
-            in the unit of the member's scale, beyond the feature's median over the training rows;
+            What features add to the scores of the members that can tell (neighbours and the forest
+            cannot), each in the unit of the member's scale, beyond the feature's median over the training rows;
             mean with ``weights_``. The sum of a row is not its ``decision_function``, which is
             bounded.
 
