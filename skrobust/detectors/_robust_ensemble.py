@@ -262,9 +262,9 @@ class RobustEnsembleDetector(PyODMixin):
         -------
         array of shape (n_samples, n_features), float64
             What features add to the scores of the members that can tell (neighbours and the forest
-            cannot), each in the unit of the member's scale, beyond the feature's median over the training rows;
-            mean with ``weights_``. The sum of a row is not its ``decision_function``, which is
-            bounded.
+            cannot), each in the unit of the member's scale, beyond the feature's median over the
+            training rows; mean with ``weights_``. The sum of a row is not its
+            ``decision_function``, which is bounded.
 
         Raises
         ------
