@@ -20,7 +20,7 @@ from skrobust.training import count_batches
 
 __all__ = ["RobustRealNVPDetector"]
 
-_STEPS, _EPOCHS, _MOST_STEPS = 1000, 100, 10_000
+_STEPS, _EPOCHS, _MOST_STEPS = 1000, 100, 20_000
 _BASES = {"heavy-tailed": HeavyTails(2.5), "normal": None}
 
 
@@ -81,8 +81,8 @@ class RobustRealNVPDetector(RobustDetector):
         the training does not depend on how many batches an epoch happens to have. "auto" is 1,000,
         but at most 100 epochs: small tables are overfitted sooner.
     max_steps : int, "auto" or None, default="auto"
-        Most training steps; the last epoch may end early. "auto" is 10,000, which matters beyond
-        256,000 rows, or ``min_steps`` if that is more; no limit where ``max_epochs`` is given.
+        Most training steps; the last epoch may end early. "auto" is 20,000, which matters beyond
+        512,000 rows, or ``min_steps`` if that is more; no limit where ``max_epochs`` is given.
     early_stopping, validation_fraction, patience : as in PRLClassifier
         By held-out rows, those of lowest density left out; by default off, and 300 steps.
     batch_size : int, default=128

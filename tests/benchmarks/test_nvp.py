@@ -87,7 +87,7 @@ def test_cells():
 
 
 def test_chapter_and_default_differ_as_said():
-    assert nvp_odds.METHODS["default"] == {"margin": 1.0}  # what it was
+    assert nvp_odds.METHODS["default"] == {"margin": 1.0, "base": "normal"}  # what it was
     assert nvp_odds.METHODS["RealNVP"]["trim"] is False
     assert nvp_odds.METHODS["TrimRealNVP"]["lipschitz"] is None
     assert nvp_odds.METHODS["RobustRealNVP"]["lipschitz"] == 1.5
