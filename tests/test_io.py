@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pyod.models.base import BaseDetector
 from pyod.models.iforest import IForest
 from safetensors import safe_open
 from safetensors.torch import save as to_safetensors
@@ -29,6 +30,7 @@ from skrobust import (
     PRLClassifier,
     PRLRegressor,
     RCADetector,
+    RobustEnsembleDetector,
     RobustFilter,
     RobustRealNVPDetector,
     SemiSupervisedBackdoorClassifier,
@@ -41,6 +43,8 @@ from skrobust.tables import TableEncoder
 
 SHORT = {"max_epochs": 2, "random_state": 0}
 SMALL = {**SHORT, "hidden_layer_sizes": (16, 8)}
+FLOW = RobustRealNVPDetector(max_epochs=5, min_steps=None, hidden_layer_sizes=(8,))
+MEMBERS = [("flow", FLOW), "gaussian", "marginal", "neighbors", "forest"]
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +94,10 @@ ESTIMATORS = {
     "realnvp": RobustRealNVPDetector(**SMALL),
     "realnvp exact": RobustRealNVPDetector(constraint="exact", mask="official", **SMALL),
     "realnvp free": RobustRealNVPDetector(lipschitz=None, **SMALL),
+    "ensemble": RobustEnsembleDetector(members=MEMBERS, random_state=0),
+    "ensemble mean": RobustEnsembleDetector(
+        "auto", members=["marginal", "gaussian"], weights=[1, 2], missing="mean", random_state=0
+    ),
     "prl": PRLClassifier(**SMALL),
     "co-prl": PRLClassifier(n_networks=2, early_stopping=True, **SMALL),
     "prl own": PRLClassifier(Network, module__width=5, n_networks=2, **SHORT),
@@ -121,15 +129,14 @@ def fitted(name, data):
         X = 2 + 7 * (X - X.min()) / np.ptp(X)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        is_detector = isinstance(
-            model, RCADetector | RobustRealNVPDetector | OutlierDetectorAdapter
-        )
+        is_detector = isinstance(model, BaseDetector | OutlierDetectorAdapter)
         return (model.fit(X) if is_detector else model.fit(X, y)), X, y
 
 
 def judge(model, X, y):
     """All that a fitted model says of rows."""
-    names = ("decision_function", "predict", "predict_proba", "score_samples", "feature_scores")
+    names = ["decision_function", "predict", "predict_proba", "score_samples", "feature_scores"]
+    names += ["member_scores"]
     said = {name: getattr(model, name)(X) for name in names if hasattr(model, name)}
     if hasattr(model, "embed"):
         said["embed"] = model.embed(X)
@@ -192,7 +199,7 @@ def test_a_loaded_estimator_is_the_one_that_was_saved(name, data, tmp_path):
     assert again.read_bytes() == (tmp_path / "m").read_bytes()
 
 
-@pytest.mark.parametrize("name", ["rca", "prl own", "semi", "adapter", "filter"])
+@pytest.mark.parametrize("name", ["rca", "ensemble", "prl own", "semi", "adapter", "filter"])
 def test_a_loaded_estimator_is_copied_and_fitted_again(name, data, tmp_path):
     model, X, y = fitted(name, data)
     skrobust.io.save(model, tmp_path / "m")
@@ -357,6 +364,7 @@ def test_an_estimator_that_is_not_fitted(model, tmp_path):
         (LogisticRegression(), "LogisticRegression"),
         (OutlierDetectorAdapter(IForest(n_estimators=2)), "IForest"),
         (RobustFilter(IForest(n_estimators=2)), "IForest"),
+        (RobustEnsembleDetector(members=["marginal", ("a", IForest(n_estimators=2))]), "IForest"),
         (make_pipeline(TableEncoder(), LogisticRegression()), "LogisticRegression"),
     ],
 )
@@ -528,6 +536,50 @@ def test_contents_that_do_not_fit_together(stored, tmp_path, how):
     write(path, header, tensors)
     with pytest.raises(ModelFileError, match="bad is not a skrobust model"):
         skrobust.io.load(path)
+
+
+@pytest.fixture(scope="module")
+def stored_ensemble(data, tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "m"
+    skrobust.io.save(fitted("ensemble", data)[0], path)
+    return path
+
+
+TREES = "estimator.members_.4.1"
+ENSEMBLE_EDITS = {
+    "no members": lambda header, tensors: fields(header).pop("members_"),
+    "fewer members": lambda header, tensors: fields(header)["members_"]["list"].pop(),
+    "no names": lambda header, tensors: fields(header).update(members_={"list": [1, 2, 3, 4, 5]}),
+    "weights": lambda header, tensors: tensors.update(
+        {"estimator.weights_": torch.full((2,), 0.5, dtype=torch.float64)}
+    ),
+    "parameter": lambda header, tensors: fields(header).update(training_rate=0.7),
+    "parameter gone": lambda header, tensors: fields(header).pop("weights"),
+    "no scale": lambda header, tensors: fields(header).pop("_standardizer"),
+    "other class": lambda header, tensors: fields(header)["_standardizer"].update(object="Random"),
+    "endless": lambda header, tensors: tensors[f"{TREES}.children_"].zero_(),
+    "a cut gone": lambda header, tensors: tensors.pop(f"{TREES}.cuts_"),
+}
+
+
+@pytest.mark.parametrize("how", ENSEMBLE_EDITS)
+def test_ensembles_that_do_not_fit_together(stored_ensemble, tmp_path, how):
+    header, tensors = content(stored_ensemble)
+    ENSEMBLE_EDITS[how](header, tensors)
+    path = tmp_path / "bad"
+    write(path, header, tensors)
+    with pytest.raises(ModelFileError, match="bad is not a skrobust model"):
+        skrobust.io.load(path)
+
+
+def test_an_ensemble_of_a_device_that_is_not_here(data, tmp_path):
+    model, X, y = fitted("ensemble", data)
+    expected = judge(model, X, y)
+    model.device_ = model.members_[0][1].net_.device = "cuda:7"
+    skrobust.io.save(model, tmp_path / "m")
+    loaded = skrobust.io.load(tmp_path / "m")
+    assert loaded.device_ == loaded.members_[0][1].device_ == "cpu"
+    assert_equal(judge(loaded, X, y), expected)
 
 
 def test_an_untouched_copy_loads(stored, tmp_path):

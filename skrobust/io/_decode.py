@@ -22,6 +22,8 @@ from torch import Tensor, nn
 from skrobust._base import RobustEstimator
 from skrobust._device import contained_seeding, resolve_device
 from skrobust.backdoor import BackdoorRobustClassifier
+from skrobust.detectors import RobustEnsembleDetector
+from skrobust.detectors._forest import IsolationTrees
 from skrobust.io import ModelFileError
 from skrobust.io._encode import FORMAT, HEADER, OF_MODULES, digest, known
 from skrobust.supervised._base import RobustLearner
@@ -159,6 +161,12 @@ class _Reader:
             made._validate_params()
             self._add_net(made, node["net"])
             _try_out(made)
+        if isinstance(made, RobustEnsembleDetector) and hasattr(made, "n_features_in_"):
+            made._validate_params()
+            made.device_ = _available(made.device_)
+            _try_out(made)
+        if isinstance(made, IsolationTrees):
+            _check_trees(made)
         return made
 
     def _add_net(self, estimator: Any, node: dict[str, Any]) -> None:
@@ -237,6 +245,12 @@ def _available(device: str) -> str:
         return str(resolve_device(device))
     except ValueError:
         return "cpu"
+
+
+def _check_trees(trees: IsolationTrees) -> None:
+    """Refuse trees with a way back, in which a search would not end."""
+    inner = np.flatnonzero(trees.features_ >= 0)
+    _require(bool((trees.children_[:, inner] > inner).all()), "trees whose nodes lead back")
 
 
 def _try_out(estimator: Any) -> None:

@@ -24,11 +24,13 @@ from torch import Tensor, nn
 import skrobust
 from skrobust import _preprocessing, selection
 from skrobust._validation import warn_caller
+from skrobust.detectors import _combine, _forest, _members
 from skrobust.tables import TableEncoder
 from skrobust.tables._encoder import Column
 
 FORMAT = 3
 HEADER = "skrobust"
+_ROOMS = (_preprocessing, selection, _combine, _forest, _members)
 OF_MODULES = vars(nn.Module()).keys()
 _DROPPED, _GIVEN = object(), object()
 _OTHERS = [Pipeline, MinMaxScaler, StandardScaler, SimpleImputer, FunctionTransformer, Column]
@@ -43,7 +45,7 @@ def known(what: str) -> dict[str, Any]:
     if what == "estimator":
         return estimators
     if what == "object":
-        parts = [vars(room)[name] for room in (_preprocessing, selection) for name in room.__all__]
+        parts = [vars(room)[name] for room in _ROOMS for name in room.__all__]
         parts = [kind for kind in [*parts, *_OTHERS] if isinstance(kind, type)]
         return {**estimators, **{kind.__name__: kind for kind in parts}}
     kinds = [nn.Module]
