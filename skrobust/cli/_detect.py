@@ -17,7 +17,15 @@ from skrobust.cli._console import (
     one_line_errors,
     say,
 )
-from skrobust.cli._model import DETECTORS, LabelRule, Model, score_in_blocks, typical_errors
+from skrobust.cli._model import (
+    DETECTORS,
+    ENSEMBLE,
+    LabelRule,
+    Model,
+    epochs_in_words,
+    score_in_blocks,
+    typical_errors,
+)
 from skrobust.cli._output import check_outputs
 from skrobust.cli._report import Findings, finish
 from skrobust.cli._training import HOW_READ, TrainingTable, plan_epochs, train
@@ -32,7 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add = parser.add_argument
     add("file", type=Path, metavar="FILE", help="table with a header, CSV (UTF-8) or Parquet")
-    add("--detector", choices=tuple(DETECTORS), default="rca", help="method (default: rca)")
+    add(
+        "--detector",
+        choices=tuple(DETECTORS),
+        default=ENSEMBLE,
+        help=f"method (default: {ENSEMBLE}, which combines the other two with simpler ones)",
+    )
     add("--label", metavar="COLUMN", help="two-valued column to compare scores with, not used")
     add(
         "--abnormal",
@@ -48,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_training_arguments(
         parser,
-        "(default: 200, but 500 to 20,000 steps of 128 rows)",
+        f"(not with the {ENSEMBLE}; default: 200, but 500 to 20,000 steps of 128 rows)",
         "scores.csv",
         "report.html",
     )
@@ -61,6 +74,11 @@ def run(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     outputs = {"--out": args.out, "--report": args.report, "--save": args.save}
     check_outputs(outputs, [args.file])
+    if args.detector == ENSEMBLE and args.epochs is not None:
+        raise InputError(
+            "--epochs needs --detector rca or realnvp: the ensemble's members train as long as "
+            "they need"
+        )
     table = TrainingTable(args, "--label", args.label)
     labels = table.column
     if labels is None and args.abnormal is not None:
@@ -78,18 +96,17 @@ def run(args: argparse.Namespace) -> int:
     made = {
         "rows": len(X),
         "contamination": detector.contamination_,
-        "epochs": len(detector.history_),
+        "epochs": _epochs(detector),
         "seed": args.random_state,
         "version": skrobust.__version__,
     }
     model = Model(table.encoder, detector, typical_errors(detector, X), made, args.id, rule)
     held_back = [f"{n} ({what})" for n, what in ((args.id, "id"), (args.label, "label")) if n]
-    steps = made["epochs"] * -(-len(X) // detector.batch_size)
     facts = [
         *table.facts("detector", held_back),
-        ("detector", type(detector).__name__),
+        ("detector", _described(detector)),
         ("abnormal rows", share),
-        ("training", f"{made['epochs']} epochs, {steps:,} steps, seed {args.random_state}"),
+        ("training", f"{_length(detector, len(X))}, seed {args.random_state}"),
         ("time", f"{time.perf_counter() - start:.0f} seconds on {detector.device_}"),
     ]
     saved = {} if args.save is None else {args.save: model.dump()}
@@ -100,12 +117,21 @@ def run(args: argparse.Namespace) -> int:
 def _fit(args: argparse.Namespace, X: np.ndarray) -> Any:
     detector: Any = getattr(skrobust, DETECTORS[args.detector])(
         contamination=args.contamination,
-        preprocessing=None,  # the columns are scaled already
         missing=args.missing or "error",
         random_state=args.random_state,
         verbose=1,
     )
+    if args.detector == ENSEMBLE:
+        train(args, detector.fit, X)
+    else:
+        _fit_network(args, detector, X)
+    return detector.set_params(verbose=0)
+
+
+def _fit_network(args: argparse.Namespace, detector: Any, X: np.ndarray) -> None:
+    """Train a detector that is one network, or one stack of them, as long as is asked for."""
     steps = -(-len(X) // detector.batch_size)
+    detector.set_params(preprocessing=None)  # the columns are scaled already
     detector.set_params(**plan_epochs(len(X), detector, args.epochs))
     if args.epochs is None and detector.max_epochs is not None:
         say(
@@ -116,4 +142,32 @@ def _fit(args: argparse.Namespace, X: np.ndarray) -> Any:
     detector._score = lambda rows: score_in_blocks(score, rows)
     train(args, detector.fit, X)
     del detector._score
-    return detector.set_params(verbose=0)
+
+
+def _trained(detector: Any) -> dict[str, Any]:
+    """Members of an ensemble that were trained in epochs."""
+    return {name: one for name, one in detector.members_ if hasattr(one, "history_")}
+
+
+def _epochs(detector: Any) -> int | dict[str, int]:
+    if hasattr(detector, "members_"):
+        return {name: len(one.history_) for name, one in _trained(detector).items()}
+    return len(detector.history_)
+
+
+def _length(detector: Any, n_rows: int) -> str:
+    """Epochs and steps in words."""
+    parts = _trained(detector).values() if hasattr(detector, "members_") else [detector]
+    steps = sum(len(one.history_) * -(-n_rows // one.batch_size) for one in parts)
+    return f"{epochs_in_words(_epochs(detector))}, {steps:,} steps"
+
+
+def _described(detector: Any) -> str:
+    """The class, and the weights of an ensemble's members."""
+    name = type(detector).__name__
+    if not hasattr(detector, "members_"):
+        return name
+    pairs = zip(detector.members_, detector.weights_, strict=True)
+    return (
+        f"{name} ({', '.join(f'{member} {100 * weight:.0f} %' for (member, _), weight in pairs)})"
+    )

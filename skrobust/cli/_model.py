@@ -21,11 +21,22 @@ from skrobust.tables._cells import as_text, quoted
 from skrobust.tables._encoder import Column
 from skrobust.tables._read import reason
 
-DETECTORS = {"rca": "RCADetector", "realnvp": "RobustRealNVPDetector"}
+ENSEMBLE = "ensemble"
+DETECTORS = {
+    ENSEMBLE: "RobustEnsembleDetector",
+    "rca": "RCADetector",
+    "realnvp": "RobustRealNVPDetector",
+}
 SCORED_ROWS = 16_384
 _SAMPLE = 2_048
 _LEAST_SHARE = 0.01
-_FACTS = {"rows": int, "contamination": float, "epochs": int, "seed": int, "version": str}
+_FACTS = {
+    "rows": int,
+    "contamination": float,
+    "epochs": int | dict,  # of an ensemble by member
+    "seed": int,
+    "version": str,
+}
 
 
 @dataclass(frozen=True)
@@ -106,6 +117,13 @@ class Model:
 def _text(series: pd.Series) -> pd.Series:
     check_missing(series.to_frame(), "leave out the rows without a label")
     return as_text(series)
+
+
+def epochs_in_words(epochs: int | Mapping[str, int]) -> str:
+    """Say how long networks were trained, those of an ensemble by their names."""
+    if isinstance(epochs, int):
+        return f"{epochs} epochs"
+    return ", ".join(f"{name} {count} epochs" for name, count in epochs.items())
 
 
 def score_in_blocks(score: Callable[[Any], np.ndarray], rows: Any) -> np.ndarray:

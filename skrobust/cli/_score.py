@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from skrobust.cli._console import InputError, one_line_errors, say
-from skrobust.cli._model import Model, load_model, score_in_blocks
+from skrobust.cli._model import Model, epochs_in_words, load_model, score_in_blocks
 from skrobust.cli._output import check_outputs
 from skrobust.cli._report import Findings, finish
 from skrobust.cli._training import check_missing
@@ -48,10 +48,12 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(
             f"{args.model} gives scores that are not finite: its weights are too large"
         )
+    trained = epochs_in_words(made["epochs"])
     facts = [
         ("table", f"{args.file.name}: {len(scores):,} rows"),
         ("model", f"{args.model.name}, made by skrobust {made['version']}"),
-        ("trained on", f"{made['rows']:,} rows, {made['epochs']} epochs, seed {made['seed']}"),
+        ("detector", type(detector).__name__),
+        ("trained on", f"{made['rows']:,} rows, {trained}, seed {made['seed']}"),
         ("contamination", f"{made['contamination']:.3g}"),
         ("time", f"{time.perf_counter() - start:.0f} seconds on {detector.device_}"),
     ]

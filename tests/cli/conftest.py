@@ -43,27 +43,19 @@ def train(detector, tmp_path_factory):
     }
     make_table().to_csv(paths["table"], index=False)
     argv = ["detect", paths["table"], "--id", "ref", "--label", "fault", "--contamination", "0.02"]
-    argv += [
-        "--detector",
-        detector,
-        "--epochs",
-        "60",
-        "--out",
-        paths["scores"],
-        "--report",
-        paths["report"],
-    ]
+    argv += ["--out", paths["scores"], "--report", paths["report"], "--detector", detector]
+    argv += [] if detector == "ensemble" else ["--epochs", 60]
     assert main([*map(str, argv), "--save", str(paths["model"])]) == 0
-    return SimpleNamespace(planted=PLANTED, folder=folder, **paths)
+    return SimpleNamespace(planted=PLANTED, folder=folder, detector=detector, **paths)
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
-    """With the default detector."""
+    """With a detector whose training is short."""
     return train("rca", tmp_path_factory)
 
 
-@pytest.fixture(scope="session", params=["rca", "realnvp"])
+@pytest.fixture(scope="session", params=["ensemble", "rca", "realnvp"])
 def trained_by_each(request, tmp_path_factory):
     """With each detector in turn."""
     return train(request.param, tmp_path_factory)

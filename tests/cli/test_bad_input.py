@@ -69,7 +69,8 @@ CASES = [
     ("good", ["--epochs", "0"], ["--epochs", "0"]),
     ("good", ["--random-state", "-1"], ["--random-state", "-1"]),
     ("good", ["--random-state", "4294967296"], ["--random-state", "4294967296"]),
-    ("good", ["--detector", "forest"], ["--detector", "forest", "rca"]),
+    ("good", ["--detector", "forest"], ["--detector", "forest", "ensemble"]),
+    ("good", ["--detector", "ensemble"], ["--epochs", "--detector rca or realnvp"]),
     ("good", ["--missing", "median"], ["--missing", "median"]),
     ("good", ["--out", "nowhere/s.csv"], ["--out", "nowhere"]),
     ("good", ["--report", "."], ["--report", "regular file"]),
@@ -106,7 +107,7 @@ def assert_refused(done, words):
     "name, options, words", CASES, ids=[f"{n}{''.join(o)}" for n, o, _ in CASES]
 )
 def test_detect_refuses(run, write, name, options, words):
-    assert_refused(run("detect", write(name), *options, "--epochs", 1), words)
+    assert_refused(run("detect", write(name), "--detector", "rca", *options, "--epochs", 1), words)
 
 
 def test_detect_needs_a_file(run):
@@ -127,7 +128,7 @@ def test_a_file_that_cannot_be_written_at_the_end(run, write, monkeypatch):
     monkeypatch.setattr("os.fsync", full)
     path = write("absent")
     path.write_text("\n".join(LINES), encoding="utf-8")
-    done = run("detect", path, "--epochs", 1)
+    done = run("detect", path, "--detector", "rca", "--epochs", 1)
     assert done.status == 2 and done.files == []
     assert "No space left" in done.err.splitlines()[-1]
 

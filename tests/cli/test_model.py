@@ -8,6 +8,7 @@ from skrobust.cli._model import column_shares, load_model
 from skrobust.cli._training import plan_epochs
 
 
+@pytest.mark.parametrize("trained_by_each", ["rca", "realnvp"], indirect=True)
 def test_feature_scores_sum_to_the_score(trained_by_each, table):
     model = load_model(trained_by_each.model)
     X = model.encoder.transform(table[model.encoder.feature_names_in_])

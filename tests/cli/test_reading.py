@@ -25,7 +25,10 @@ def test_ids_reach_the_scores_unchanged(run, trained, table, tmp_path, command):
     table.loc[9, "ref"] = None
     path = tmp_path / "t.csv"
     table.rename(columns={"ref": " ref "}).to_csv(path, index=False)
-    options = {"detect": [path, "--id", "ref", "--epochs", 1], "score": [trained.model, path]}
+    options = {
+        "detect": [path, "--id", "ref", "--detector", "rca", "--epochs", 1],
+        "score": [trained.model, path],
+    }
     done = run(command, *options[command])
     assert done.status == 0
     lines = Path("scores.csv").read_text(encoding="utf-8").splitlines()
@@ -36,7 +39,20 @@ def test_none_is_a_level_like_others(run, table, tmp_path):
     table["town"] = np.where(table["town"] == "Lima", "None", "none")
     path = tmp_path / "t.csv"
     table.to_csv(path, index=False)
-    done = run("detect", path, "--id", "ref", "--label", "fault", "--epochs", 5, "--save", "m")
+    done = run(
+        "detect",
+        path,
+        "--id",
+        "ref",
+        "--label",
+        "fault",
+        "--detector",
+        "rca",
+        "--epochs",
+        5,
+        "--save",
+        "m",
+    )
     assert done.status == 0 and "2 categorical" in done.out
     scores = pd.read_csv("scores.csv")["score"]
     assert run("score", "m", path).status == 0
@@ -53,7 +69,7 @@ def test_long_cells(run, table, tmp_path):
     path = tmp_path / "t.csv"
     table["ref"] = "x" * (limit + 1)
     table.to_csv(path, index=False)
-    done = run("detect", path, "--id", "ref", "--epochs", 1)
+    done = run("detect", path, "--id", "ref", "--detector", "rca", "--epochs", 1)
     assert done.status == 0 and len(pd.read_csv("scores.csv")["ref"][299]) == limit + 1
     assert csv.field_size_limit() == limit
 

@@ -12,7 +12,7 @@ import pytest
 from skrobust.cli._console import forgiving_streams, say
 
 ROOT = Path(__file__).parents[2]
-COMMAND = f"{sys.executable} -m skrobust detect table.csv --id town --epochs 1"
+COMMAND = f"{sys.executable} -m skrobust detect table.csv --id town --detector rca --epochs 1"
 SHELL = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
 
 
@@ -67,7 +67,7 @@ def test_names_that_are_no_text(run, trained, tmp_path):
         path.write_bytes(trained.table.read_bytes())
     except (OSError, UnicodeError):
         pytest.skip("the file system has no such names")
-    done = run("detect", path, "--epochs", 1)
+    done = run("detect", path, "--detector", "rca", "--epochs", 1)
     assert done.status == 0 and r"plant\udcff.csv: 300 rows" in done.out
     assert r"Abnormal rows of plant\udcff.csv" in Path("report.html").read_text(encoding="utf-8")
 
@@ -75,7 +75,7 @@ def test_names_that_are_no_text(run, trained, tmp_path):
 def test_no_streams_at_all(run, trained, monkeypatch):
     monkeypatch.setattr("sys.stdout", None)
     monkeypatch.setattr("sys.stderr", None)
-    done = run("detect", trained.table, "--epochs", 1)
+    done = run("detect", trained.table, "--detector", "rca", "--epochs", 1)
     assert done.status == 0 and len(done.files) == 2
 
 
