@@ -82,7 +82,7 @@ class RCADetector(RobustDetector):
     n_draws : int or None, default=256
         Sub-networks that are drawn per autoencoder after training. The ``n_passes`` are chosen from
         them so that their mean error comes nearest to that of all on 256 training rows: eight rank
-        as a hundred random ones do (``python -m benchmarks.thesis rca-passes``). None, or no more
+        as fifty random ones do (``python -m benchmarks.thesis rca-passes``). None, or no more
         than ``n_passes``: nothing is chosen.
     scoring : {"relative", "sum"}, default="relative"
         How the errors of the features make a score. "relative" measures each in units of the error
