@@ -91,7 +91,11 @@ def run(args: argparse.Namespace) -> int:
     detector = _fit(args, X)
     share = f"{detector.contamination_:g}, assumed"
     if args.contamination == "auto":
-        estimate = skrobust.estimate_contamination(detector.decision_scores_)
+        estimate = skrobust.estimate_contamination(
+            detector.decision_scores_,
+            n_features=detector.n_features_in_,
+            training_rate=detector.training_rate,
+        )
         share = table.describe(estimate, "abnormal rows", "--contamination")
     made = {
         "rows": len(X),

@@ -255,7 +255,12 @@ class PyODMixin(DiagnosisMixin, BaseDetector):
         self.inlier_mask_ = self.labels_ == 0
 
     def _estimated_rate(self, scores: np.ndarray) -> float:
-        estimate = estimate_contamination(scores)
+        told = isinstance(self.contamination, Real)
+        estimate = estimate_contamination(
+            scores,
+            n_features=self.n_features_in_,
+            training_rate=self.contamination if told else self.training_rate,
+        )
         warn_of_doubt("contamination", estimate)
         self.contamination_interval_ = (estimate.low, estimate.high)
         return estimate.rate

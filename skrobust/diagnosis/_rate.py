@@ -31,8 +31,8 @@ class CorruptionEstimate(NamedTuple):
     low, high : float
         Interval of 95 % for wrong labels and targets: what chance does to the rows that the
         estimate rests on, and a little wider, as models are wrong, too: for targets up to the
-        largest share that the residuals allow. For anomalies the range of the ways that are
-        averaged. Where nothing can be estimated, 0 and 0.5.
+        largest share that the residuals allow. For anomalies what the valley below the group
+        that stands out leaves open. Where nothing can be estimated, 0 and 0.5.
     doubt : str or None
         Why the estimate cannot be relied on, where the data show a reason.
     """
