@@ -17,6 +17,7 @@ from skrobust import (
     PRLClassifier,
     PRLRegressor,
     RCADetector,
+    RobustEnsembleDetector,
     RobustRealNVPDetector,
     SemiSupervisedBackdoorClassifier,
 )
@@ -27,6 +28,7 @@ ESTIMATORS = {
     "RCA auto": RCADetector("auto"),
     "RealNVP": RobustRealNVPDetector(),
     "RealNVP auto": RobustRealNVPDetector("auto"),
+    "ensemble": RobustEnsembleDetector(),
     "adapter": OutlierDetectorAdapter(RCADetector()),
     "PRL": PRLClassifier(),
     "PRL auto": PRLClassifier(corruption_rate="auto"),
