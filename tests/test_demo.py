@@ -23,7 +23,7 @@ from skrobust.demo._summary import as_text, summarise
 
 # Of each experiment: our method, a simple peer, the measures, number of pictures.
 EXPECTED = {
-    "anomalies": ("RCADetector", "KNN", ["auc"], 11),
+    "anomalies": ("RobustEnsembleDetector", "KNN", ["auc"], 11),
     "density": ("RobustRealNVPDetector", "Gaussian mixture", ["mass", "held_out"], 4),
     "labels": ("PRLClassifier", "random forest", ["accuracy"], 6),
     "targets": ("PRLRegressor", "HuberRegressor", ["r2"], 6),
@@ -240,7 +240,7 @@ def test_rates_are_told_where_the_name_says_so_only(table):
 def test_rca_drops_anomalies_from_its_training():
     one = Anomalies()
     data = one.sample("A pile of threes", 0)
-    detector = one.build(data, device="cpu", random_state=0, **one.quick)[0].fit(data.X)
+    detector = one.build(data, device="cpu", random_state=0, **one.quick)[1].fit(data.X)
     kept = np.array(detector.history_[:, "kept_share"])
     assert kept[0] == pytest.approx(data.bad.mean(), rel=1e-5)  # all are kept
     assert kept[-5:].mean() < 0.85 * kept[0]
@@ -336,14 +336,13 @@ def test_best_is_marked_whichever_method_it_is(sign):
         assert [method for method, cells in lines if cells[0][1]] == ["KNN"]
     assert as_text(part).count(" *") == len(one.problems)
     assert {line["best"] for line in part["overview"]} == {"KNN"}
-    wins = (
-        "Of 6 runs, RCADetector has the better AUC in {} against plain network, {} against IForest"
-    )
-    assert part["verdict"] == [f"{wins.format(0, 0)}, 0 against KNN."]
+    wins = "Of 6 runs, RobustEnsembleDetector has the better AUC in {} against RCADetector, "
+    wins += "{} against plain network, {} against IForest"
+    assert part["verdict"] == [f"{wins.format(0, 0, 0)}, 0 against KNN, 0 against ECOD."]
     part = summarise(one, made_up(one, {**better, one.ours: 0.5 + 0.1 * sign}))
-    assert part["verdict"] == [f"{wins.format(6, 6)}, 0 against KNN."]
+    assert part["verdict"] == [f"{wins.format(6, 6, 6)}, 0 against KNN, 6 against ECOD."]
     ties = summarise(one, made_up(one, {}))["overview"][0]["best"]
-    assert ties == "RCADetector, plain network, IForest, KNN"
+    assert ties == ", ".join(one.methods)
 
 
 def test_page_escapes_text(runs):

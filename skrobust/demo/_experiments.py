@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from pyod.models.ecod import ECOD
 from pyod.models.iforest import IForest
 from pyod.models.knn import KNN
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
@@ -23,6 +24,7 @@ from skrobust import (
     PRLClassifier,
     PRLRegressor,
     RCADetector,
+    RobustEnsembleDetector,
     RobustRealNVPDetector,
     plotting,
 )
@@ -41,7 +43,8 @@ class Anomalies(Experiment):
     key, title, bad = "anomalies", "Anomalies among the training rows", "anomalies"
     problems = {"Breast cancer": 0.10, "A pile of threes": 0.10, "Digits 0 to 4": 0.15}
     measures = {"auc": ("ROC AUC", 1)}
-    ours, peers = "RCADetector", ("IForest", "KNN")
+    ours, variants = "RobustEnsembleDetector", ("RCADetector",)
+    peers = ("IForest", "KNN", "ECOD")
     quick = {**SMALL, "max_epochs": 90, "max_steps": 225, "n_passes": 10}
 
     def load(self, problem: str) -> tuple[np.ndarray, np.ndarray]:
@@ -64,11 +67,16 @@ class Anomalies(Experiment):
 
     def build(self, data: Data, **settings: Any) -> Sequence[Any]:
         rca = partial(RCADetector, "auto", **{"max_epochs": 500, "max_steps": 500, **settings})
+        own = {name: settings[name] for name in ("device", "random_state")}
+        is_quick = "max_epochs" in settings
+        members = ("gaussian", "marginal", "neighbors", "forest") if is_quick else None
         return [
+            RobustEnsembleDetector("auto", members=members, **own),
             rca(callbacks=[KeptShare(data.bad)]),
             rca(n_networks=1, select=False, n_passes=0),
-            IForest(random_state=settings["random_state"]),
+            IForest(random_state=own["random_state"]),
             KNN(),
+            ECOD(),
         ]
 
     def judge(self, model: Any, data: Data) -> dict[str, float]:
@@ -77,10 +85,11 @@ class Anomalies(Experiment):
     def show(self, method: str, model: Any, data: Data, problem: str) -> Iterator[Figure]:
         plot: Any
         if method in (self.ours, "KNN"):
-            display = partial(plotting.ScoreDistributionDisplay.from_estimator, log_scale=True)
-            plot = partial(display, model, data.X_test, data.y_test)
-            yield draw("scores", f"{problem}, {method}", plot)
-        if method == self.ours:
+            display = plotting.ScoreDistributionDisplay.from_estimator
+            yield draw(
+                "scores", f"{problem}, {method}", partial(display, model, data.X_test, data.y_test)
+            )
+        if method in self.variants:
             plot = partial(plotting.KeptShareDisplay.from_estimator, model, rate=data.bad.mean())
             yield draw("kept", problem, plot)
         if method == self.ours and data.X.shape[1] == 64:
