@@ -26,14 +26,14 @@ from skrobust._validation import (
     validate_rows,
 )
 from skrobust.detectors._blank import fill_blank_scores, level_blank_scores
-from skrobust.detectors._pyod import PyODMixin
+from skrobust.detectors._known import KeepKnown, KnownMixin, learnable, rate_besides, validate_known
 from skrobust.selection import DropSchedule, Trim, output_gradient_norm, score_of
 from skrobust.training import ByRowGradients, RobustStep, RowDataset, ScoredApart, SharedPass
 
 __all__ = ["RobustDetector"]
 
 
-class RobustDetector(RobustEstimator, PyODMixin):
+class RobustDetector(RobustEstimator, KnownMixin):
     """Base of the detectors, and of a detector of one's own: PyOD's interface over a robust net.
 
     A subclass writes two methods: :meth:`make_network` builds the networks, :meth:`row_scores`
@@ -149,7 +149,7 @@ class RobustDetector(RobustEstimator, PyODMixin):
         """
 
     @fit_context
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, known: Any = None) -> Self:
         """Fit the detector on rows that may be contaminated.
 
         Parameters
@@ -158,6 +158,9 @@ class RobustDetector(RobustEstimator, PyODMixin):
             Training rows, normal and abnormal.
         y : Ignored
             Present for the convention's sake.
+        known : array-like of shape (n_samples,), optional
+            What is known of a few rows: 1 for known anomalies, 0 for known normal rows, -1 for the
+            rest. None: nothing is known.
 
         Returns
         -------
@@ -174,24 +177,39 @@ class RobustDetector(RobustEstimator, PyODMixin):
 
         Notes
         -----
+        Known anomalies are not trained on and do not set the scaling either; their
+        ``keep_frequency_`` is 0. Known normal rows are kept in every step. ``labels_`` of known
+        rows are as given. A number for ``contamination`` is the share of anomalies in all rows: the
+        threshold leaves so many of the rows that are not known above it that known and found ones
+        make up this share (at most half of them); "auto" and PyThresh objects see the scores of the
+        rows that are not known. If this threshold lies above the median score of the known
+        anomalies, it is lowered to just below that median, but not below the median of all scores.
+
         Whatever interrupts ``fit`` leaves the detector as it was before.
         """
         with unchanged_on_error(self):
             X = validate_rows(self, X, reset=True, missing=self.missing)
-            rate = self._training_rate(len(X))
-            self._preprocessor = TablePreprocessor(self.preprocessing, self.missing).fit(X)
-            x = self._preprocessor.transform(X)
+            self._known = validate_known(known, len(X))
+            rest = learnable(self._known)
+            rate = self._rate_of_the_rest(len(X))
+            self._preprocessor = TablePreprocessor(self.preprocessing, self.missing).fit(X[rest])
+            x = self._preprocessor.transform(X[rest])
             with isolated(self.device, self.random_state, self.n_threads) as device:
                 self.device_ = str(device)
                 rows = torch.from_numpy(x).to(device)
                 settings: dict[str, Any] = {"held_out": self._held_out_rows}
                 if type(self).before_training is not RobustDetector.before_training:
                     settings["before_training"] = self.before_training
-                self.net_ = self._make_net(self._step(rate), len(rows), rows.shape[1], **settings)
+                step = self._step(rate)
+                selector, step.selector = step.selector, self._keeping_known(step, rest, device)
+                self.net_ = self._make_net(step, len(rows), rows.shape[1], **settings)
                 self.net_.fit(RowDataset(rows))
+                step.selector = selector
                 self._after_training(rows)
                 trained = self.net_.result(rows)
                 _, self.sample_scores_, self.keep_frequency_, self.history_, _ = trained
+                if self._known is not None:
+                    self._remember_known(X)
                 self.decision_scores_ = self._score(X)
             self._blank_score = level_blank_scores(X, self.decision_scores_)
             self._process_decision_scores()
@@ -236,6 +254,33 @@ class RobustDetector(RobustEstimator, PyODMixin):
                 "(n_samples); pass more rows or a smaller rate"
             )
         return rate
+
+    def _rate_of_the_rest(self, n_rows: int) -> float:
+        """Share of rows that training does not trust, known anomalies left out."""
+        rate = self._training_rate(n_rows)
+        if self._known is None:
+            return rate
+        if self._has_rate():
+            return rate_besides(rate, self._known)
+        return self._training_rate(int((self._known != 1).sum()))
+
+    def _keeping_known(self, step: RobustStep, rest: Any, device: Any) -> Any:
+        """Return the step's selector, or one that keeps known normal rows."""
+        if self._known is None or not (self._known == 0).any():
+            return step.selector
+        is_normal = torch.from_numpy(self._known[rest] == 0).to(device)
+        return KeepKnown(step.selector, is_normal)
+
+    def _remember_known(self, X: np.ndarray) -> None:
+        """Complete what is kept of each training row: known anomalies were not in the training."""
+        is_anomaly = np.asarray(self._known == 1)
+        if not is_anomaly.any():
+            return
+        left_out = torch.from_numpy(self._preprocessor.transform(X[is_anomaly])).to(self.device_)
+        scores, frequency = np.zeros(len(X)), np.zeros(len(X))
+        scores[~is_anomaly], frequency[~is_anomaly] = self.sample_scores_, self.keep_frequency_
+        scores[is_anomaly] = self.net_.score_rows(left_out).double().cpu().numpy()
+        self.sample_scores_, self.keep_frequency_ = scores, frequency
 
     def _has_rate(self) -> bool:
         return isinstance(self.contamination, Real)

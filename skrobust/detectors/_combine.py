@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Self
 
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
-__all__ = ["Standardizer", "agreement", "with_share"]
+__all__ = ["Standardizer", "agreement", "by_known", "with_share"]
 
 _BOUND, _BEYOND = 6.0, 1e-3
 _NORMAL_IQR = 1.349
 _LARGEST = 1e100
+_FEWEST_KNOWN = 3
 _HEAD, _LEAST_HEAD, _LEAST_WEIGHT = 0.1, 5, 0.02
 
 
@@ -62,6 +64,32 @@ def agreement(scores: np.ndarray) -> np.ndarray:
     np.put_along_axis(is_head, order, 1.0, axis=0)
     shared = is_head.T @ is_head / n_head
     weights = (shared.sum(axis=1) - 1.0) / (n_members - 1) + _LEAST_WEIGHT
+    return weights / weights.sum()
+
+
+def by_known(weights: np.ndarray, scores: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+    """Multiply weights by how well detectors rank known anomalies above rows that are not known.
+
+    Parameters
+    ----------
+    weights : array of shape (n_members,)
+        Weights without what is known.
+    scores : array of shape (n_rows, n_members)
+        Scores of the training rows.
+    known : array of shape (n_rows,) or None
+        1 for known anomalies, 0 for known normal rows, -1 for the rest.
+
+    Returns
+    -------
+    array of shape (n_members,)
+        Weights times 2 AUC - 1, at least 0.02, divided by their sum; as they were with fewer than
+        three known anomalies.
+    """
+    if known is None or (known == 1).sum() < _FEWEST_KNOWN:
+        return weights
+    used = known != 0
+    skills = [2 * roc_auc_score(known[used] == 1, column[used]) - 1 for column in scores.T]
+    weights = weights * np.maximum(skills, _LEAST_WEIGHT)
     return weights / weights.sum()
 
 

@@ -37,8 +37,11 @@ class TrimmedHistogram:
     def __init__(self, rate: float = 0.1) -> None:
         self.rate = rate
 
-    def fit(self, X: np.ndarray) -> Self:
-        """Learn from scaled rows (n_samples, n_features) and score them."""
+    def fit(self, X: np.ndarray, kept_always: Any = None) -> Self:
+        """Learn from scaled rows (n_samples, n_features) and score them.
+
+        ``kept_always`` (n_samples,), bool, are rows that are never left out.
+        """
         self.low_, high = np.quantile(X, [_OUTER, 1 - _OUTER], axis=0).astype(np.float64)
         width = (high - self.low_) / _BINS
         self.width_ = np.where(width > 0, width, 1.0)
@@ -47,7 +50,7 @@ class TrimmedHistogram:
         for _ in range(3):
             self.costs_ = np.stack([_costs(column[kept]) for column in bins.T], axis=1)
             scores = self._sum(bins)
-            kept = _lowest(scores, self.rate)
+            kept = _lowest(scores, self.rate, kept_always)
         self.decision_scores_ = scores
         return self
 
@@ -94,8 +97,11 @@ class TrimmedGaussian:
     def __init__(self, rate: float = 0.1) -> None:
         self.rate = rate
 
-    def fit(self, X: np.ndarray) -> Self:
-        """Learn from scaled rows (n_samples, n_features) and score them."""
+    def fit(self, X: np.ndarray, kept_always: Any = None) -> Self:
+        """Learn from scaled rows (n_samples, n_features) and score them.
+
+        ``kept_always`` (n_samples,), bool, are rows that are never left out.
+        """
         self.center_ = np.median(X, axis=0).astype(np.float64)
         spread = np.subtract(*np.quantile(X, [0.75, 0.25], axis=0)).astype(np.float64)
         deviation = X.std(axis=0, dtype=np.float64)
@@ -104,11 +110,11 @@ class TrimmedGaussian:
         bent = self._bend(X)
         self._scaler = TablePreprocessor("standard", "error").fit(bent)
         rows = self._scaler.transform(bent).astype(np.float64)
-        kept = _lowest(np.square(rows).sum(axis=1), self.rate)
+        kept = _lowest(np.square(rows).sum(axis=1), self.rate, kept_always)
         for _ in range(5):
             self._learn(rows[kept])
             scores = self._distances(rows)
-            kept = _lowest(scores, self.rate)
+            kept = _lowest(scores, self.rate, kept_always)
         self.decision_scores_ = scores
         return self
 
@@ -203,7 +209,9 @@ def _as_float32(X: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(X, dtype=np.float32)
 
 
-def _lowest(scores: np.ndarray, rate: float) -> Any:
+def _lowest(scores: np.ndarray, rate: float, kept_always: Any = None) -> Any:
     """Places of the rows that stay when the share ``rate`` of highest score is left out."""
     n_kept = max(2, len(scores) - int(np.ceil(rate * len(scores) - 1e-9)))
+    if kept_always is not None:
+        scores, n_kept = np.where(kept_always, -np.inf, scores), max(n_kept, kept_always.sum())
     return np.argsort(scores, kind="stable")[:n_kept]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skrobust._device import contained_seeding, draw_seed, limited_threads, resolve_device
+from skrobust._device import contained_seeding, limited_threads, resolve_device
 from skrobust._preprocessing import TablePreprocessor
 from skrobust._validation import (
     Integral,
@@ -23,23 +20,19 @@ from skrobust._validation import (
 )
 from skrobust.detectors._base import RobustDetector
 from skrobust.detectors._blank import fill_blank_scores, level_blank_scores
-from skrobust.detectors._combine import Standardizer, agreement, with_share
-from skrobust.detectors._forest import IsolationTrees
-from skrobust.detectors._members import SubsampleNeighbors, TrimmedGaussian, TrimmedHistogram
-from skrobust.detectors._pyod import PyODMixin
-from skrobust.detectors._rca import RCADetector
-from skrobust.detectors._realnvp import RobustRealNVPDetector
+from skrobust.detectors._combine import Standardizer, agreement, by_known, with_share
+from skrobust.detectors._ensemble_members import build_members, fit_known
+from skrobust.detectors._known import KnownMixin, learnable, validate_known
+from skrobust.detectors._mixed import encode, fit_encoder, sum_per_column
 
 __all__ = ["RobustEnsembleDetector"]
 
 _TYPICAL_ROWS = 2_000
 _GROSS = 0.25
-_MANY_ROWS, _WIDTH, _SMALL_WIDTH = 500, 256, 64  # of the flow
 _FLOW_SHARE, _FLOW_ROWS = 0.5, 2_400
-MEMBERS = ("flow", "rca", "gaussian", "marginal", "neighbors", "forest")
 
 
-class RobustEnsembleDetector(PyODMixin):
+class RobustEnsembleDetector(KnownMixin):
     """Robust detectors of different kinds, combined: the one to start with.
 
     Anomalies differ: some have low density, some are hard to reconstruct, some have single values
@@ -65,11 +58,18 @@ class RobustEnsembleDetector(PyODMixin):
     weights : {"agreement", "equal"} or sequence of float, default="agreement"
         Weights of the members. "agreement": how many of a member's highest tenth of the training
         rows are among the highest tenth of another member, mean over the others. The flow, which
-        gains most from many rows, has a share of n_samples / 2,400 at least, up to a half.
+        gains most from many rows, has a share of n_samples / 2,400 at least, up to a half. With
+        three known anomalies or more (see ``fit``), each weight is multiplied by how well the
+        member ranks them above the rows that are not known: 2 AUC - 1, at least 0.02.
     training_rate : float in [0, 0.5], default=0.1
         Share left out in training when ``contamination`` is "auto" or a PyThresh object.
     missing : {"error", "mean"}, default="error"
         "mean" replaces nan by the mean of the column over the training rows.
+    categorical_features : {"from_dtype"} or array-like of str, int or bool, optional
+        None takes numbers only. Otherwise tables may hold text, categories, truth values and dates,
+        which :class:`skrobust.tables.TableEncoder` encodes. Columns that are named here (by name,
+        place or a mask), numbers too, are encoded as levels; the others, and with "from_dtype" all,
+        as what their cells are.
     device, n_threads, random_state, verbose : as in RCADetector
         How ``fit`` runs.
 
@@ -93,6 +93,8 @@ class RobustEnsembleDetector(PyODMixin):
         trained in epochs; without such a member there is no such attribute.
     inlier_mask_ : array of shape (n_samples,), bool
         ``labels_ == 0``.
+    encoder_ : TableEncoder
+        Only where ``categorical_features`` is not None.
     device_, n_features_in_, feature_names_in_ : as in RCADetector
         What ``fit`` leaves.
 
@@ -142,6 +144,7 @@ class RobustEnsembleDetector(PyODMixin):
         "weights": [StrOptions({"agreement", "equal"}), "array-like"],
         "training_rate": RobustDetector._parameter_constraints["training_rate"],
         "missing": RobustDetector._parameter_constraints["missing"],
+        "categorical_features": [None, StrOptions({"from_dtype"}), "array-like"],
         "device": RobustDetector._parameter_constraints["device"],
         "n_threads": [None, Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
@@ -156,6 +159,7 @@ class RobustEnsembleDetector(PyODMixin):
         weights: Any = "agreement",
         training_rate: float = 0.1,
         missing: str = "error",
+        categorical_features: Any = None,
         device: Any = None,
         n_threads: int | None = 1,
         random_state: Any = None,
@@ -166,13 +170,14 @@ class RobustEnsembleDetector(PyODMixin):
         self.weights = weights
         self.training_rate = training_rate
         self.missing = missing
+        self.categorical_features = categorical_features
         self.device = device
         self.n_threads = n_threads
         self.random_state = random_state
         self.verbose = verbose
 
     @fit_context
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, known: Any = None) -> Self:
         """Fit the members on rows that may be contaminated.
 
         Parameters
@@ -181,6 +186,9 @@ class RobustEnsembleDetector(PyODMixin):
             Training rows, normal and abnormal.
         y : Ignored
             Present for the convention's sake.
+        known : array-like of shape (n_samples,), optional
+            What is known of a few rows: 1 for known anomalies, 0 for known normal rows, -1 for the
+            rest. None: nothing is known.
 
         Returns
         -------
@@ -195,24 +203,28 @@ class RobustEnsembleDetector(PyODMixin):
 
         Notes
         -----
+        No member sees the known anomalies in training, members of skrobust's never leave out known
+        normal rows. Labels and threshold are as in :meth:`RobustDetector.fit`.
+
         Whatever interrupts ``fit`` leaves the detector as it was before.
         """
         with unchanged_on_error(self):
-            X = validate_rows(self, X, reset=True, missing=self.missing)
-            rate = RobustDetector._training_rate(self, len(X))
+            X = self._learn_table(X)
+            self._known = validate_known(known, len(X))
+            rest = learnable(self._known)
+            rate = RobustDetector._rate_of_the_rest(self, len(X))
             self.device_ = str(resolve_device(self.device))
-            self._preprocessor = TablePreprocessor("standard", self.missing).fit(X)
+            self._preprocessor = self._make_preprocessor().fit(X[rest])
             charges: list[np.ndarray] = []
             rows = self._preprocessor.transform(X, charges)
-            self.members_ = self._make_members(rate, len(X))
+            self.members_ = build_members(self, rate, len(rows[rest]))
             raw = np.stack([self._fit_member(*member, rows) for member in self.members_], axis=1)
-            self._standardizer = Standardizer().fit(raw)
+            self._standardizer = Standardizer().fit(raw[rest])
             self.member_scores_ = self._standardizer.transform(raw)
-            self.weights_ = self._weigh()
-            self._typical = [self._typical_features(one, rows) for _, one in self.members_]
+            self.weights_ = self._weigh(self.member_scores_[rest])
+            self._typical = [self._typical_features(one, rows[rest]) for _, one in self.members_]
             self.decision_scores_ = self._combine(self.member_scores_, charges)
             self._blank_score = level_blank_scores(X, self.decision_scores_)
-            self.sample_scores_ = self.decision_scores_
             self._remember_rows()
             self._process_decision_scores()
         return self
@@ -261,82 +273,78 @@ class RobustEnsembleDetector(PyODMixin):
         Returns
         -------
         array of shape (n_samples, n_features), float64
-            What features add to the scores of the members that can tell (neighbours and the forest
-            cannot), each in the unit of the member's scale, beyond the feature's median over the
-            training rows; mean with ``weights_``. The sum of a row is not its
-            ``decision_function``, which is bounded.
+            One column for each of X. What features add to the scores of the members that can tell
+            (neighbours and the forest cannot), each in the unit of the member's scale, beyond the
+            feature's median over the training rows; mean with ``weights_``. The sum of a row is not
+            its ``decision_function``, which is bounded.
 
         Raises
         ------
         ValueError
             If no member can tell.
         """
-        return self._feature_scores(self._preprocessor.transform(self._validated(X)))
+        scores = self._feature_scores(self._preprocessor.transform(self._validated(X)))
+        return sum_per_column(self.encoder_, scores) if hasattr(self, "encoder_") else scores
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         # Labels 0 and 1 are PyOD's contract, not scikit-learn's: see OutlierDetectorAdapter.
         tags.estimator_type = None
         tags.input_tags.allow_nan = self.missing == "mean"
+        is_mixed = self.categorical_features is not None
+        tags.input_tags.categorical = tags.input_tags.string = is_mixed
         return tags
 
     def _validated(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
+        if hasattr(self, "encoder_"):
+            return encode(self, X, self._preprocessor.missing)
         rows: np.ndarray = validate_rows(self, X, reset=False, missing=self._preprocessor.missing)
         return rows
+
+    def _learn_table(self, X: Any) -> np.ndarray:
+        """Check the training rows and return them as numbers."""
+        self.__dict__.pop("encoder_", None)
+        if self.categorical_features is None:
+            rows: np.ndarray = validate_rows(self, X, reset=True, missing=self.missing)
+            return rows
+        self.encoder_ = fit_encoder(self, X, self.categorical_features)
+        return encode(self, X, self.missing)
+
+    def _make_preprocessor(self) -> TablePreprocessor:
+        """Scale columns; what an encoder gives is scaled already."""
+        return TablePreprocessor(None if hasattr(self, "encoder_") else "standard", self.missing)
+
+    def _training_rate(self, n_rows: int) -> float:
+        return RobustDetector._training_rate(self, n_rows)
 
     def _has_rate(self) -> bool:
         return isinstance(self.contamination, Real)
 
-    def _make_members(self, rate: float, n_rows: int) -> list[tuple[str, Any]]:
-        """Build the members, each with a seed of its own."""
-        rng = check_random_state(self.random_state)
-        own = {name: getattr(self, name) for name in ("device", "n_threads", "verbose")}
-        own["contamination"] = rate
-        width = _WIDTH if n_rows >= _MANY_ROWS else _SMALL_WIDTH
-        builders: dict[str, Callable[[], Any]] = {
-            "flow": lambda: RobustRealNVPDetector(
-                hidden_layer_sizes=(width, width), random_state=draw_seed(rng), **own
-            ),
-            "rca": lambda: RCADetector(random_state=draw_seed(rng), **own),
-            "gaussian": lambda: TrimmedGaussian(rate),
-            "marginal": lambda: TrimmedHistogram(rate),
-            "neighbors": lambda: SubsampleNeighbors(draw_seed(rng), n_threads=self.n_threads),
-            "forest": lambda: IsolationTrees(draw_seed(rng)),
-        }
-        members, given = [], MEMBERS if self.members is None else self.members
-        if not len(given):
-            raise ValueError(f"members={given!r} is empty; it needs one at least")
-        for one in given:
-            if isinstance(one, str) and one in builders:
-                members.append((one, builders[one]()))
-            elif isinstance(one, tuple) and len(one) == 2 and hasattr(one[1], "decision_function"):
-                members.append((one[0], _cloned(one[1], rng)))
-            else:
-                raise ValueError(
-                    f"members has {one!r}; allowed are {', '.join(map(repr, builders))} and pairs "
-                    "of a name and a detector with PyOD's interface"
-                )
-        return members
-
     def _fit_member(self, name: str, member: Any, rows: np.ndarray) -> np.ndarray:
         """Fit one member and return its scores of the training rows."""
+        known, rest = self._known, learnable(self._known)
         with contained_seeding(0), limited_threads(self.n_threads):
-            member.fit(rows)
-        scores = np.asarray(member.decision_scores_, dtype=np.float64)
+            fit_known(member, rows[rest], None if known is None else known[rest] == 0)
+        scores = np.empty(len(rows))
+        scores[rest] = member.decision_scores_
+        if known is not None and (known == 1).any():
+            scores[known == 1] = member.decision_function(rows[known == 1])
         if np.isnan(scores).any():
             raise FloatingPointError(f"members: the scores of {name!r} are not numbers")
         return scores
 
-    def _weigh(self) -> np.ndarray:
-        """Weights of the members, which sum to 1."""
+    def _weigh(self, scores: np.ndarray) -> np.ndarray:
+        """Weights of the members, which sum to 1, by scores of the rows that they have seen."""
         n = len(self.members_)
         if isinstance(self.weights, str):
             if self.weights == "equal":
                 return np.full(n, 1 / n)
-            weights, names = agreement(self.member_scores_), [name for name, _ in self.members_]
-            share = min(_FLOW_SHARE, len(self.member_scores_) / _FLOW_ROWS)
-            return with_share(weights, names.index("flow"), share) if "flow" in names else weights
+            weights, names = agreement(scores), [name for name, _ in self.members_]
+            if "flow" in names:
+                share = min(_FLOW_SHARE, len(scores) / _FLOW_ROWS)
+                weights = with_share(weights, names.index("flow"), share)
+            return by_known(weights, self.member_scores_, self._known)
         weights = np.asarray(self.weights, dtype=np.float64)
         if weights.shape != (n,) or not (np.isfinite(weights).all() and (weights >= 0).all()):
             raise ValueError(f"weights={self.weights!r} must be {n} numbers of at least 0")
@@ -360,7 +368,8 @@ class RobustEnsembleDetector(PyODMixin):
         self.__dict__.pop("keep_frequency_", None)
         kept = [one.keep_frequency_ for _, one in self.members_ if hasattr(one, "keep_frequency_")]
         if kept:
-            self.keep_frequency_ = np.mean(kept, axis=0)
+            self.keep_frequency_ = np.zeros(len(self.decision_scores_))
+            self.keep_frequency_[learnable(self._known)] = np.mean(kept, axis=0)
 
     @staticmethod
     def _typical_features(member: Any, rows: np.ndarray) -> np.ndarray | None:
@@ -379,11 +388,3 @@ class RobustEnsembleDetector(PyODMixin):
         if not told:
             raise ValueError("members: none of them says what features add")
         return total
-
-
-def _cloned(detector: Any, rng: np.random.RandomState) -> Any:
-    """Return a copy of a detector, with a seed of its own where it has none."""
-    copy = clone(detector)
-    if "random_state" in copy.get_params() and copy.get_params()["random_state"] is None:
-        copy.set_params(random_state=draw_seed(rng))
-    return copy
