@@ -363,6 +363,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "people": people_table,
     "targets": targets_table,
     "poison": poison_table,
+    "anomalies": anomalies_table,
     "odds": odds_table,
     "headlines": headline_table,
 }
