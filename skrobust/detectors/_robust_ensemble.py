@@ -204,7 +204,7 @@ class RobustEnsembleDetector(KnownMixin):
         Notes
         -----
         No member sees the known anomalies in training, members of skrobust's never leave out known
-        normal rows. Labels and threshold are as in :meth:`RobustDetector.fit`.
+        normal rows. Labels and threshold are as in :meth:`RobustRealNVPDetector.fit`.
 
         Whatever interrupts ``fit`` leaves the detector as it was before.
         """

@@ -138,7 +138,7 @@ class CouplingFlow(nn.Module):
     def forward(self, x: Tensor, per_feature: bool = False, base: Any = None) -> Tensor:
         """Log-density of x (n_networks, n_rows, in_features), or what each coordinate adds.
 
-        Codes are standard normal, or distributed as a ``base`` such as :class:`HeavyTails`.
+        Codes are standard normal, or distributed as a ``base`` such as ``HeavyTails``.
         """
         z, log_scale = self._encode(x)
         if base is None:
