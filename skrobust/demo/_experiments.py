@@ -115,8 +115,8 @@ class Density(Experiment):
         return Data(X, None, y == 1, X_test, y_test)
 
     def build(self, data: Data, **settings: Any) -> Sequence[Any]:
-        thesis: dict[str, Any] = {"base": "normal", "margin": 0.0, "preprocessing": None, "warmup": 0}
-        thesis["hidden_layer_sizes"] = (64, 64)
+        thesis: dict[str, Any] = {"base": "normal", "margin": 0.0, "preprocessing": None}
+        thesis |= {"hidden_layer_sizes": (64, 64), "warmup": 0}
         length = {"max_epochs": 32}
         flow = partial(RobustRealNVPDetector, "auto", **{**thesis, **length, **settings})
         return [
