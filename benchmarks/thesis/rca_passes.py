@@ -2,8 +2,7 @@
 
 One detector is trained per set and seed, and its networks make 2,000 passes. The first 1,000 give
 the reference ranking of the held-out rows; groups of the others are compared with it (Spearman
-correlation, AUC), five groups of each size where there are as many. "chosen" are the passes that
-RCADetector takes of 256, by their errors on 256 training rows.
+correlation, AUC), five groups of each size where there are as many.
 """
 
 from __future__ import annotations
@@ -16,22 +15,21 @@ import torch
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import MinMaxScaler
+from torch import Tensor
 
 from benchmarks._results import Cell, Grid
 from benchmarks._seeding import contained_seeding
+from benchmarks.thesis._detectors import CHAPTER
 from benchmarks.thesis._odds import split
 from skrobust import RCADetector
 from skrobust.datasets import fetch_odds
-from skrobust.detectors._ensemble import choose_passes, draw_rows, pass_errors
 from skrobust.selection import squared_error
 
 SETS = ["vowels", "pima", "ionosphere", "breastw", "cardio", "letter", "glass", "arrhythmia"]
 SIZES = (5, 10, 20, 50, 100, 200, 500)
 REFERENCE = 1000
 MOST_GROUPS = 5
-CHOSEN, DRAWN = (4, 8, 16), 256
-ENSEMBLES = [*map(str, SIZES), *(f"chosen_{n}" for n in CHOSEN)]
-VALUES = ["auc_reference", *(f"{what}_{n}" for n in ENSEMBLES for what in ("spearman", "auc_sd"))]
+VALUES = ["auc_reference", *(f"{what}_{n}" for n in SIZES for what in ("spearman", "auc_sd"))]
 
 
 cells = Grid(SETS, ["rate true"], ["RCA"])
@@ -42,39 +40,35 @@ def measure(cell: Cell, device: str = "cpu") -> dict[str, float]:
     X, y = fetch_odds(cell.set, return_X_y=True)
     train, test = split(len(X), cell.seed)
     scaler = MinMaxScaler().fit(X[train])  # what the detector does; it finds nothing left to scale
-    settings: Any = {"n_passes": 0, "random_state": cell.seed, "device": device}
+    settings: Any = {**CHAPTER, "n_passes": 0, "random_state": cell.seed, "device": device}
     detector = RCADetector(contamination=float(np.mean(y)), **settings)
     detector.fit(scaler.transform(X[train]))
-    module: Any = detector.net_.module_
-    known, rows = (
-        torch.from_numpy(scaler.transform(part).astype(np.float32)).to(device)
-        for part in (X[train], X[test])
-    )
+    rows = torch.from_numpy(scaler.transform(X[test]).astype(np.float32))
     with contained_seeding(cell.seed):
-        passes: Any = module.draw_passes(2 * REFERENCE)
-        of_known = pass_errors(module, passes[REFERENCE:], draw_rows(known, 256), squared_error)
-    errors = pass_errors(module, passes, rows, squared_error).double()
-    reference, later = errors[:REFERENCE].mean(dim=(0, 1)), errors[REFERENCE:]
-    values = {"auc_reference": roc_auc_score(y[test], reference.cpu())}
-    ensembles = {str(n): _groups(REFERENCE, n) for n in SIZES}
-    ensembles |= {f"chosen_{n}": _groups(REFERENCE, DRAWN) for n in CHOSEN}
-    for name, groups in ensembles.items():
-        scores = []
-        for group in groups:
-            found = later[group]
-            if name.startswith("chosen"):
-                places = choose_passes(of_known[group], int(name.removeprefix("chosen_")))
-                found = found[places, torch.arange(module.n_networks)]
-            scores.append(found.mean(dim=(0, 1)).cpu())
-        ranks = [spearmanr(one, reference.cpu())[0] for one in scores]
-        values[f"spearman_{name}"] = np.mean(ranks)
-        values[f"auc_sd_{name}"] = np.std([roc_auc_score(y[test], one) for one in scores])
+        errors = _errors_of_passes(detector.net_.module_, rows.to(device), 2 * REFERENCE)
+
+    def scores(start, stop):
+        return errors[start:stop].mean(axis=0)
+
+    reference = scores(0, REFERENCE)
+    values = {"auc_reference": roc_auc_score(y[test], reference)}
+    for n in SIZES:
+        starts = range(REFERENCE, 2 * REFERENCE - n + 1, n)[:MOST_GROUPS]
+        groups = [scores(start, start + n) for start in starts]
+        values[f"spearman_{n}"] = np.mean([spearmanr(g, reference)[0] for g in groups])
+        values[f"auc_sd_{n}"] = np.std([roc_auc_score(y[test], g) for g in groups])
     return {name: round(float(value), 5) for name, value in values.items()}
 
 
-def _groups(n_passes: int, size: int) -> list[slice]:
-    starts = range(0, n_passes - size + 1, size)[:MOST_GROUPS]
-    return [slice(start, start + size) for start in starts]
+@torch.no_grad()
+def _errors_of_passes(module, rows: Tensor, n_passes: int) -> np.ndarray:
+    """Reconstruction errors (n_passes, n_rows), sums over the networks."""
+    outputs = (
+        module.run_sub_networks(module.sub_networks(units), rows)
+        for units in module.draw_passes(n_passes)
+    )
+    errors = [squared_error(output, rows).sum(dim=0) for output in outputs]
+    return torch.stack(errors).double().cpu().numpy()
 
 
 def render(frame: pd.DataFrame) -> str:
@@ -87,7 +81,6 @@ def render(frame: pd.DataFrame) -> str:
         ("spearman", f"Spearman correlation with the ranking of {REFERENCE} other passes"),
         ("auc_sd", "Standard deviation of the AUC over groups of passes"),
     ):
-        names = [name.replace("_", " ") for name in ENSEMBLES]
-        table = means[[f"{what}_{n}" for n in ENSEMBLES]].set_axis(names, axis=1)
+        table = means[[f"{what}_{n}" for n in SIZES]].set_axis(SIZES, axis=1)
         parts.append(f"{title}, by number of passes\n\n{table.round(4).to_string()}")
     return "\n\n".join(parts)

@@ -81,9 +81,8 @@ class RCADetector(RobustDetector):
         dropout off.
     n_draws : int or None, default=256
         Sub-networks that are drawn per autoencoder after training. The ``n_passes`` are chosen from
-        them so that their mean error comes nearest to that of all on 256 training rows: eight rank
-        as fifty random ones do (``python -m benchmarks.thesis rca-passes``). None, or no more
-        than ``n_passes``: nothing is chosen.
+        them so that their mean error comes nearest to that of all on 256 training rows.
+        None, or no more than ``n_passes``: nothing is chosen.
     scoring : {"relative", "sum"}, default="relative"
         How the errors of the features make a score. "relative" measures each in units of the error
         that is typical of its column, large ones as their logarithm, so that neither columns that

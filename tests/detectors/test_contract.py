@@ -135,7 +135,7 @@ def test_threads_are_limited_inside_and_restored_outside(contaminated, monkeypat
     monkeypatch.setattr(
         RCADetector,
         "_score_chunks",
-        lambda *given: seen.append(torch.get_num_threads()) or scorer(*given),
+        lambda *given, **named: seen.append(torch.get_num_threads()) or scorer(*given, **named),
     )
     torch.set_num_threads(2)
     try:
